@@ -1,0 +1,1 @@
+"""One call shape for every chat model."""

@@ -1,0 +1,98 @@
+"""What several dialects share: JSON decoding, tool arguments, media parts, and the words of refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from msgflux_like.errors import InvalidMessagesError, UnsupportedError
+from msgflux_like.events import Failed
+from msgflux_like.request import ChatRequest, Quirks
+
+_any = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+def json_object(text: str, place: str) -> dict[str, Any]:
+    """Tool arguments as the object that a dialect with structured calls wants; none at all is `{}`."""
+    try:
+        value = _any.decode(text) if text.strip() else {}
+    except msgspec.DecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidMessagesError(f"{place}.arguments is not a JSON object, which this dialect demands")
+    return cast("dict[str, Any]", value)
+
+
+def json_text(value: Any) -> str:
+    """`value` as compact JSON text."""
+    return _encoder.encode(value).decode()
+
+
+def data_url(url: str) -> tuple[str, str] | None:
+    """Media type and base64 text of a `data:` URL; None for any other URL."""
+    if not url.startswith("data:"):
+        return None
+    head, _, data = url[5:].partition(",")
+    return head.removesuffix(";base64") or "text/plain", data
+
+
+def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirks, dialect: str) -> None:
+    """UnsupportedError for parameters that the dialect has no words for, or that the provider answers with an error."""
+    refused = [name for name in request.parameters if name in names or name in quirks.refuses]
+    if refused:
+        raise UnsupportedError(
+            f"{', '.join(refused)}: {dialect} has no such parameter. Leave it out, "
+            f"or give the provider's own field in extra_body="
+        )
+
+
+def prefill_text(request: ChatRequest, quirks: Quirks) -> str:
+    """The prefill, or UnsupportedError where the model would not go on from it."""
+    if not request.prefill:
+        return ""
+    known = request.model.startswith(quirks.prefill) and not request.model.startswith(quirks.prefill_refused)
+    if not known:
+        raise UnsupportedError(
+            f"prefilling: {request.model} does not continue a last assistant message. "
+            f"Ask for the beginning in the system prompt instead"
+        )
+    return request.prefill
+
+
+def failure_in(body: bytes) -> Failed:
+    """What a provider says in the body of a refusal, in any of the shapes that are about.
+
+    `{"error": {"message", "type", "code"}}` is the common one; `error` may be a text, the fields may lie at the top,
+    and FastAPI hosts say `detail`. Text that is no JSON is the message itself.
+    """
+    try:
+        said = _any.decode(body)
+    except msgspec.DecodeError:
+        return Failed(" ".join(body.decode(errors="replace").split())[:500] or "the provider gave no reason")
+    if isinstance(said, list) and said:
+        said = cast("list[Any]", said)[0]
+    return failure_from(cast("Any", said))
+
+
+def failure_from(said: Any) -> Failed:
+    """As `failure_in`, for JSON that is decoded already."""
+    if not isinstance(said, Mapping):
+        return Failed(str(said)[:500] or "the provider gave no reason")
+    outer = cast("Mapping[str, Any]", said)
+    error = outer.get("error", outer)
+    fields: Mapping[str, Any] = (
+        cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else {**outer, "message": error}
+    )
+    message = fields.get("message") or fields.get("detail") or outer.get("message") or "the provider gave no reason"
+    code = fields.get("code")
+    kind = fields.get("type") or fields.get("status")
+    status = code if isinstance(code, int) else outer.get("status_code")
+    return Failed(
+        message if isinstance(message, str) else json_text(message),
+        type=str(kind or ""),
+        code="" if code is None else str(code),
+        status=status if isinstance(status, int) and 400 <= status < 600 else None,
+    )

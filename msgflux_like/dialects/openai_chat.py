@@ -1,0 +1,352 @@
+"""OpenAI's chat completions format, and what some hundred and fifty providers make of it.
+
+Source: https://platform.openai.com/docs/api-reference/chat. Where providers differ from it in what they answer, the
+decoder takes all of them; where they differ in what they accept, `Quirks` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import Struct
+
+from msgflux_like.dialects import SseDecoder
+from msgflux_like.dialects._common import failure_from, failure_in, json_text, prefill_text, refuse_parameters
+from msgflux_like.events import (
+    Citation,
+    Event,
+    Finished,
+    FinishReason,
+    Media,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    State,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
+
+AUTH: Final = ("authorization", "Bearer ")
+HEADERS: Final[Mapping[str, str]] = {}
+
+FINISH: Final[Mapping[str, FinishReason]] = {
+    "stop": "stop",
+    "eos": "stop",  # together
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+refusal = failure_in
+
+
+# ---------------------------------------------------------------------------------------------------------- request
+
+
+def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
+    """See `Dialect`. Messages and tools are in this dialect's form already and go out as they are."""
+    refuse_parameters(request, frozenset(), quirks, "this provider")
+    changes: list[Change] = []
+    messages: list[Message] = [_spoken(message) for message in request.messages]
+    if prefill := prefill_text(request, quirks):
+        messages.append({"role": "assistant", "content": prefill})
+    body: dict[str, Any] = {"model": request.model, "messages": messages, **request.parameters}
+    if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
+        body[quirks.max_tokens_field] = body.pop("max_tokens")
+    if request.tools:
+        body["tools"] = request.tools
+    if request.tool_choice is not None:
+        _choose_tool(body, request, quirks, changes)
+    if request.stream:
+        body["stream"] = True
+        if quirks.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    return Encoded("/chat/completions", body, changes=tuple(changes), prefill=prefill)
+
+
+def _spoken(message: Message) -> Message:
+    """The message as it goes out: arguments of tool calls are JSON text there, and objects in our `get_calls()`."""
+    calls = message.get("tool_calls")
+    if not calls or all(isinstance(call["function"].get("arguments"), str) for call in calls):
+        return message
+    return {**message, "tool_calls": [_call_with_text(call) for call in calls]}
+
+
+def _call_with_text(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    function: Mapping[str, Any] = call["function"]
+    arguments = function.get("arguments")
+    text = arguments if isinstance(arguments, str) else json_text(arguments or {})
+    return {**call, "function": {**function, "arguments": text}}
+
+
+def _choose_tool(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
+    choice = request.tool_choice
+    if isinstance(choice, str) and choice not in ("auto", "required", "none"):
+        if not quirks.named_tool_choice:
+            body["tools"] = [tool for tool in request.tools if tool["function"]["name"] == choice]
+            changes.append(Change("emulated", "tool_choice", f"only {choice} is offered, and a call is required"))
+            choice = "required"
+        else:
+            choice = {"type": "function", "function": {"name": choice}}
+    body["tool_choice"] = choice
+
+
+# ------------------------------------------------------------------------------------------------------------ reply
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: Any = None  # JSON text; some hosts send an object
+
+
+class _ToolCall(Struct, gc=False):
+    index: int | None = None  # absent in whole replies, and from some hosts
+    id: str | None = None
+    function: _Function | None = None
+    custom: Any = None  # {"name", "input"} of a custom tool
+
+
+class _Message(Struct, gc=False):
+    content: Any = None  # text, parts (Databricks), or an object (Cloudflare with a schema)
+    reasoning_content: str | None = None
+    reasoning: Any = None
+    reasoning_details: list[Any] | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    annotations: list[Any] | None = None
+    images: list[Any] | None = None
+    audio: Any = None
+    extra_content: Any = None
+
+
+class _Choice(Struct, gc=False):
+    index: int | None = 0
+    message: _Message | None = None
+    delta: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Details(Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    prompt_token_details: _Details | None = None  # Writer's spelling
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    cached_tokens: int | None = None  # Moonshot, Together
+    cache_read_input_tokens: int | None = None  # Databricks
+    cost: Any = None  # OpenRouter: US dollars; Perplexity: a table with total_cost
+    cost_in_usd_ticks: int | None = None  # xAI: 10^10 to the dollar
+
+
+class _Groq(Struct, gc=False):
+    usage: _Usage | None = None
+
+
+class _Reply(Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+    citations: list[Any] | None = None
+    search_results: list[Any] | None = None
+    x_groq: _Groq | None = None
+
+
+_decoder = msgspec.json.Decoder(_Reply)
+
+
+def decode(body: bytes) -> list[Event]:
+    """See `Dialect`."""
+    return list(_Reader(streamed=False).events(_decoder.decode(body)))
+
+
+def decoder() -> SseDecoder:
+    """See `Dialect`."""
+    return SseDecoder(_Reader(streamed=True).read, decode)
+
+
+class _Reader:
+    """Reads the chunks of one reply; knows which pieces of tool calls belong together."""
+
+    __slots__ = ("_begun", "_cited", "_ids", "_key_of_index", "_streamed")
+
+    def __init__(self, *, streamed: bool) -> None:
+        self._streamed = streamed
+        self._begun = False
+        self._cited = 0
+        self._ids: list[str] = []  # of the calls so far; a call's place here is its key
+        self._key_of_index: dict[int, int] = {}
+
+    def read(self, data: bytes, events: list[Event]) -> bool:
+        """One event's data; True for the end mark."""
+        if data == b"[DONE]":
+            return True
+        if data.strip():
+            events.extend(self.events(_decoder.decode(data)))
+        return False
+
+    def events(self, reply: _Reply) -> Iterator[Event]:
+        """A whole reply and a streamed chunk have the same shape: one says `message` where the other says `delta`.
+
+        Only the first choice is read: no parameter of ours asks for more.
+        """
+        if not self._begun and (reply.id or reply.model):
+            self._begun = True
+            yield Started(reply.id or "", reply.model or "")
+        choice = reply.choices[0] if reply.choices else None
+        if choice is not None:
+            # Perplexity sends a cumulative message beside each delta, and an empty delta beside a whole message.
+            message = (choice.delta or choice.message) if self._streamed else (choice.message or choice.delta)
+            if message is not None:
+                yield from self._said(message)
+        if reply.citations:
+            yield from self._sources(reply.citations, reply.search_results or [])
+        if (usage := reply.usage or (reply.x_groq.usage if reply.x_groq else None)) is not None:
+            yield _tokens(usage)
+        if reply.error:
+            yield failure_from({"error": reply.error})
+        elif choice is not None and choice.finish_reason:
+            yield Finished(FINISH.get(choice.finish_reason, "unknown"), choice.finish_reason)
+
+    def _said(self, message: _Message) -> Iterator[Event]:
+        if reasoning := message.reasoning_content or message.reasoning or _thoughts(message.reasoning_details):
+            yield ReasoningDelta(reasoning if isinstance(reasoning, str) else json_text(reasoning))
+        if message.content:
+            yield from (TextDelta(message.content),) if type(message.content) is str else _parts(message.content)
+        if message.refusal:
+            yield RefusalDelta(message.refusal)
+        for call in message.tool_calls or ():
+            yield from self._called(call)
+        if message.annotations or message.images or message.audio or message.reasoning_details or message.extra_content:
+            yield from _attachments(message)
+
+    def _called(self, call: _ToolCall) -> Iterator[Event]:
+        """A piece of a call. A new call begins with a new index, or with another id that comes with a name.
+
+        Some hosts repeat id and name on every piece, some send two calls under one index, some leave the index out.
+        """
+        function = call.function or _Function()
+        if call.custom is not None:
+            function = _Function(call.custom.get("name"), call.custom.get("input"))
+        name, id_ = function.name or "", call.id or ""
+        key = self._key_of_index.get(call.index or 0)
+        if call.index is None:
+            starts = bool(name) and (not id_ or id_ not in self._ids)
+        else:
+            starts = key is None or bool(id_ and name and id_ != self._ids[key] and self._ids[key])
+        if starts and not (name or id_ or function.arguments):
+            return  # Snowflake sends a list of one empty call with every answer
+        if starts or key is None:
+            key = len(self._ids)
+            self._ids.append(id_)
+            self._key_of_index[call.index or 0] = key
+        elif not self._ids[key]:
+            self._ids[key] = id_
+        arguments = function.arguments
+        text = arguments if isinstance(arguments, str) else "" if arguments is None else json_text(arguments)
+        yield ToolCallDelta(key, id_, name, text)
+
+    def _sources(self, urls: list[Any], results: list[Any]) -> Iterator[Event]:
+        """Perplexity's list of all sources, which comes with every chunk."""
+        titles = {str(result.get("url")): str(result.get("title") or "") for result in results}
+        for url in urls[self._cited :]:
+            yield Citation(str(url), titles.get(str(url), ""), raw=url)
+        self._cited = len(urls)
+
+
+def _parts(content: Any) -> Iterator[Event]:
+    """Content that is no text: parts (Databricks, Mistral), or an object (Cloudflare with a schema)."""
+    if not isinstance(content, list):
+        yield TextDelta(json_text(content))
+        return
+    for part in cast("list[Any]", content):
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if isinstance(part, str):
+            yield TextDelta(part)
+        elif kind in ("text", "output_text"):
+            yield TextDelta(part.get("text") or "")
+        elif kind in ("thinking", "reasoning"):
+            inner = part.get(kind) or part.get("summary") or part.get("text") or ""
+            pieces = inner if isinstance(inner, list) else [{"text": inner}]
+            yield from (ReasoningDelta(piece["text"]) for piece in cast("list[Any]", pieces) if piece.get("text"))
+        elif kind == "refusal":
+            yield RefusalDelta(part.get("refusal") or "")
+
+
+def _attachments(message: _Message) -> Iterator[Event]:
+    for note in message.annotations or ():
+        source = note.get(note.get("type") or "", note) if isinstance(note, Mapping) else {}
+        if isinstance(source, Mapping):
+            source = cast("Mapping[str, Any]", source)
+            yield Citation(str(source.get("url") or ""), str(source.get("title") or ""), raw=note)
+    for image in message.images or ():
+        url = str((image.get("image_url") or {}).get("url") or "")
+        head, _, data = url.partition(";base64,")
+        inline = head.startswith("data:")
+        yield Media("image", data, "" if inline else url, head.removeprefix("data:") if inline else "")
+    if isinstance(message.audio, Mapping):
+        audio = cast("Mapping[str, Any]", message.audio)
+        if audio.get("data"):
+            yield Media("audio", str(audio["data"]))
+        if audio.get("transcript"):
+            yield TextDelta(str(audio["transcript"]))
+    for detail in message.reasoning_details or ():
+        yield State("reasoning_details", detail)
+    if message.extra_content is not None:
+        yield State("extra_content", message.extra_content)
+
+
+def _thoughts(details: list[Any] | None) -> str:
+    """The readable part of OpenRouter's `reasoning_details`, where `reasoning` itself is empty."""
+    return "".join(str(detail.get("text") or detail.get("summary") or "") for detail in details or ())
+
+
+def _tokens(usage: _Usage) -> Usage:
+    """Providers name the cache in six ways. xAI counts reasoning beside the completion instead of inside."""
+    prompt = usage.prompt_tokens_details or usage.prompt_token_details or _Details()
+    reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
+    cached = next(
+        (
+            count
+            for count in (
+                prompt.cached_tokens,
+                usage.prompt_cache_hit_tokens,
+                usage.cached_tokens,
+                usage.cache_read_input_tokens,
+            )
+            if count is not None
+        ),
+        None,
+    )
+    output = usage.completion_tokens
+    if reasoning and output is not None and usage.total_tokens == (usage.prompt_tokens or 0) + output + reasoning:
+        output += reasoning
+    cost = usage.cost
+    if isinstance(cost, Mapping):
+        cost = cast("Mapping[str, Any]", cost).get("total_cost")
+    if usage.cost_in_usd_ticks is not None:
+        cost = usage.cost_in_usd_ticks / 1e10
+    return Usage(
+        input=usage.prompt_tokens,
+        output=output,
+        cached_input=cached,
+        cache_write=prompt.cache_write_tokens,
+        reasoning=reasoning,
+        total=usage.total_tokens,
+        cost=float(cost) if isinstance(cost, (int, float)) else None,
+    )

@@ -1,0 +1,145 @@
+"""What a dialect says happened: the same few events for whole and streamed replies, in the order they came."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
+
+
+class Replied(Struct, frozen=True, gc=False):
+    """The first event of every answer: the provider accepted the request.
+
+    Attributes:
+        request_id: The provider's id of the request, from the reply's headers; "" when it gave none.
+        attempts: How many requests it took, 1 without a retry.
+    """
+
+    request_id: str = ""
+    attempts: int = 1
+
+
+class Started(Struct, frozen=True, gc=False):
+    """The provider named its reply. May come more than once; the first non-empty value counts."""
+
+    id: str = ""
+    model: str = ""
+
+
+class TextDelta(Struct, frozen=True, gc=False):
+    """A piece of the answer."""
+
+    text: str
+
+
+class ReasoningDelta(Struct, frozen=True, gc=False):
+    """A piece of the model's reasoning, never part of the answer."""
+
+    text: str
+
+
+class RefusalDelta(Struct, frozen=True, gc=False):
+    """A piece of the model's refusal, where the dialect tells refusals from answers."""
+
+    text: str
+
+
+class ToolCallDelta(Struct, frozen=True, gc=False):
+    """A piece of one tool call.
+
+    `key` is the same for all pieces of one call and different for different calls; calls are ordered by their
+    first piece. `id` and `name` are empty where this piece does not carry them; `arguments` is JSON text to append.
+    """
+
+    key: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Usage(Struct, frozen=True, gc=False):
+    """Tokens of one request, inclusive, as reported by the provider. None where it said nothing.
+
+    Attributes:
+        input: All prompt tokens, with those read from and written to the provider's cache.
+        output: All generated tokens, with reasoning.
+        cached_input: Part of `input` that was read from the cache.
+        cache_write: Part of `input` that was written to the cache.
+        reasoning: Part of `output` that was reasoning.
+        total: As reported; may differ from `input + output` where a provider counts otherwise.
+        cost: US dollars, where the provider (a gateway) reports its own price.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cached_input: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+    total: int | None = None
+    cost: float | None = None
+
+
+class Citation(Struct, frozen=True):
+    """A source the provider names for the answer, with the provider's own fields in `raw`."""
+
+    url: str = ""
+    title: str = ""
+    raw: Any = None
+
+
+class Media(Struct, frozen=True):
+    """An image or a sound the model made: `data` is base64 text, or `url` says where it is."""
+
+    kind: Literal["image", "audio"]
+    data: str = ""
+    url: str = ""
+    media_type: str = ""
+
+
+class ServerTool(Struct, frozen=True):
+    """A tool the provider ran itself (web search, code): nothing to answer; `raw` is its item or block."""
+
+    kind: str
+    raw: Any = None
+
+
+class State(Struct, frozen=True):
+    """Opaque provider state that belongs to the reply (a signature, encrypted reasoning)."""
+
+    kind: str
+    raw: Any = None
+
+
+class Failed(Struct, frozen=True, gc=False):
+    """The provider reported an error inside its reply."""
+
+    message: str
+    type: str = ""
+    code: str = ""
+    status: int | None = None
+
+
+class Finished(Struct, frozen=True, gc=False):
+    """Why the answer ended: one of a few words, and the provider's own."""
+
+    reason: FinishReason
+    raw: str = ""
+
+
+Event = (
+    Replied
+    | Started
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | Usage
+    | Citation
+    | Media
+    | ServerTool
+    | State
+    | Failed
+    | Finished
+)

@@ -1,0 +1,240 @@
+"""What flows down: the frozen `ChatRequest`, the `Endpoint` it goes to, and the `HttpRequest` that a dialect makes of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NoReturn, TypedDict
+
+import msgspec
+from msgspec import Struct
+
+from msgflux_like.errors import InvalidRequestError
+
+Message = Mapping[str, Any]
+"""One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and what else the caller gave."""
+
+ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
+
+
+class Parameters(TypedDict, total=False):
+    """Sampling parameters, for a model or for one call. None means "not given"; zeros are sent.
+
+    Keys:
+        temperature: Randomness, 0 to 2 (Anthropic: 0 to 1).
+        max_tokens: Most tokens to generate, reasoning included, at least 1.
+        top_p: Nucleus sampling, 0 to 1.
+        top_k: Sample from the k likeliest tokens, where the dialect knows it.
+        stop: A text, or several, that ends the answer.
+        presence_penalty: -2 to 2.
+        frequency_penalty: -2 to 2.
+        seed: For repeatable sampling, where the provider offers it.
+        user: Your own id of the end user.
+        logprobs: Ask for the log probabilities of the answer's tokens.
+        top_logprobs: 0 to 20 alternatives a token; needs `logprobs=True`.
+        parallel_tool_calls: Whether one answer may hold several tool calls.
+        reasoning_effort: How much to reason, in the provider's own words ("low", "medium", "high", ...).
+    """
+
+    temperature: float | None
+    max_tokens: int | None
+    top_p: float | None
+    top_k: int | None
+    stop: str | Sequence[str] | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    seed: int | None
+    user: str | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    parallel_tool_calls: bool | None
+    reasoning_effort: str | None
+
+
+class Change(Struct, frozen=True):
+    """One thing that was not sent exactly as asked.
+
+    Attributes:
+        kind: What was done: `renamed`, `defaulted`, `trimmed`, `merged`, `moved`, `emulated` or `dropped`.
+        field: What it was done to.
+        detail: One sentence.
+    """
+
+    kind: Literal["renamed", "defaulted", "trimmed", "merged", "moved", "emulated", "dropped"]
+    field: str
+    detail: str
+
+
+class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a provider differs from its dialect: the `[quirks]` table of a row.
+
+    Attributes:
+        max_tokens_field: The name of the output limit on the wire.
+        stream_usage: Whether `stream_options.include_usage` is understood.
+        refuses: Parameters that the provider answers with an error.
+        prefill: Beginnings of the model ids that continue a last assistant message; `""` means all.
+        prefill_refused: Beginnings of the model ids, among those, that answer it with an error.
+        named_tool_choice: False where a named tool is not understood: one tool and "required" are sent instead.
+    """
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    stream_usage: bool = True
+    refuses: tuple[str, ...] = ()
+    prefill: tuple[str, ...] = ()
+    prefill_refused: tuple[str, ...] = ()
+    named_tool_choice: bool = True
+
+
+class Secret:
+    """A key that shows itself to nobody: not in a repr, a log, a pickle or a traceback's locals."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself. Only `transport.py` calls this, when the bytes go out."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is never pickled; the restored object reads it from the environment")
+
+
+class Endpoint(Struct, frozen=True):
+    """Where a model's requests go.
+
+    Attributes:
+        provider: Name of the provider.
+        base_url: Without a trailing slash; empty while an embedded server has not been started.
+        auth: Name and beginning of the header that carries the key, such as `("authorization", "Bearer ")`.
+        key: The key, or None for a provider that needs none.
+        quirks: How the provider differs from its dialect.
+        headers: Sent with every request.
+    """
+
+    provider: str
+    base_url: str
+    auth: tuple[str, str] = ("authorization", "Bearer ")
+    key: Secret | None = None
+    quirks: Quirks = Quirks()
+    headers: Mapping[str, str] = {}
+
+
+class ChatRequest(Struct, frozen=True):
+    """One call, checked and complete; nothing below it looks at anything else.
+
+    Attributes:
+        model: Model id, as the provider spells it.
+        messages: The conversation, system messages included.
+        parameters: What was given of `Parameters`; never a None.
+        tools: Tool schemas in OpenAI's form.
+        tool_choice: `auto`, `required`, `none`, a tool's name, a dict in the dialect's own form, or None for not given.
+        prefill: The text the answer must begin with.
+        stream: Whether the reply is to be streamed.
+        extra_body: Fields for the body in the provider's own words.
+        extra_headers: Headers for this request.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any] = {}
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: ToolChoice | None = None
+    prefill: str | None = None
+    stream: bool = False
+    extra_body: Mapping[str, Any] = {}
+    extra_headers: Mapping[str, str] = {}
+
+
+class Encoded(Struct):
+    """What a dialect makes of a `ChatRequest`: a path under the base URL, the body, and what it had to change."""
+
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str] = {}
+    changes: tuple[Change, ...] = ()
+    prefill: str = ""  # what the answer's text begins with, as it went out
+
+
+class HttpRequest(Struct, frozen=True):
+    """One POST, ready to send. Its repr shows neither the body nor a header's value."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    auth: tuple[str, str] = ("", "")
+    key: Secret | None = None
+    stream: bool = False
+    METHOD: ClassVar[str] = "POST"
+
+    def __repr__(self) -> str:
+        return f"HttpRequest(POST {self.url}, {len(self.body)} bytes)"
+
+
+_encoder = msgspec.json.Encoder()
+
+_ACCEPT = {True: "text/event-stream", False: "application/json"}
+
+
+def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpRequest:
+    """The bytes to send. `extra_body` adds fields and never replaces one that is set (InvalidRequestError)."""
+    body = encoded.body
+    if request.extra_body:
+        if clash := sorted(body.keys() & request.extra_body.keys()):
+            raise InvalidRequestError(
+                f"extra_body sets {', '.join(clash)}, which the call sets as well: give each field in one place only"
+            )
+        body = {**body, **request.extra_body}
+    headers = {
+        "accept": _ACCEPT[request.stream],
+        "content-type": "application/json",
+        **endpoint.headers,
+        **encoded.headers,
+    }
+    if request.extra_headers:
+        headers |= {name.lower(): value for name, value in request.extra_headers.items()}
+    return HttpRequest(
+        url=endpoint.base_url + encoded.path,
+        headers=headers,
+        body=to_json(body),
+        auth=endpoint.auth,
+        key=endpoint.key,
+        stream=request.stream,
+    )
+
+
+def to_json(body: Any) -> bytes:
+    """`body` as JSON, or an InvalidRequestError that names the place of what JSON cannot hold."""
+    try:
+        return _encoder.encode(body)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        place, why = _unsendable(body, "") or ("the request", "is nested too deeply")
+    raise InvalidRequestError(f"{place} {why}, which JSON cannot hold")
+
+
+def _unsendable(value: Any, place: str) -> tuple[str, str] | None:
+    """The first place in `value` that cannot be encoded, and what is there; never the value itself."""
+    items: Any = ()
+    if isinstance(value, Mapping):
+        items = ((f"{place}.{key}" if place else str(key), item) for key, item in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  JSON from outside
+    elif isinstance(value, (list, tuple)):
+        items = ((f"{place}[{index}]", item) for index, item in enumerate(value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    else:
+        try:
+            _encoder.encode(value)
+        except UnicodeEncodeError:
+            return place, "holds half a surrogate pair"
+        except (TypeError, ValueError, OverflowError):
+            return place, f"is of type {type(value).__name__}"
+        return None
+    return next((found for inner, item in items if (found := _unsendable(item, inner))), None)
+
+
+def escape_path(model: str) -> str:
+    """`model` as one segment of a URL path, so that an id can never point to another path or add a query."""
+    from urllib.parse import quote  # noqa: PLC0415  only dialects with the model in the path pay for it
+
+    return quote(model, safe="")

@@ -1,0 +1,110 @@
+"""Server-sent events from bytes cut anywhere, per https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+The common event, one `data:` line after an optional `event:` line, is taken out of the buffer without looking at
+its lines; all else (comments, several `data:` lines, other fields, CR and CRLF line ends) goes the long way round.
+Only the data is returned: no dialect needs the event's name, because the JSON inside names its own type.
+"""
+
+from __future__ import annotations
+
+MAX_EVENT_BYTES = 32 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class EventTooLargeError(ValueError):
+    """One event is larger than the limit."""
+
+
+class Parser:
+    """`feed` gives the data of the events that are complete; `close` that of an event whose blank line never came.
+
+    >>> parser = Parser()
+    >>> parser.feed(b"data: one\\n\\nda"), parser.feed(b"ta: two\\n\\n")
+    ([b'one'], [b'two'])
+    """
+
+    __slots__ = ("_after_cr", "_begun", "_held", "_held_bytes", "_max_event_bytes")
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._held: list[bytes] = []  # pieces of the unfinished event, joined once
+        self._held_bytes = 0
+        self._begun = False
+        self._after_cr = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes; an empty list when no event is complete yet."""
+        if not self._begun:
+            data = self._begin(data)
+        if self._after_cr or b"\r" in data:
+            data = self._plain_newlines(data)
+        if not data:
+            return []
+        if self._held:
+            ends_here = b"\n\n" in data or (data[0] == 0x0A and self._held[-1][-1] == 0x0A)
+            if not ends_here:
+                self._hold(data)
+                return []
+            data = b"".join((*self._held, data))
+            self._held.clear()
+            self._held_bytes = 0
+        blocks = data.split(b"\n\n")
+        if rest := blocks.pop():
+            self._hold(rest)
+        found: list[bytes] = []
+        for block in blocks:
+            if block.startswith(b"data: ") and b"\n" not in block:
+                found.append(block[6:])
+            elif (event := _read(block)) is not None:
+                found.append(event)
+        return found
+
+    def close(self) -> list[bytes]:
+        """The body ended. The specification drops an event without its blank line; providers leave it out, so we do not."""
+        rest = b"".join(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        event = _read(rest)
+        return [] if event is None else [event]
+
+    def _begin(self, data: bytes) -> bytes:
+        """Without the byte order mark, which may itself come in pieces."""
+        data = b"".join((*self._held, data))
+        self._held.clear()
+        self._held_bytes = 0
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            self._hold(data)
+            return b""
+        self._begun = True
+        return data.removeprefix(_BOM)
+
+    def _plain_newlines(self, data: bytes) -> bytes:
+        """CRLF and CR as LF. A CR is a line end at once; an LF that follows it, even in the next piece, is none."""
+        if self._after_cr and data[:1] == b"\n":
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data[-1] == 0x0D
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _hold(self, data: bytes) -> None:
+        if not data:
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > self._max_event_bytes:
+            raise EventTooLargeError(f"one event of the stream is longer than {self._max_event_bytes} bytes")
+
+
+def _read(block: bytes) -> bytes | None:
+    """The data of one event, or None when it has none."""
+    lines: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            lines.append(value.removeprefix(b" "))
+        elif field == b"error":
+            # llama.cpp and gpustack report a failure in a field of this name, which the specification ignores:
+            # a stream cut short would pass for a whole one.
+            return b'{"error":' + value + b"}"
+    return b"\n".join(lines) if lines else None
