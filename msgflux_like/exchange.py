@@ -135,7 +135,7 @@ def _attempt(
 ) -> Generator[Step, Any, APIError | None]:
     """One request. An error is returned while nothing was handed out, so that it can be retried, and raised after."""
     facts: dict[str, Any] = {**names}
-    delivered = False
+    reading: _Reading | None = None
     try:
         head = yield Send(http)
         facts |= {"status": head.status, "request_id": _request_id(head)}
@@ -143,47 +143,72 @@ def _attempt(
             return (yield from _refused(head, dialect, facts))
         if (wrong := _not_an_answer(head)) is not None:
             return BadReplyError(wrong, **facts)
-        decoder: Decoder = dialect.decoder() if http.stream else _WholeReply(dialect)
-        held: list[Event] = [Replied(facts["request_id"] or "", attempt + 1)]  # until a piece of the answer comes
-        data: bytes | None = b""
-        inflate = _inflate(head)
-        while data is not None and not decoder.ended:
-            data = yield READ
-            batch = decoder.close() if data is None else decoder.feed(data if inflate is None else inflate(data))
-            if not batch:
-                continue
-            failed = batch.pop() if type(batch[-1]) is Failed else None
-            if not delivered:
-                held += batch
-                batch = held
-                delivered = any(type(event) not in _PREFACE for event in held)
-            if delivered and batch:
-                yield batch
-            if failed is not None:
-                error = _reported(failed, delivered, facts)
-                break
-        else:
-            if decoder.complete:
-                if not delivered:
-                    yield held
-                if decoder.ended:
-                    yield DRAIN
-                return None
-            error = TruncatedStreamError(
-                "the stream ended without a finish reason, an end mark or a usage report: the answer is not complete",
-                should_retry=not delivered,
-                **facts,
-            )
+        decoder = dialect.decoder() if http.stream else _WholeReply(dialect)
+        reading = _Reading(decoder, Replied(facts["request_id"] or "", attempt + 1))
+        error = yield from _read(reading, _inflater(head), facts)
     except WireError as failure:
         error = _unreachable(failure, facts)
     except (msgspec.DecodeError, EventTooLargeError, zlib.error) as failure:
         error = BadReplyError(f"the reply cannot be read: {failure}", **facts)
-    if delivered:
+    if error is not None and reading is not None and reading.delivered:
         raise error
     return error
 
 
 _PREFACE = {Replied, Started, Usage}  # events that are not yet a piece of the answer
+
+
+class _Reading:
+    """An answer that is being read. What comes before its first piece is held back: until then all can be retried."""
+
+    __slots__ = ("decoder", "delivered", "held")
+
+    def __init__(self, decoder: Decoder, replied: Replied) -> None:
+        self.decoder = decoder
+        self.held: list[Event] = [replied]
+        self.delivered = False
+
+    def take(self, batch: list[Event]) -> tuple[list[Event], Failed | None]:
+        """What can be handed out now, and the failure at the end of the batch."""
+        last = batch[-1]
+        failed = last if type(last) is Failed else None
+        if failed is not None:
+            batch.pop()
+        if self.delivered:
+            return batch, failed
+        self.held += batch
+        if all(type(event) in _PREFACE for event in batch):
+            return [], failed
+        self.delivered = True
+        return self.held, failed
+
+
+def _read(
+    reading: _Reading, inflate: Callable[[bytes], bytes], facts: dict[str, Any]
+) -> Generator[Step, Any, APIError | None]:
+    decoder = reading.decoder
+    data: bytes | None = b""
+    while data is not None and not decoder.ended:
+        data = yield READ
+        batch = decoder.close() if data is None else decoder.feed(inflate(data))
+        if not batch:
+            continue
+        batch, failed = reading.take(batch)
+        if batch:
+            yield batch
+        if failed is not None:
+            return _reported(failed, reading.delivered, facts)
+    if not decoder.complete:
+        return TruncatedStreamError(
+            "the stream ended without a finish reason, an end mark or a usage report: the answer is not complete",
+            should_retry=not reading.delivered,
+            **facts,
+        )
+    if not reading.delivered:
+        yield reading.held
+    if decoder.ended:
+        yield DRAIN
+    return None
 
 
 class _WholeReply:
@@ -209,21 +234,21 @@ class _WholeReply:
         return self._decode(b"".join(self._pieces))
 
 
-def _inflate(head: Head) -> Callable[[bytes], bytes] | None:
-    """What undoes the reply's content encoding, None for nothing. We ask for none; some servers compress all the same."""
+def _inflater(head: Head) -> Callable[[bytes], bytes]:
+    """What undoes the reply's content encoding, within bounds. None is asked for; some servers compress anyway."""
     encoding = head.get(b"content-encoding").lower()
     if encoding in ("", "identity"):
-        return None
+        return bytes
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise zlib.error(f"it is compressed with {encoding!r}, which was not asked for")
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    inflated_bytes = 0
+    left = MAX_BODY_BYTES
 
     def inflate(data: bytes) -> bytes:
-        nonlocal inflated_bytes
-        plain = inflater.decompress(data, MAX_BODY_BYTES - inflated_bytes + 1)
-        inflated_bytes += len(plain)
-        if inflated_bytes > MAX_BODY_BYTES:
+        nonlocal left
+        plain = inflater.decompress(data, left + 1)
+        left -= len(plain)
+        if left < 0:
             raise zlib.error(f"it inflates to more than {MAX_BODY_BYTES} bytes")
         return plain
 
@@ -233,10 +258,10 @@ def _inflate(head: Head) -> Callable[[bytes], bytes] | None:
 def _refused(head: Head, dialect: Dialect, facts: dict[str, Any]) -> Generator[Step, Any, APIError]:
     """Read what the provider said, a bounded part of it, and make the error of it."""
     body = b""
-    inflate = _inflate(head)
     try:
+        inflate = _inflater(head)
         while len(body) < MAX_REFUSAL_BYTES and (data := (yield READ)) is not None:
-            body += data if inflate is None else inflate(data)
+            body += inflate(data)
     except (WireError, zlib.error):
         pass  # the status is the news; a body that breaks off is shown as far as it came
     said = dialect.refusal(body[:MAX_REFUSAL_BYTES])

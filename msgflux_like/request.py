@@ -1,4 +1,4 @@
-"""What flows down: the frozen `ChatRequest`, the `Endpoint` it goes to, and the `HttpRequest` that a dialect makes of both."""
+"""What flows down: a `ChatRequest`, the `Endpoint` it goes to, and the `HttpRequest` that is made of both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgflux_like.errors import InvalidRequestError
 
 Message = Mapping[str, Any]
-"""One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and what else the caller gave."""
+"""One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and more."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
 
@@ -48,6 +48,19 @@ class Parameters(TypedDict, total=False):
     top_logprobs: int | None
     parallel_tool_calls: bool | None
     reasoning_effort: str | None
+
+
+class CallOptions(Parameters, total=False):
+    """What a call takes beside the messages and `stream`; see `ChatCompletion.__call__`."""
+
+    system_prompt: str | None
+    prefilling: str | None
+    tool_schemas: Sequence[Mapping[str, Any]] | None
+    tool_choice: ToolChoice | None
+    timeout: Any
+    max_retries: int | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
 
 
 class Change(Struct, frozen=True):

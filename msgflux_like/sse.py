@@ -16,10 +16,10 @@ class EventTooLargeError(ValueError):
 
 
 class Parser:
-    """`feed` gives the data of the events that are complete; `close` that of an event whose blank line never came.
+    r"""`feed` gives the data of the events that are complete; `close` that of an event whose blank line never came.
 
     >>> parser = Parser()
-    >>> parser.feed(b"data: one\\n\\nda"), parser.feed(b"ta: two\\n\\n")
+    >>> parser.feed(b"data: one\n\nda"), parser.feed(b"ta: two\n\n")
     ([b'one'], [b'two'])
     """
 
@@ -60,7 +60,7 @@ class Parser:
         return found
 
     def close(self) -> list[bytes]:
-        """The body ended. The specification drops an event without its blank line; providers leave it out, so we do not."""
+        """The body ended. The specification drops an event without its blank line; providers leave that out."""
         rest = b"".join(self._held)
         self._held.clear()
         self._held_bytes = 0

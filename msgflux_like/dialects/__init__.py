@@ -93,6 +93,8 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """See `Decoder`."""
+        if self.ended:
+            return []
         parser = self._parser
         if parser is None:
             if self._whole or data.lstrip()[:1] == b"{":
@@ -105,6 +107,8 @@ class SseDecoder:
 
     def close(self) -> list[Event]:
         """See `Decoder`."""
+        if self.ended:
+            return []
         if self._parser is not None:
             return self._events(self._parser.close())
         if self._whole:
@@ -117,6 +121,7 @@ class SseDecoder:
         for data in payloads:
             if self._read(data, events):
                 self.ended = self.complete = True
+                break
             if events and type(events[-1]) is Failed:
                 self.ended = True
                 break

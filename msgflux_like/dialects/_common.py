@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.events import Failed
 from msgflux_like.request import ChatRequest, Quirks
+
+EMPTY_SCHEMA: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
+"""The parameters of a function that names none, for dialects that demand them."""
 
 _any = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -18,7 +22,7 @@ _encoder = msgspec.json.Encoder()
 def json_object(text: str, place: str) -> dict[str, Any]:
     """Tool arguments as the object that a dialect with structured calls wants; none at all is `{}`."""
     try:
-        value = _any.decode(text) if text.strip() else {}
+        value: Any = _any.decode(text) if text.strip() else {}
     except msgspec.DecodeError:
         value = None
     if not isinstance(value, dict):
@@ -32,11 +36,25 @@ def json_text(value: Any) -> str:
 
 
 def data_url(url: str) -> tuple[str, str] | None:
-    """Media type and base64 text of a `data:` URL; None for any other URL."""
+    """Media type (without its parameters) and base64 text of a `data:` URL; None for any other URL."""
     if not url.startswith("data:"):
         return None
     head, _, data = url[5:].partition(",")
-    return head.removesuffix(";base64") or "text/plain", data
+    if not head.endswith(";base64"):
+        from urllib.parse import unquote_to_bytes  # noqa: PLC0415  rare, and dear to import
+
+        data = b2a_base64(unquote_to_bytes(data), newline=False).decode()
+    return head.partition(";")[0] or "text/plain", data
+
+
+def base64_text(data: str) -> str:
+    """The text in base64 `data`; bytes that are no UTF-8 are replaced."""
+    return a2b_base64(data).decode(errors="replace")
+
+
+def unsupported_part(part: Mapping[str, Any], place: str, dialect: str) -> UnsupportedError:
+    """For a part of a message that the dialect has no words for; names the place and the type."""
+    return UnsupportedError(f"{place} is of type {part.get('type')!r}, which {dialect} has no way to take")
 
 
 def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirks, dialect: str) -> None:

@@ -7,7 +7,7 @@ decoder takes all of them; where they differ in what they accept, `Quirks` says 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,7 @@ from msgflux_like.events import (
     Usage,
 )
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
+from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
@@ -274,37 +275,37 @@ def _parts(content: Any) -> Iterator[Event]:
     if not isinstance(content, list):
         yield TextDelta(json_text(content))
         return
-    for part in cast("list[Any]", content):
-        kind = part.get("type") if isinstance(part, Mapping) else None
-        if isinstance(part, str):
-            yield TextDelta(part)
-        elif kind in ("text", "output_text"):
+    for item in as_list(content):
+        if isinstance(item, str):
+            yield TextDelta(item)
+            continue
+        part = as_mapping(item)
+        kind = part.get("type")
+        if kind in ("text", "output_text"):
             yield TextDelta(part.get("text") or "")
         elif kind in ("thinking", "reasoning"):
             inner = part.get(kind) or part.get("summary") or part.get("text") or ""
-            pieces = inner if isinstance(inner, list) else [{"text": inner}]
-            yield from (ReasoningDelta(piece["text"]) for piece in cast("list[Any]", pieces) if piece.get("text"))
+            pieces = as_list(inner) or [{"text": inner}]
+            yield from (ReasoningDelta(text) for piece in pieces if (text := as_mapping(piece).get("text")))
         elif kind == "refusal":
             yield RefusalDelta(part.get("refusal") or "")
 
 
 def _attachments(message: _Message) -> Iterator[Event]:
     for note in message.annotations or ():
-        source = note.get(note.get("type") or "", note) if isinstance(note, Mapping) else {}
-        if isinstance(source, Mapping):
-            source = cast("Mapping[str, Any]", source)
-            yield Citation(str(source.get("url") or ""), str(source.get("title") or ""), raw=note)
+        fields = as_mapping(note)
+        source = as_mapping(fields.get(fields.get("type") or "")) or fields
+        yield Citation(str(source.get("url") or ""), str(source.get("title") or ""), raw=note)
     for image in message.images or ():
-        url = str((image.get("image_url") or {}).get("url") or "")
+        url = str(as_mapping(as_mapping(image).get("image_url")).get("url") or "")
         head, _, data = url.partition(";base64,")
         inline = head.startswith("data:")
         yield Media("image", data, "" if inline else url, head.removeprefix("data:") if inline else "")
-    if isinstance(message.audio, Mapping):
-        audio = cast("Mapping[str, Any]", message.audio)
-        if audio.get("data"):
-            yield Media("audio", str(audio["data"]))
-        if audio.get("transcript"):
-            yield TextDelta(str(audio["transcript"]))
+    audio = as_mapping(message.audio)
+    if audio.get("data"):
+        yield Media("audio", str(audio["data"]))
+    if audio.get("transcript"):
+        yield TextDelta(str(audio["transcript"]))
     for detail in message.reasoning_details or ():
         yield State("reasoning_details", detail)
     if message.extra_content is not None:
@@ -336,9 +337,7 @@ def _tokens(usage: _Usage) -> Usage:
     output = usage.completion_tokens
     if reasoning and output is not None and usage.total_tokens == (usage.prompt_tokens or 0) + output + reasoning:
         output += reasoning
-    cost = usage.cost
-    if isinstance(cost, Mapping):
-        cost = cast("Mapping[str, Any]", cost).get("total_cost")
+    cost = as_mapping(usage.cost).get("total_cost", usage.cost)
     if usage.cost_in_usd_ticks is not None:
         cost = usage.cost_in_usd_ticks / 1e10
     return Usage(

@@ -1,0 +1,179 @@
+"""Providers as data: reading a row, checking it, and finding the URL and the key that belong to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from msgflux_like.errors import InvalidRequestError, MissingKeyError, UnknownModelError, UnknownProviderError
+from msgflux_like.folders import data_folder
+from msgflux_like.request import Endpoint, Quirks, Secret
+
+
+class Provider(Struct, frozen=True, forbid_unknown_fields=True):
+    """One `providers/<name>.toml`.
+
+    Attributes:
+        name: As in `provider/model`; the file's name.
+        dialect: Name of the wire dialect, a file of `msgflux_like/dialects/`.
+        base_url: Where the dialect's paths begin; empty for the embedded server, which is started when first needed.
+        docs: Where the facts of the row come from.
+        api_key_env: Environment variables that may hold the key, the first that is set counts.
+        base_url_env: The same for the base URL, which wins over the row's.
+        key_required: False for servers of one's own that may have no key.
+        auth: Name and beginning of the header with the key, where it is not the dialect's.
+        headers: Sent with every request.
+        quirks: How the provider differs from its dialect.
+        quirks_elsewhere: The same when another base URL than the row's is used, for a row whose format many serve.
+        embedded: Whether `msgflux_like.local` serves it in this process.
+    """
+
+    name: str
+    dialect: str
+    base_url: str = ""
+    docs: str = ""
+    api_key_env: tuple[str, ...] = ()
+    base_url_env: tuple[str, ...] = ()
+    key_required: bool = True
+    auth: tuple[str, str] | None = None
+    headers: Mapping[str, str] = {}
+    quirks: Quirks = Quirks()
+    quirks_elsewhere: Quirks | None = None
+    embedded: bool = False
+
+
+def split_path(path: Any) -> tuple[str, str]:
+    """Provider and model of `provider/model`; split at the first slash, so that model ids may hold others.
+
+    Raises UnknownModelError for anything else.
+    """
+    if not isinstance(path, str):
+        raise UnknownModelError(f"a model is named by a text like 'openai/gpt-4o', not by {type(path).__name__}")
+    provider, slash, model = path.partition("/")
+    if not slash or not provider or not model or model != model.strip():
+        alone = f" ({path!r} alone is a provider)" if path in provider_names() else ""
+        raise UnknownModelError(f"{path!r} does not name a model: write provider/model, like 'openai/gpt-4o'{alone}")
+    return provider, model
+
+
+@cache
+def provider_names() -> tuple[str, ...]:
+    """All providers that have a row: the folder is the list."""
+    return tuple(sorted(file.stem for file in data_folder("providers").glob("*.toml")))
+
+
+@cache
+def find_provider(name: str) -> Provider:
+    """The provider of that name, or UnknownProviderError with near names."""
+    if name in provider_names():
+        return read_row(data_folder("providers") / f"{name}.toml")
+    raise UnknownProviderError(
+        f"Provider `{name}` not registered for type `chat_completion`{near(name, provider_names())}"
+    )
+
+
+def read_row(file: Path) -> Provider:
+    """One row. Raises InvalidRequestError that names the file and the field."""
+    import tomllib  # noqa: PLC0415  when a model is made, not at import
+
+    from msgflux_like import dialects  # noqa: PLC0415
+
+    try:
+        row = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Provider)
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+        raise InvalidRequestError(f"{file.name} is not a provider row: {error}") from None
+    if row.dialect not in dialects.names():
+        raise InvalidRequestError(f"{file.name}: there is no dialect {row.dialect!r}: {', '.join(dialects.names())}")
+    return row
+
+
+def with_dialect(provider: Provider, dialect: str) -> Provider:
+    """The provider, spoken to in another dialect; InvalidRequestError lists the dialects there are."""
+    from msgflux_like import dialects  # noqa: PLC0415
+
+    if dialect not in dialects.names():
+        raise InvalidRequestError(f"there is no dialect {dialect!r}{near(dialect, dialects.names())}")
+    return msgspec.structs.replace(provider, dialect=dialect, auth=None)
+
+
+def is_home(provider: Provider, base_url: str) -> bool:
+    """Whether that URL is on the provider's own host, by its row or by the environment of this process."""
+    own = _first_set(provider.base_url_env) or provider.base_url
+    return urlsplit(base_url)[:2] == urlsplit(own)[:2]
+
+
+def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | None = None) -> Endpoint:
+    """Where requests go and with which key: the arguments, else the environment of this moment, else the row.
+
+    Raises MissingKeyError that names the variables, and InvalidRequestError for a URL that must not get a key.
+    """
+    from msgflux_like import dialects  # noqa: PLC0415
+
+    dialect = dialects.load(provider.dialect)
+    url = (base_url or _first_set(provider.base_url_env) or provider.base_url).rstrip("/")
+    key = _key(provider, api_key)
+    if url:
+        _check_url(url, provider, has_key=key is not None)
+    elsewhere = provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/")
+    return Endpoint(
+        provider=provider.name,
+        base_url=url,
+        auth=provider.auth or dialect.AUTH,
+        key=key,
+        quirks=provider.quirks_elsewhere or provider.quirks if elsewhere else provider.quirks,
+        headers={"user-agent": "msgflux-like", **dialect.HEADERS, **provider.headers},
+    )
+
+
+def _key(provider: Provider, api_key: str | None) -> Secret | None:
+    key = api_key or _first_set(provider.api_key_env)
+    if key is None:
+        if not provider.key_required:
+            return None
+        raise MissingKeyError(
+            f"{provider.name} needs a key: set {' or '.join(provider.api_key_env) or 'one'} "
+            f"in the environment, or pass api_key="
+        )
+    if not isinstance(key, str) or not key.strip() or not key.isascii() or not key.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
+        raise InvalidRequestError(
+            f"the key for {provider.name} is empty or holds characters that no header may hold (a line end?)"
+        )
+    return Secret(key.strip())
+
+
+def _first_set(names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _check_url(url: str, provider: Provider, *, has_key: bool) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or not url.isascii() or not url.isprintable():
+        raise InvalidRequestError(
+            f"base_url for {provider.name} must be an http or https URL without spaces, like 'https://host/v1'"
+        )
+    loopback = host in _LOOPBACK or host.startswith("127.") or host.endswith(".localhost")
+    if has_key and parts.scheme == "http" and not loopback:
+        raise InvalidRequestError(
+            f"base_url for {provider.name} is plain http, which would show the key to everyone on the way: "
+            f"use https, or a loopback address"
+        )
+
+
+def near(name: str, known: tuple[str, ...] | list[str]) -> str:
+    """`: did you mean ...?` with up to three of `known` that are near to `name`, else a list of them all if short."""
+    from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
+
+    if close := get_close_matches(name, known, n=3, cutoff=0.6):
+        return f": did you mean {' or '.join(close)}?"
+    return f"; there are {', '.join(known)}" if len(known) <= 30 else ""

@@ -1,0 +1,33 @@
+"""A dict whose string keys are attributes too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+
+class dotdict(dict[str, Any]):  # noqa: N801  the name its users know
+    """A plain dict, equal to one and printed as one, that can also be read by attribute.
+
+    >>> usage = dotdict({"usage": {"prompt_tokens": 19}})
+    >>> usage.usage.prompt_tokens
+    19
+    """
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        for key, value in self.items():
+            if type(value) is dict:
+                self[key] = dotdict(cast("Mapping[str, Any]", value))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"there is no {name!r}; there are {', '.join(map(str, self))}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dotdict, (dict(self),)

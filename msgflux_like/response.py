@@ -1,0 +1,213 @@
+"""The fold from events to an answer, and the answer as its user sees it. One fold for whole and streamed replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, Literal
+
+from msgflux_like.dotdict import dotdict
+from msgflux_like.events import (
+    Citation,
+    Event,
+    Finished,
+    Media,
+    ReasoningDelta,
+    RefusalDelta,
+    Replied,
+    ServerTool,
+    Started,
+    State,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from msgflux_like.request import Change
+from msgflux_like.tools import ToolCall, ToolCallAggregator
+
+ResponseType = Literal["text_generation", "structured", "tool_call"]
+
+
+class Answer:
+    """What the events said so far. Pieces are kept in lists and joined when they are asked for."""
+
+    __slots__ = (
+        "attempts",
+        "calls",
+        "citations",
+        "finished",
+        "id",
+        "media",
+        "model",
+        "reasoning",
+        "refusal",
+        "request_id",
+        "server_tools",
+        "state",
+        "text",
+        "usage",
+    )
+
+    def __init__(self, prefill: str = "") -> None:
+        self.text: list[str] = [prefill] if prefill else []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.calls: dict[int, tuple[list[str], list[str], list[str]]] = {}  # key -> pieces of id, name, arguments
+        self.usage: Usage | None = None
+        self.finished: Finished | None = None
+        self.citations: list[Citation] = []
+        self.media: list[Media] = []
+        self.server_tools: list[ServerTool] = []
+        self.state: list[State] = []
+        self.id = ""
+        self.model = ""
+        self.request_id = ""
+        self.attempts = 1
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take the next events."""
+        for event in events:
+            if type(event) is TextDelta:
+                self.text.append(event.text)
+            else:
+                self._add(event)
+
+    def _add(self, event: Event) -> None:  # noqa: C901, PLR0912  one case for each kind of event
+        match event:
+            case ReasoningDelta(text):
+                self.reasoning.append(text)
+            case RefusalDelta(text):
+                self.refusal.append(text)
+            case ToolCallDelta(key, id_, name, arguments):
+                pieces = self.calls.setdefault(key, ([], [], []))
+                for kept, piece in zip(pieces, (id_, name, arguments), strict=True):
+                    if piece:
+                        kept.append(piece)
+            case Usage():
+                self.usage = event
+            case Finished():
+                self.finished = event
+            case Started(id_, model):
+                self.id, self.model = self.id or id_, self.model or model
+            case Replied(request_id, attempts):
+                self.request_id, self.attempts = request_id, attempts
+            case Citation():
+                self.citations.append(event)
+            case Media():
+                self.media.append(event)
+            case ServerTool():
+                self.server_tools.append(event)
+            case State():
+                self.state.append(event)
+            case _:
+                raise AssertionError(f"an answer cannot hold {type(event).__name__}")
+
+    def tool_calls(self) -> list[ToolCall]:
+        """The calls in the order of their first pieces. Id and name may come on every piece, and count once."""
+        return [
+            ToolCall(ids[0] if ids else f"call_{key}", names[0] if names else "", "".join(arguments))
+            for key, (ids, names, arguments) in self.calls.items()
+        ]
+
+
+class ModelResponse:
+    """One answer.
+
+    Attributes:
+        text: The answer's text, prefill included; "" when there is none.
+        reasoning: What the model thought, None when it did not say.
+        refusal: The model's refusal, None when it did not refuse.
+        usage: Tokens in detail, None when the provider did not report them.
+        citations: Sources of the answer.
+        media: Images and sounds in the answer.
+        server_tools: What the provider's own tools did.
+        state: Opaque provider state of the reply.
+        changes: What was not sent exactly as asked.
+    """
+
+    def __init__(self, answer: Answer, provider: str, model: str, changes: tuple[Change, ...] = ()) -> None:
+        self._answer = answer
+        self._provider = provider
+        self._model = model
+        self.changes = changes
+        self.text = "".join(answer.text)
+        self.reasoning = "".join(answer.reasoning) or None
+        self.refusal = "".join(answer.refusal) or None
+        self.usage = answer.usage
+        self.citations = answer.citations
+        self.media = answer.media
+        self.server_tools = answer.server_tools
+        self.state = answer.state
+
+    @cached_property
+    def tool_calls(self) -> ToolCallAggregator:
+        """The calls the model asks for; empty when it asks for none."""
+        return ToolCallAggregator(self._answer.tool_calls(), self.text, self.reasoning)
+
+    @property
+    def response_type(self) -> ResponseType:
+        """What `consume()` gives: text, or tool calls when there are any."""
+        return "tool_call" if self._answer.calls else "text_generation"
+
+    @property
+    def data(self) -> Any:
+        """The answer: its text, or its tool calls when there are any."""
+        return self.tool_calls if self._answer.calls else self.text
+
+    def consume(self) -> Any:
+        """The answer: its text, or a `ToolCallAggregator` when the model asks for tools. Every time the same."""
+        return self.data
+
+    @cached_property
+    def metadata(self) -> dotdict:
+        """Usage, finish reason and ids, as a dict that is read by attribute too; see `metadata_of`."""
+        return metadata_of(self._answer, self._provider, self._model)
+
+    def __repr__(self) -> str:
+        reason = self._answer.finished.reason if self._answer.finished else None
+        return (
+            f"{type(self).__name__}({self._provider}/{self._model}, {self.response_type}, "
+            f"{len(self.text)} characters, finish_reason={reason!r})"
+        )
+
+
+def metadata_of(answer: Answer, provider: str, model: str) -> dotdict:
+    """What is known of an answer beside its content.
+
+    `usage` always has `completion_tokens`, `prompt_tokens` and `total_tokens`, inclusive of cached and reasoning
+    tokens, and None where the provider reported nothing; `cached_tokens`, `cache_write_tokens` and
+    `reasoning_tokens` are there when reported. `finish_reason` is one of a few words, `finish_reason_raw` the
+    provider's own; both are None when it gave none.
+    """
+    usage = answer.usage or Usage()
+    total = usage.total
+    if total is None and usage.input is not None and usage.output is not None:
+        total = usage.input + usage.output
+    counts: dict[str, Any] = {
+        "completion_tokens": usage.output,
+        "prompt_tokens": usage.input,
+        "total_tokens": total,
+    }
+    details = {
+        "cached_tokens": usage.cached_input,
+        "cache_write_tokens": usage.cache_write,
+        "reasoning_tokens": usage.reasoning,
+    }
+    counts |= {name: count for name, count in details.items() if count is not None}
+    finished = answer.finished
+    reason = finished.reason if finished else None
+    if reason == "stop" and answer.calls:
+        reason = "tool_calls"  # several hosts say "stop" when a call was forced
+    facts: dict[str, Any] = {
+        "usage": counts,
+        "finish_reason": reason,
+        "finish_reason_raw": finished.raw if finished else None,
+        "provider": provider,
+        "model": answer.model or model,
+        "id": answer.id or None,
+        "request_id": answer.request_id or None,
+        "attempts": answer.attempts,
+    }
+    if answer.refusal:
+        facts["refusal"] = "".join(answer.refusal)
+    return dotdict(facts)

@@ -1,0 +1,237 @@
+"""A streamed answer: pulled piece by piece, from a thread or from an event loop, and whole at its end.
+
+Whoever reads moves the stream forward; what was read stays, so that several readers (text, reasoning) and a second
+reading see all of it. Leaving a loop early closes the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from msgflux_like.dotdict import dotdict
+from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
+from msgflux_like.events import Event
+from msgflux_like.request import Change
+from msgflux_like.response import Answer, ModelResponse, ResponseType, metadata_of
+from msgflux_like.tools import ToolCall
+from msgflux_like.transport import AsyncDrive, Drive, in_thread
+
+
+class ModelStreamResponse:
+    """An answer that is still coming.
+
+    Attributes:
+        done: Whether it came to its end.
+        error: What ended it instead, None while nothing did.
+        changes: What was not sent exactly as asked.
+    """
+
+    def __init__(
+        self,
+        drive: Drive | AsyncDrive,
+        first: list[Event],
+        answer: Answer,
+        names: tuple[str, str],
+        changes: tuple[Change, ...] = (),
+    ) -> None:
+        self._drive = drive
+        self._answer = answer
+        self._provider, self._model = names
+        self._closed = False
+        self.changes = changes
+        self.done = False
+        self.error: MsgfluxError | None = None
+        self._result: ModelResponse | None = None
+        answer.add(first)
+
+    # ---- reading
+
+    def consume(self) -> StreamConsumer:
+        """The pieces of the text, for `for` or `async for`; and the tool calls, once it is read to its end."""
+        return StreamConsumer(self, self._answer.text)
+
+    def consume_reasoning(self) -> StreamConsumer:
+        """The pieces of the reasoning, as `consume` gives those of the text."""
+        return StreamConsumer(self, self._answer.reasoning)
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._answer.text)
+
+    @property
+    def reasoning(self) -> str | None:
+        """The reasoning so far."""
+        return "".join(self._answer.reasoning) or None
+
+    @property
+    def response_type(self) -> ResponseType:
+        """Text, or tool calls once one has begun."""
+        return "tool_call" if self._answer.calls else "text_generation"
+
+    @property
+    def metadata(self) -> dotdict:
+        """As `ModelResponse.metadata`, as far as it is known; usage comes with the end of the stream."""
+        return metadata_of(self._answer, self._provider, self._model)
+
+    def result(self) -> ModelResponse:
+        """Read to the end: the whole answer."""
+        while self.read_on():
+            pass
+        return self._final()
+
+    async def aresult(self) -> ModelResponse:
+        """The async twin of `result`."""
+        while await self.aread_on():
+            pass
+        return self._final()
+
+    def _final(self) -> ModelResponse:
+        if self._result is None:
+            self._result = self._whole()
+        return self._result
+
+    def _whole(self) -> ModelResponse:
+        return ModelResponse(self._answer, self._provider, self._model, self.changes)
+
+    # ---- moving forward
+
+    def read_on(self) -> bool:
+        """Wait for the next events; False at the end. Raises what ended the stream before its end."""
+        if not self._may_read():
+            return False
+        if not isinstance(self._drive, Drive):
+            raise StreamClosedError(
+                "this stream was opened with acall: read it with `async for`, or with `await response.aresult()`"
+            )
+        try:
+            batch = next(self._drive, None)
+        except APIError as error:
+            raise self._failed(error) from None
+        return self._took(batch)
+
+    async def aread_on(self) -> bool:
+        """The async twin of `read_on`, for both kinds of call; it never blocks the event loop."""
+        if not self._may_read():
+            return False
+        if isinstance(self._drive, Drive):
+            return await in_thread(self.read_on, self.close)
+        if not self._drive.belongs_here():
+            raise StreamClosedError(
+                "this stream belongs to another event loop: read it where acall was awaited, or open it without acall"
+            )
+        try:
+            batch = await anext(self._drive, None)
+        except APIError as error:
+            raise self._failed(error) from None
+        return self._took(batch)
+
+    def _may_read(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        if self._closed and not self.done:
+            raise StreamClosedError("the stream was closed before its end; `text` has what came until then")
+        return not self.done
+
+    def _took(self, batch: list[Event] | None) -> bool:
+        if batch is not None:
+            self._answer.add(batch)
+            return True
+        self.done = not self._closed
+        return self._may_read()
+
+    def _failed(self, error: APIError) -> MsgfluxError:
+        if self._closed:  # by another thread; the failure is only how this one learned of it
+            return StreamClosedError("the stream was closed while it was being read")
+        error.partial = self._whole()
+        self.error = error
+        return error
+
+    # ---- ending
+
+    def close(self) -> None:
+        """Stop, and let go of the connection; from any thread, and twice is once. What came stays readable."""
+        self._closed = True
+        self._drive.close()
+
+    cancel = close
+
+    async def aclose(self) -> None:
+        """The async twin of `close`."""
+        self._closed = True
+        if isinstance(self._drive, AsyncDrive) and self._drive.belongs_here():
+            await self._drive.aclose()
+        else:
+            self._drive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "done" if self.done else "failed" if self.error else "closed" if self._closed else "open"
+        return f"{type(self).__name__}({self._provider}/{self._model}, {state}, {len(self.text)} characters)"
+
+
+class StreamConsumer:
+    """The pieces of a stream, in order, handed out as they come; and its tool calls.
+
+    `for` and `async for` both work on the stream of a direct call; that of an `acall` is for `async for`. Iterating
+    again gives all pieces again.
+    """
+
+    def __init__(self, stream: ModelStreamResponse, pieces: list[str]) -> None:
+        self._stream = stream
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[str]:
+        stream, pieces, at = self._stream, self._pieces, 0
+        try:
+            while True:
+                while at < len(pieces):
+                    at += 1
+                    yield pieces[at - 1]
+                if not stream.read_on():
+                    return
+        except GeneratorExit:  # the loop was left
+            stream.close()
+            raise
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        stream, pieces, at = self._stream, self._pieces, 0
+        finished = False
+        try:
+            while True:
+                while at < len(pieces):
+                    at += 1
+                    yield pieces[at - 1]
+                if not await stream.aread_on():
+                    finished = True
+                    return
+        finally:
+            if not finished:  # the loop was left, or the task cancelled
+                await stream.aclose()
+
+    def get_calls(self) -> list[ToolCall]:
+        """The tool calls; reads the stream to its end first. After `acall`: `(await response.aresult()).tool_calls`."""
+        return self._stream.result().tool_calls.get_calls()
+
+    def insert_results(self, call_id: str | Mapping[str, Any], *result: Any) -> None:
+        """See `ToolCallAggregator.insert_results`."""
+        self._stream.result().tool_calls.insert_results(call_id, *result)
+
+    def get_messages(self) -> list[dict[str, Any]]:
+        """See `ToolCallAggregator.get_messages`."""
+        return self._stream.result().tool_calls.get_messages()
