@@ -87,6 +87,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         prefill: Beginnings of the model ids that continue a last assistant message; `""` means all.
         prefill_refused: Beginnings of the model ids, among those, that answer it with an error.
         named_tool_choice: False where a named tool is not understood: one tool and "required" are sent instead.
+        auto_tool_choice: False where the model cannot choose: "required" is sent, or "none" after a tool's result.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -95,6 +96,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     prefill: tuple[str, ...] = ()
     prefill_refused: tuple[str, ...] = ()
     named_tool_choice: bool = True
+    auto_tool_choice: bool = True
 
 
 class Secret:

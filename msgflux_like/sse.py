@@ -34,6 +34,9 @@ class Parser:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; an empty list when no event is complete yet."""
+        if not self._held and not self._after_cr and _is_one_event(data):
+            self._begun = True
+            return [data[6:-2]]
         if not self._begun:
             data = self._begin(data)
         if self._after_cr or b"\r" in data:
@@ -94,6 +97,11 @@ class Parser:
         self._held_bytes += len(data)
         if self._held_bytes > self._max_event_bytes:
             raise EventTooLargeError(f"one event of the stream is longer than {self._max_event_bytes} bytes")
+
+
+def _is_one_event(data: bytes) -> bool:
+    """Whether this is just what most providers send at a time: `data: ...`, a line end and a blank line."""
+    return data.startswith(b"data: ") and data.endswith(b"\n\n") and data.find(b"\n", 6, -2) < 0 and b"\r" not in data
 
 
 def _read(block: bytes) -> bytes | None:

@@ -39,7 +39,7 @@ class ModelStreamResponse:
         self._drive = drive
         self._answer = answer
         self._provider, self._model = names
-        self._closed = False
+        self._open = True  # more may come
         self.changes = changes
         self.done = False
         self.error: MsgfluxError | None = None
@@ -100,8 +100,8 @@ class ModelStreamResponse:
 
     def read_on(self) -> bool:
         """Wait for the next events; False at the end. Raises what ended the stream before its end."""
-        if not self._may_read():
-            return False
+        if not self._open:
+            return self._is_over()
         if not isinstance(self._drive, Drive):
             raise StreamClosedError(
                 "this stream was opened with acall: read it with `async for`, or with `await response.aresult()`"
@@ -110,12 +110,15 @@ class ModelStreamResponse:
             batch = next(self._drive, None)
         except APIError as error:
             raise self._failed(error) from None
-        return self._took(batch)
+        if batch is None:
+            return self._ended()
+        self._answer.add(batch)
+        return True
 
     async def aread_on(self) -> bool:
         """The async twin of `read_on`, for both kinds of call; it never blocks the event loop."""
-        if not self._may_read():
-            return False
+        if not self._open:
+            return self._is_over()
         if isinstance(self._drive, Drive):
             return await in_thread(self.read_on, self.close)
         if not self._drive.belongs_here():
@@ -126,25 +129,28 @@ class ModelStreamResponse:
             batch = await anext(self._drive, None)
         except APIError as error:
             raise self._failed(error) from None
-        return self._took(batch)
+        if batch is None:
+            return self._ended()
+        self._answer.add(batch)
+        return True
 
-    def _may_read(self) -> bool:
+    def _ended(self) -> bool:
+        self.done = self._open  # a drive that was closed ends as well
+        self._open = False
+        return self._is_over()
+
+    def _is_over(self) -> bool:
+        """False at the end of a whole answer; else raises why there is none."""
         if self.error is not None:
             raise self.error
-        if self._closed and not self.done:
+        if not self.done:
             raise StreamClosedError("the stream was closed before its end; `text` has what came until then")
-        return not self.done
-
-    def _took(self, batch: list[Event] | None) -> bool:
-        if batch is not None:
-            self._answer.add(batch)
-            return True
-        self.done = not self._closed
-        return self._may_read()
+        return False
 
     def _failed(self, error: APIError) -> MsgfluxError:
-        if self._closed:  # by another thread; the failure is only how this one learned of it
+        if not self._open:  # closed by another thread; the failure is only how this one learned of it
             return StreamClosedError("the stream was closed while it was being read")
+        self._open = False
         error.partial = self._whole()
         self.error = error
         return error
@@ -153,14 +159,14 @@ class ModelStreamResponse:
 
     def close(self) -> None:
         """Stop, and let go of the connection; from any thread, and twice is once. What came stays readable."""
-        self._closed = True
+        self._open = False
         self._drive.close()
 
     cancel = close
 
     async def aclose(self) -> None:
         """The async twin of `close`."""
-        self._closed = True
+        self._open = False
         if isinstance(self._drive, AsyncDrive) and self._drive.belongs_here():
             await self._drive.aclose()
         else:
@@ -181,7 +187,7 @@ class ModelStreamResponse:
         await self.aclose()
 
     def __repr__(self) -> str:
-        state = "done" if self.done else "failed" if self.error else "closed" if self._closed else "open"
+        state = "done" if self.done else "failed" if self.error else "open" if self._open else "closed"
         return f"{type(self).__name__}({self._provider}/{self._model}, {state}, {len(self.text)} characters)"
 
 

@@ -126,7 +126,9 @@ class SseDecoder:
                 self.ended = True
                 break
         if not self.complete:
-            self.complete = any(type(event) in _EVIDENCE for event in events)
+            for event in events:
+                if type(event) in _EVIDENCE:
+                    self.complete = True
         return events
 
 

@@ -10,7 +10,8 @@ import msgspec
 
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.events import Failed
-from msgflux_like.request import ChatRequest, Quirks
+from msgflux_like.request import Change, ChatRequest, Quirks, ToolChoice
+from msgflux_like.shapes import as_mapping
 
 EMPTY_SCHEMA: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 """The parameters of a function that names none, for dialects that demand them."""
@@ -65,6 +66,21 @@ def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirk
             f"{', '.join(refused)}: {dialect} has no such parameter. Leave it out, "
             f"or give the provider's own field in extra_body="
         )
+
+
+def offered_tools(
+    request: ChatRequest, quirks: Quirks, changes: list[Change]
+) -> tuple[tuple[Mapping[str, Any], ...], ToolChoice | None]:
+    """The tools and the choice among them, in other words where the server does not understand the ones given."""
+    tools, choice = request.tools, request.tool_choice if request.tools else None
+    if tools and choice in (None, "auto") and not quirks.auto_tool_choice:
+        choice = "none" if request.messages[-1].get("role") == "tool" else "required"
+        changes.append(Change("emulated", "tool_choice", f"{choice} is sent: this server cannot let the model choose"))
+    elif isinstance(choice, str) and choice not in ("auto", "required", "none") and not quirks.named_tool_choice:
+        changes.append(Change("emulated", "tool_choice", f"only {choice} is offered, and a call is required"))
+        tools = tuple(tool for tool in tools if as_mapping(tool.get("function")).get("name") == choice)
+        choice = "required"
+    return tools, choice
 
 
 def prefill_text(request: ChatRequest, quirks: Quirks) -> str:

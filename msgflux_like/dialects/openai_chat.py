@@ -62,7 +62,6 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body[quirks.max_tokens_field] = body.pop("max_tokens")
     if request.tools:
         body["tools"] = request.tools
-    if request.tool_choice is not None:
         _choose_tool(body, request, quirks, changes)
     if request.stream:
         body["stream"] = True
@@ -88,14 +87,18 @@ def _call_with_text(call: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _choose_tool(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
     choice = request.tool_choice
-    if isinstance(choice, str) and choice not in ("auto", "required", "none"):
-        if not quirks.named_tool_choice:
+    if choice in (None, "auto") and not quirks.auto_tool_choice:
+        choice = "none" if request.messages[-1].get("role") == "tool" else "required"
+        changes.append(Change("emulated", "tool_choice", f"{choice} is sent: this server cannot let the model choose"))
+    elif isinstance(choice, str) and choice not in ("auto", "required", "none"):
+        if quirks.named_tool_choice:
+            choice = {"type": "function", "function": {"name": choice}}
+        else:
             body["tools"] = [tool for tool in request.tools if tool["function"]["name"] == choice]
             changes.append(Change("emulated", "tool_choice", f"only {choice} is offered, and a call is required"))
             choice = "required"
-        else:
-            choice = {"type": "function", "function": {"name": choice}}
-    body["tool_choice"] = choice
+    if choice is not None:
+        body["tool_choice"] = choice
 
 
 # ------------------------------------------------------------------------------------------------------------ reply
@@ -173,7 +176,9 @@ _decoder = msgspec.json.Decoder(_Reply)
 
 def decode(body: bytes) -> list[Event]:
     """See `Dialect`."""
-    return list(_Reader(streamed=False).events(_decoder.decode(body)))
+    events: list[Event] = []
+    _Reader(streamed=False).take(_decoder.decode(body), events)
+    return events
 
 
 def decoder() -> SseDecoder:
@@ -197,44 +202,48 @@ class _Reader:
         """One event's data; True for the end mark."""
         if data == b"[DONE]":
             return True
-        if data.strip():
-            events.extend(self.events(_decoder.decode(data)))
+        if data:
+            self.take(_decoder.decode(data), events)
         return False
 
-    def events(self, reply: _Reply) -> Iterator[Event]:
+    def take(self, reply: _Reply, events: list[Event]) -> None:
         """A whole reply and a streamed chunk have the same shape: one says `message` where the other says `delta`.
 
         Only the first choice is read: no parameter of ours asks for more.
         """
         if not self._begun and (reply.id or reply.model):
             self._begun = True
-            yield Started(reply.id or "", reply.model or "")
+            events.append(Started(reply.id or "", reply.model or ""))
         choice = reply.choices[0] if reply.choices else None
         if choice is not None:
             # Perplexity sends a cumulative message beside each delta, and an empty delta beside a whole message.
             message = (choice.delta or choice.message) if self._streamed else (choice.message or choice.delta)
             if message is not None:
-                yield from self._said(message)
+                self._said(message, events)
         if reply.citations:
-            yield from self._sources(reply.citations, reply.search_results or [])
+            events.extend(self._sources(reply.citations, reply.search_results or []))
         if (usage := reply.usage or (reply.x_groq.usage if reply.x_groq else None)) is not None:
-            yield _tokens(usage)
+            events.append(_tokens(usage))
         if reply.error:
-            yield failure_from({"error": reply.error})
+            events.append(failure_from({"error": reply.error}))
         elif choice is not None and choice.finish_reason:
-            yield Finished(FINISH.get(choice.finish_reason, "unknown"), choice.finish_reason)
+            events.append(Finished(FINISH.get(choice.finish_reason, "unknown"), choice.finish_reason))
 
-    def _said(self, message: _Message) -> Iterator[Event]:
+    def _said(self, message: _Message, events: list[Event]) -> None:
         if reasoning := message.reasoning_content or message.reasoning or _thoughts(message.reasoning_details):
-            yield ReasoningDelta(reasoning if isinstance(reasoning, str) else json_text(reasoning))
-        if message.content:
-            yield from (TextDelta(message.content),) if type(message.content) is str else _parts(message.content)
+            events.append(ReasoningDelta(reasoning if isinstance(reasoning, str) else json_text(reasoning)))
+        content = message.content
+        if type(content) is str:
+            if content:
+                events.append(TextDelta(content))
+        elif content:
+            events.extend(_parts(content))
         if message.refusal:
-            yield RefusalDelta(message.refusal)
+            events.append(RefusalDelta(message.refusal))
         for call in message.tool_calls or ():
-            yield from self._called(call)
+            events.extend(self._called(call))
         if message.annotations or message.images or message.audio or message.reasoning_details or message.extra_content:
-            yield from _attachments(message)
+            events.extend(_attachments(message))
 
     def _called(self, call: _ToolCall) -> Iterator[Event]:
         """A piece of a call. A new call begins with a new index, or with another id that comes with a name.
@@ -314,7 +323,9 @@ def _attachments(message: _Message) -> Iterator[Event]:
 
 def _thoughts(details: list[Any] | None) -> str:
     """The readable part of OpenRouter's `reasoning_details`, where `reasoning` itself is empty."""
-    return "".join(str(detail.get("text") or detail.get("summary") or "") for detail in details or ())
+    if not details:
+        return ""
+    return "".join(str(detail.get("text") or detail.get("summary") or "") for detail in details)
 
 
 def _tokens(usage: _Usage) -> Usage:

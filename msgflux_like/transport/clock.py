@@ -29,36 +29,44 @@ class Timeouts(Struct, frozen=True):
 
 
 class Clock:
-    """The deadlines of one call."""
+    """The deadlines of one call.
 
-    __slots__ = ("_idle", "_limits", "_phase", "_total")
+    Attributes:
+        deadline: When, on the monotonic clock, the next read must be done; None for never.
+    """
+
+    __slots__ = ("_limits", "_phase", "_total", "deadline")
 
     def __init__(self, limits: Timeouts) -> None:
         self._limits = limits
         self._total = None if limits.total_s is None else time.monotonic() + limits.total_s
         self._phase: Phase = "first_event"
-        self._idle: float | None = None
+        self.deadline = self._total
 
     def begin_attempt(self) -> dict[str, float | None]:
         """Start the time to the first event; the limits of connecting and sending, as httpcore takes them."""
         self._phase = "first_event"
-        self._idle = _after(self._limits.first_event_s)
-        left = self.left_s()
-        return {"connect": _least(self._limits.connect_s, left), "read": left, "write": left, "pool": left}
+        self._within(self._limits.first_event_s)
+        left, connect = self.left_s(), self._limits.connect_s
+        if connect is None or (left is not None and left < connect):
+            connect = left
+        return {"connect": connect, "read": left, "write": left, "pool": left}
 
     def resume(self) -> None:
         """The reader asks for more: the time between two events begins. What the reader took does not count."""
         self._phase = "between_events"
-        self._idle = _after(self._limits.between_events_s)
+        self._within(self._limits.between_events_s)
 
-    def deadline(self) -> float | None:
-        """When, on the monotonic clock, the next read must be done."""
-        return _least(self._idle, self._total)
+    def _within(self, seconds: float | None) -> None:
+        if seconds is None:
+            self.deadline = self._total
+            return
+        idle = time.monotonic() + seconds
+        self.deadline = idle if self._total is None or idle < self._total else self._total
 
     def left_s(self) -> float | None:
-        """Seconds until then."""
-        deadline = self.deadline()
-        return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        """Seconds until the deadline."""
+        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
     def must_fit(self, seconds: float) -> None:
         """WireError when there is no time for a wait this long."""
@@ -78,11 +86,3 @@ class Clock:
 
     def _out_of_time(self) -> WireError:
         return WireError(f"the call took longer than {self._limits.total_s} s in all", "total")
-
-
-def _after(seconds: float | None) -> float | None:
-    return None if seconds is None else time.monotonic() + seconds
-
-
-def _least(one: float | None, other: float | None) -> float | None:
-    return other if one is None else one if other is None else min(one, other)

@@ -231,6 +231,8 @@ async def _closing(idle: _Idle) -> AsyncGenerator[None]:
 class _Reply:
     """One reply on a connection of ours."""
 
+    __slots__ = ("_connection", "_pieces", "_stack", "_stream", "_wire", "head")
+
     def __init__(self, response: Any, connection: Any, stack: _Stack) -> None:
         self.head = http_client.head(response.status, response.headers)
         self._stream: Any = response.stream
@@ -240,7 +242,7 @@ class _Reply:
         self._stack = stack
 
     def read(self, clock: Clock) -> bytes | None:
-        self._wire.deadline = clock.deadline()
+        self._wire.deadline = clock.deadline
         try:
             return next(self._pieces, None)
         except FAILURES as error:
@@ -265,6 +267,8 @@ class _Reply:
 
 class _AsyncReply:
     """One reply on a connection of an event loop."""
+
+    __slots__ = ("_connection", "_pieces", "_stack", "_stream", "_wire", "head")
 
     def __init__(self, response: Any, connection: Any, stack: _LoopStack) -> None:
         self.head = http_client.head(response.status, response.headers)

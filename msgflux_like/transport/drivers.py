@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from msgflux_like.events import Event
-from msgflux_like.exchange import READ, Drain, Read, Send, Step, Wait, WireError
+from msgflux_like.exchange import READ, Drain, Send, Step, Wait, WireError
 from msgflux_like.transport.clock import Clock, Timeouts
 from msgflux_like.transport.connections import AsyncReply, Reply, Transport
 
@@ -26,6 +26,8 @@ class Drive:
     `close` may come from any thread: it ends a read that another thread is waiting in. A drive that is dropped is
     closed.
     """
+
+    __slots__ = ("_batches", "_busy", "_line")
 
     def __init__(self, steps: Steps, transport: Transport, timeouts: Timeouts) -> None:
         self._line = _Line()
@@ -53,6 +55,8 @@ class Drive:
 class _Line:
     """The reply that is being read, where another thread can reach it. No reference leads back to the drive."""
 
+    __slots__ = ("reply", "waiting")
+
     def __init__(self) -> None:
         self.reply: Reply | None = None
         self.waiting: threading.Event | None = None
@@ -70,7 +74,8 @@ class _Line:
 
 
 def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Generator[list[Event]]:
-    advance: Callable[[Any], Step] = steps.send
+    send: Callable[[Any], Step] = steps.send
+    advance: Callable[[Any], Step] = send
     outcome: Any = None
     try:
         while True:
@@ -78,13 +83,16 @@ def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Ge
                 step = advance(outcome)
             except StopIteration:
                 return
-            advance, outcome = steps.send, None
+            advance, outcome = send, None
             if isinstance(step, list):
                 yield step
                 clock.resume()
                 continue
             try:
-                outcome = _do(step, transport, clock, line)
+                if step is READ and line.reply is not None:
+                    outcome = line.reply.read(clock)
+                else:
+                    outcome = _do(step, transport, clock, line)
             except WireError as failure:
                 advance, outcome = steps.throw, failure
     finally:
@@ -92,9 +100,7 @@ def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Ge
         line.hang_up()
 
 
-def _do(step: Send | Read | Drain | Wait, transport: Transport, clock: Clock, line: _Line) -> Any:
-    if step is READ and line.reply is not None:
-        return line.reply.read(clock)
+def _do(step: Step, transport: Transport, clock: Clock, line: _Line) -> Any:
     if isinstance(step, Send):
         line.hang_up()
         line.reply = transport.open(step.http, clock)
@@ -160,7 +166,8 @@ class _AsyncLine:
 
 
 async def _aanswer(steps: Steps, transport: Transport, clock: Clock, line: _AsyncLine) -> AsyncGenerator[list[Event]]:
-    advance: Callable[[Any], Step] = steps.send
+    send: Callable[[Any], Step] = steps.send
+    advance: Callable[[Any], Step] = send
     outcome: Any = None
     try:
         while True:
@@ -168,13 +175,16 @@ async def _aanswer(steps: Steps, transport: Transport, clock: Clock, line: _Asyn
                 step = advance(outcome)
             except StopIteration:
                 return
-            advance, outcome = steps.send, None
+            advance, outcome = send, None
             if isinstance(step, list):
                 yield step
                 clock.resume()
                 continue
             try:
-                outcome = await _ado(step, transport, clock, line)
+                if step is READ and line.reply is not None:
+                    outcome = await line.reply.read(clock)
+                else:
+                    outcome = await _ado(step, transport, clock, line)
             except WireError as failure:
                 advance, outcome = steps.throw, failure
     finally:
@@ -182,9 +192,7 @@ async def _aanswer(steps: Steps, transport: Transport, clock: Clock, line: _Asyn
         await line.hang_up()
 
 
-async def _ado(step: Send | Read | Drain | Wait, transport: Transport, clock: Clock, line: _AsyncLine) -> Any:
-    if step is READ and line.reply is not None:
-        return await line.reply.read(clock)
+async def _ado(step: Step, transport: Transport, clock: Clock, line: _AsyncLine) -> Any:
     if isinstance(step, Send):
         await line.hang_up()
         line.reply = await transport.aopen(step.http, clock)

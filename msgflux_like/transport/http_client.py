@@ -169,6 +169,8 @@ class _TimedBackend(httpcore2.SyncBackend):
 
 
 class _TimedStream(httpcore2.NetworkStream):
+    __slots__ = ("_inner", "deadline")
+
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner
         self.deadline: float | None = None  # on the monotonic clock, of the next read
