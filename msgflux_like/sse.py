@@ -43,14 +43,8 @@ class Parser:
             data = self._plain_newlines(data)
         if not data:
             return []
-        if self._held:
-            ends_here = b"\n\n" in data or (data[0] == 0x0A and self._held[-1][-1] == 0x0A)
-            if not ends_here:
-                self._hold(data)
-                return []
-            data = b"".join((*self._held, data))
-            self._held.clear()
-            self._held_bytes = 0
+        if self._held and not (data := self._after_held(data)):
+            return []
         blocks = data.split(b"\n\n")
         if rest := blocks.pop():
             self._hold(rest)
@@ -69,6 +63,16 @@ class Parser:
         self._held_bytes = 0
         event = _read(rest)
         return [] if event is None else [event]
+
+    def _after_held(self, data: bytes) -> bytes:
+        """The unfinished event and these bytes, once they end it; until then they are held as well."""
+        if b"\n\n" not in data and not (data[0] == 0x0A and self._held[-1][-1] == 0x0A):
+            self._hold(data)
+            return b""
+        data = b"".join((*self._held, data))
+        self._held.clear()
+        self._held_bytes = 0
+        return data
 
     def _begin(self, data: bytes) -> bytes:
         """Without the byte order mark, which may itself come in pieces."""
