@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def chat_stream(*texts: str) -> Reply:
 class Provider:
     """Answers each request with the next of `replies`, or with what a function makes of it; the last one repeats."""
 
-    def __init__(self, *replies: Reply | Callable[[Request], Reply]) -> None:
+    def __init__(self, *replies: Reply | Callable[[Request], Reply], tls: ssl.SSLContext | None = None) -> None:
         self.replies = list(replies)
         self.requests: list[Request] = []
         self.hung_up = threading.Event()  # a client closed its connection while it was being answered
@@ -85,18 +86,18 @@ class Provider:
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._listener.getsockname()[1]
-        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+        self.base_url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}/v1"
+        self._tls = tls
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
     def close(self) -> None:
         with self._lock:
-            self._listener.close()
-            for connection in self._sockets:
-                _shut(connection)
-        # The thread in accept() wakes up when someone knocks.
-        for thread in self._threads[1:]:
+            for each in (self._listener, *self._sockets):
+                _shut(each)
+        for thread in self._threads:
             thread.join(PATIENCE_S)
+        self._listener.close()
 
     def __enter__(self) -> Provider:
         return self
@@ -119,6 +120,11 @@ class Provider:
             thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return  # the client does not trust us
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
