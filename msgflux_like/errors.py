@@ -8,6 +8,7 @@
     │   ├── InvalidMessagesError                a message, a part or a tool result is malformed
     │   └── UnsupportedError                    the provider, dialect or model cannot take this
     │       └── CapabilityError                 the model's profile says it cannot; lists models that can
+    ├── SnapshotError (ValueError)              a file of profiles is broken or not to be trusted
     ├── UnknownParameterError (TypeError)       no such keyword; near names are in the message
     ├── NotInstalledError (ImportError)         install the extra it names
     ├── APIError                                the provider, or the way to it, failed
@@ -81,6 +82,10 @@ class CapabilityError(UnsupportedError):
 
 class UnknownParameterError(MsgfluxError, TypeError):
     """No parameter of that name; provider-specific fields go through `extra_body=`."""
+
+
+class SnapshotError(MsgfluxError, ValueError):
+    """A file of model profiles is broken, or says what cannot be true."""
 
 
 class NotInstalledError(MsgfluxError, ImportError):
