@@ -61,6 +61,7 @@ class CallOptions(Parameters, total=False):
     max_retries: int | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+    check: Literal["error", "warn", "off"] | None
 
 
 class Change(Struct, frozen=True):
@@ -151,6 +152,8 @@ class ChatRequest(Struct, frozen=True):
         stream: Whether the reply is to be streamed.
         extra_body: Fields for the body in the provider's own words.
         extra_headers: Headers for this request.
+        prompted: Whether the first message is the call's `system_prompt`.
+        output_limit: Most tokens the model can write, where that is known.
     """
 
     model: str
@@ -162,6 +165,14 @@ class ChatRequest(Struct, frozen=True):
     stream: bool = False
     extra_body: Mapping[str, Any] = {}
     extra_headers: Mapping[str, str] = {}
+    prompted: bool = False
+    output_limit: int | None = None
+
+    def place(self, index: int) -> str:
+        """What the caller calls the message at `index`, for errors."""
+        if self.prompted and index == 0:
+            return "system_prompt"
+        return f"messages[{index - self.prompted}]"
 
 
 class Encoded(Struct):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_like.sse import EventTooLargeError, Parser
+from tests.conversations import unhurried
 
 # What a stream says, and the data of its events.
 STREAMS: dict[str, tuple[bytes, list[bytes]]] = {
@@ -71,6 +72,7 @@ lines = st.sampled_from([b"data: a", b"data:", b"data", b": c", b"event: e", b"i
 line_ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
+@unhurried
 @given(st.lists(st.tuples(lines, line_ends), max_size=20), st.lists(st.integers(0, 200), max_size=10))
 def test_any_cuts_of_any_stream_say_the_same(stream: list[tuple[bytes, bytes]], cuts: list[int]):
     wire = b"".join(line + end for line, end in stream)
@@ -78,6 +80,7 @@ def test_any_cuts_of_any_stream_say_the_same(stream: list[tuple[bytes, bytes]], 
     assert read(*(wire[start:end] for start, end in pairwise(places))) == read(wire) == by_the_rules(wire)
 
 
+@unhurried
 @given(st.lists(st.binary(max_size=30), max_size=6))
 def test_any_bytes_at_all_are_read_without_a_fault(pieces: list[bytes]):
     assert read(*pieces) == read(b"".join(pieces))

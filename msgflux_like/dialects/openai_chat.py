@@ -13,7 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like.dialects import SseDecoder
-from msgflux_like.dialects._common import failure_from, failure_in, json_text, prefill_text, refuse_parameters
+from msgflux_like.dialects._common import (
+    failure_from,
+    failure_in,
+    json_text,
+    offered_tools,
+    prefill_text,
+    refuse_parameters,
+)
 from msgflux_like.events import (
     Citation,
     Event,
@@ -60,9 +67,12 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     body: dict[str, Any] = {"model": request.model, "messages": messages, **request.parameters}
     if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
         body[quirks.max_tokens_field] = body.pop("max_tokens")
-    if request.tools:
-        body["tools"] = request.tools
-        _choose_tool(body, request, quirks, changes)
+    tools, choice = offered_tools(request, quirks, changes)
+    if tools:
+        body["tools"] = list(tools)
+    if choice is not None:
+        named = isinstance(choice, str) and choice not in ("auto", "required", "none")
+        body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
     if request.stream:
         body["stream"] = True
         if quirks.stream_usage:
@@ -83,22 +93,6 @@ def _call_with_text(call: Mapping[str, Any]) -> Mapping[str, Any]:
     arguments = function.get("arguments")
     text = arguments if isinstance(arguments, str) else json_text(arguments or {})
     return {**call, "function": {**function, "arguments": text}}
-
-
-def _choose_tool(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
-    choice = request.tool_choice
-    if choice in (None, "auto") and not quirks.auto_tool_choice:
-        choice = "none" if request.messages[-1].get("role") == "tool" else "required"
-        changes.append(Change("emulated", "tool_choice", f"{choice} is sent: this server cannot let the model choose"))
-    elif isinstance(choice, str) and choice not in ("auto", "required", "none"):
-        if quirks.named_tool_choice:
-            choice = {"type": "function", "function": {"name": choice}}
-        else:
-            body["tools"] = [tool for tool in request.tools if tool["function"]["name"] == choice]
-            changes.append(Change("emulated", "tool_choice", f"only {choice} is offered, and a call is required"))
-            choice = "required"
-    if choice is not None:
-        body["tool_choice"] = choice
 
 
 # ------------------------------------------------------------------------------------------------------------ reply
@@ -166,6 +160,7 @@ class _Reply(Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
+    status_code: Any = None  # Groq's, beside an error in a stream
     citations: list[Any] | None = None
     search_results: list[Any] | None = None
     x_groq: _Groq | None = None
@@ -177,7 +172,10 @@ _decoder = msgspec.json.Decoder(_Reply)
 def decode(body: bytes) -> list[Event]:
     """See `Dialect`."""
     events: list[Event] = []
-    _Reader(streamed=False).take(_decoder.decode(body), events)
+    reply = _decoder.decode(body)
+    if reply.choices is None and not reply.error:
+        raise msgspec.ValidationError("it has no `choices`")
+    _Reader(streamed=False).take(reply, events)
     return events
 
 
@@ -225,7 +223,7 @@ class _Reader:
         if (usage := reply.usage or (reply.x_groq.usage if reply.x_groq else None)) is not None:
             events.append(_tokens(usage))
         if reply.error:
-            events.append(failure_from({"error": reply.error}))
+            events.append(failure_from({"error": reply.error, "status_code": reply.status_code}))
         elif choice is not None and choice.finish_reason:
             events.append(Finished(FINISH.get(choice.finish_reason, "unknown"), choice.finish_reason))
 
@@ -259,7 +257,7 @@ class _Reader:
             starts = bool(name) and (not id_ or id_ not in self._ids)
         else:
             starts = key is None or bool(id_ and name and id_ != self._ids[key] and self._ids[key])
-        if starts and not (name or id_ or function.arguments):
+        if (starts or key is None) and not (name or id_ or function.arguments):
             return  # Snowflake sends a list of one empty call with every answer
         if starts or key is None:
             key = len(self._ids)
