@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from msgflux_like.messages import ChatBlock, ChatML
     from msgflux_like.models import Model
     from msgflux_like.models.chat_completion import ChatCompletion
+    from msgflux_like.pricing import Estimate, count_tokens, estimate_cost
     from msgflux_like.response import ModelResponse
     from msgflux_like.stream import ModelStreamResponse
     from msgflux_like.tools import ToolCall, ToolCallAggregator
@@ -29,27 +30,33 @@ __all__ = [
     "ChatBlock",
     "ChatCompletion",
     "ChatML",
+    "Estimate",
     "Model",
     "ModelResponse",
     "ModelStreamResponse",
     "Timeouts",
     "ToolCall",
     "ToolCallAggregator",
+    "count_tokens",
     "dotdict",
     "errors",
+    "estimate_cost",
 ]
 
 _HOMES = {
     "ChatBlock": "messages",
     "ChatCompletion": "models.chat_completion",
     "ChatML": "messages",
+    "Estimate": "pricing",
     "Model": "models",
     "ModelResponse": "response",
     "ModelStreamResponse": "stream",
     "Timeouts": "transport",
     "ToolCall": "tools",
     "ToolCallAggregator": "tools",
+    "count_tokens": "pricing",
     "dotdict": "dotdict",
+    "estimate_cost": "pricing",
 }
 _MODULES = ("errors",)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.errors import InvalidRequestError, MissingKeyError, UnknownModelError, UnknownProviderError
-from msgflux_like.folders import data_folder
+from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.request import Endpoint, Quirks, Secret
+
+_TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
 class Provider(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +31,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
         key_required: False for servers of one's own that may have no key.
         auth: Name and beginning of the header with the key, where it is not the dialect's.
         headers: Sent with every request.
+        extra_body: Fields for the body of every request.
+        other_dialects: Dialects for some of the models, by the beginnings of their ids.
         quirks: How the provider differs from its dialect.
         quirks_elsewhere: The same when another base URL than the row's is used, for a row whose format many serve.
         embedded: Whether `msgflux_like.local` serves it in this process.
@@ -44,39 +47,11 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     key_required: bool = True
     auth: tuple[str, str] | None = None
     headers: Mapping[str, str] = {}
+    extra_body: Mapping[str, Any] = {}
+    other_dialects: Mapping[str, tuple[str, ...]] = {}
     quirks: Quirks = Quirks()
     quirks_elsewhere: Quirks | None = None
     embedded: bool = False
-
-
-def split_path(path: Any) -> tuple[str, str]:
-    """Provider and model of `provider/model`; split at the first slash, so that model ids may hold others.
-
-    Raises UnknownModelError for anything else.
-    """
-    if not isinstance(path, str):
-        raise UnknownModelError(f"a model is named by a text like 'openai/gpt-4o', not by {type(path).__name__}")
-    provider, slash, model = path.partition("/")
-    if not slash or not provider or not model or model != model.strip():
-        alone = f" ({path!r} alone is a provider)" if path in provider_names() else ""
-        raise UnknownModelError(f"{path!r} does not name a model: write provider/model, like 'openai/gpt-4o'{alone}")
-    return provider, model
-
-
-@cache
-def provider_names() -> tuple[str, ...]:
-    """All providers that have a row: the folder is the list."""
-    return tuple(sorted(file.stem for file in data_folder("providers").glob("*.toml")))
-
-
-@cache
-def find_provider(name: str) -> Provider:
-    """The provider of that name, or UnknownProviderError with near names."""
-    if name in provider_names():
-        return read_row(data_folder("providers") / f"{name}.toml")
-    raise UnknownProviderError(
-        f"Provider `{name}` not registered for type `chat_completion`{near(name, provider_names())}"
-    )
 
 
 def read_row(file: Path) -> Provider:
@@ -105,7 +80,7 @@ def with_dialect(provider: Provider, dialect: str) -> Provider:
 
 def is_home(provider: Provider, base_url: str) -> bool:
     """Whether that URL is on the provider's own host, by its row or by the environment of this process."""
-    own = _first_set(provider.base_url_env) or provider.base_url
+    own = _first_set(provider.base_url_env) or fill_template(provider.base_url, os.environ)[0]
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
@@ -117,7 +92,7 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | 
     from msgflux_like import dialects  # noqa: PLC0415
 
     dialect = dialects.load(provider.dialect)
-    url = (base_url or _first_set(provider.base_url_env) or provider.base_url).rstrip("/")
+    url = (base_url or _first_set(provider.base_url_env) or _filled(provider)).rstrip("/")
     key = _key(provider, api_key)
     if url:
         _check_url(url, provider, has_key=key is not None)
@@ -132,15 +107,47 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | 
     )
 
 
+def _filled(provider: Provider) -> str:
+    """The row's base URL with its `${VARIABLE}`s filled in; MissingKeyError names those that are not set."""
+    url, missing = fill_template(provider.base_url, os.environ)
+    if missing:
+        raise MissingKeyError(
+            f"the address of {provider.name} needs {' and '.join(missing)}: "
+            f"set it in the environment, or pass base_url="
+        )
+    return url
+
+
+def template_variables(base_url: str) -> list[str]:
+    """The names in the `${VARIABLE}`s of a URL."""
+    return _TEMPLATE.findall(base_url)
+
+
+def fill_template(base_url: str, environment: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The URL with its `${VARIABLE}`s filled in, and the names of those that are not set."""
+    missing = [name for name in template_variables(base_url) if not environment.get(name)]
+    return _TEMPLATE.sub(lambda found: environment.get(found[1], ""), base_url), missing
+
+
+def key_is_set(provider: Provider) -> bool:
+    """Whether the environment holds a key that would be sent."""
+    return _first_set(provider.api_key_env) is not None
+
+
+def has_key(provider: Provider) -> bool:
+    """Whether the environment has all that the provider needs."""
+    addressed = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, os.environ)[1]
+    return addressed and (not provider.key_required or key_is_set(provider))
+
+
 def _key(provider: Provider, api_key: str | None) -> Secret | None:
     key = api_key or _first_set(provider.api_key_env)
     if key is None:
         if not provider.key_required:
             return None
-        raise MissingKeyError(
-            f"{provider.name} needs a key: set {' or '.join(provider.api_key_env) or 'one'} "
-            f"in the environment, or pass api_key="
-        )
+        variables = " or ".join(provider.api_key_env)
+        where = f"set {variables} in the environment, or pass" if variables else "no variable holds it, so pass"
+        raise MissingKeyError(f"{provider.name} needs a key: {where} api_key=")
     if not isinstance(key, str) or not key.strip() or not key.isascii() or not key.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
         raise InvalidRequestError(
             f"the key for {provider.name} is empty or holds characters that no header may hold (a line end?)"
@@ -152,28 +159,40 @@ def _first_set(names: tuple[str, ...]) -> str | None:
     return next((value for name in names if (value := os.environ.get(name))), None)
 
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# Whole numbers to the end: 127.0.0.1.example.com is a name that anyone may point anywhere.
+_LOOPBACK = re.compile(r"(.+\.)?localhost|127\.\d+\.\d+\.\d+|::1")
 
 
 def _check_url(url: str, provider: Provider, *, has_key: bool) -> None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or not url.isascii() or not url.isprintable():
+    scheme, host = _scheme_and_host(url)
+    if scheme not in ("http", "https") or not host:
         raise InvalidRequestError(
             f"base_url for {provider.name} must be an http or https URL without spaces, like 'https://host/v1'"
         )
-    loopback = host in _LOOPBACK or host.startswith("127.") or host.endswith(".localhost")
-    if has_key and parts.scheme == "http" and not loopback:
+    if has_key and scheme == "http" and not _LOOPBACK.fullmatch(host):
         raise InvalidRequestError(
             f"base_url for {provider.name} is plain http, which would show the key to everyone on the way: "
             f"use https, or a loopback address"
         )
 
 
+def _scheme_and_host(url: str) -> tuple[str, str]:
+    """Both in lower case; empty texts for what is no URL."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "", ""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # is read only here, so that a wrong one is found
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.hostname or ""
+
+
 def near(name: str, known: tuple[str, ...] | list[str]) -> str:
     """`: did you mean ...?` with up to three of `known` that are near to `name`, else a list of them all if short."""
     from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
 
-    if close := get_close_matches(name, known, n=3, cutoff=0.6):
-        return f": did you mean {' or '.join(close)}?"
+    spelled = {each.lower(): each for each in known}
+    if close := get_close_matches(name.lower(), spelled, n=3, cutoff=0.6):
+        return f": did you mean {' or '.join(spelled[each] for each in close)}?"
     return f"; there are {', '.join(known)}" if len(known) <= 30 else ""

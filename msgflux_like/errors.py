@@ -107,10 +107,12 @@ class APIError(MsgfluxError):
         body: The reply, at most 4 KiB, for the log. Never the request.
         partial: The answer so far, a `ModelResponse`, when the failure came in the middle of a stream; else None.
         retryable: Whether the same request may succeed later.
+        hint: What may help, "" for no idea.
     """
 
     retryable = False
     partial: Any = None
+    hint = ""
 
     def __init__(
         self,
@@ -143,7 +145,8 @@ class APIError(MsgfluxError):
         if self.status is not None:
             about.append(f"HTTP {self.status}")
         about += [f"{name} {value}" for name, value in (("code", self.code), ("request", self.request_id)) if value]
-        return f"{self.message} ({', '.join(filter(None, about))})"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.message} ({', '.join(filter(None, about))}){hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.__dict__)

@@ -29,3 +29,13 @@ def cache_folder() -> Path:
     if own := os.environ.get("MSGFLUX_LIKE_CACHE_DIR"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "msgflux-like"
+
+
+def config_folder() -> Path:
+    """Where the user keeps provider rows of their own, in `providers/`; not created here.
+
+    `MSGFLUX_LIKE_CONFIG_DIR`, else `$XDG_CONFIG_HOME/msgflux-like`, else `~/.config/msgflux-like`.
+    """
+    if own := os.environ.get("MSGFLUX_LIKE_CONFIG_DIR"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "msgflux-like"

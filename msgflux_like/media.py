@@ -82,5 +82,6 @@ def _read(source: bytes | Path) -> bytes:
         return source
     try:
         return source.read_bytes()
-    except OSError as error:
-        raise InvalidMessagesError(f"the file {source.name!r} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # a name that holds a null is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidMessagesError(f"the file {source.name!r} cannot be read: {reason}") from None

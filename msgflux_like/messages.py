@@ -51,14 +51,14 @@ def _message(message: Any, place: str) -> Message:
         raise InvalidMessagesError(f"{place} must be a text or a message with role and content, not {_type(message)}")
     checked = cast("Mapping[str, Any]", message)
     role = checked.get("role")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         given = "missing" if role is None else f"{role!r}" if isinstance(role, str) else f"of type {_type(role)}"
         raise InvalidMessagesError(f"{place}.role is {given}; it must be one of {', '.join(sorted(ROLES))}")
     content = checked.get("content")
     if type(content) is not str and (parts := _content(content, role, place)) is not content:
         checked = {**checked, "content": parts}
-    if role == "tool" and not checked.get("tool_call_id"):
-        raise InvalidMessagesError(f"{place}.tool_call_id is missing: it says which call is answered")
+    if role == "tool":
+        _check_text(checked.get("tool_call_id"), f"{place}.tool_call_id", ": it says which call is answered")
     if calls := checked.get("tool_calls"):
         _check_calls(calls, f"{place}.tool_calls")
     return checked
@@ -96,6 +96,8 @@ def _part(part: Any, place: str) -> Any:
         raise InvalidMessagesError(f"{place}.text must be a text, not {_type(checked.get('text'))}")
     if kind in ("image_url", "video_url"):
         return _with_url(checked, kind, place)
+    if kind in ("input_audio", "file") and not isinstance(checked.get(kind), Mapping):
+        raise InvalidMessagesError(f"{place}.{kind} must be an object, not {_type(checked.get(kind))}")
     return checked
 
 
@@ -116,10 +118,22 @@ def _check_calls(calls: Any, place: str) -> None:
         raise InvalidMessagesError(f"{place} must be a list of calls, not {_type(calls)}")
     for index, call in enumerate(cast("Sequence[Any]", calls)):
         fields = as_mapping(call)
-        if not as_mapping(fields.get("function")).get("name"):
-            raise InvalidMessagesError(f"{place}[{index}].function.name is missing")
-        if not fields.get("id"):
-            raise InvalidMessagesError(f"{place}[{index}].id is missing: the tool's answer refers to it")
+        function = as_mapping(fields.get("function"))
+        _check_text(function.get("name"), f"{place}[{index}].function.name")
+        _check_text(fields.get("id"), f"{place}[{index}].id", ": the tool's answer refers to it")
+        arguments = function.get("arguments")
+        if arguments is not None and not isinstance(arguments, (str, Mapping)):
+            raise InvalidMessagesError(
+                f"{place}[{index}].function.arguments must be JSON text or an object, not {_type(arguments)}"
+            )
+
+
+def _check_text(value: Any, place: str, why: str = "") -> None:
+    """That a text is there and is not empty; `why` it has to be."""
+    if value is None or value == "":
+        raise InvalidMessagesError(f"{place} is missing{why}")
+    if not isinstance(value, str):
+        raise InvalidMessagesError(f"{place} must be a text, not {_type(value)}")
 
 
 def _type(value: Any) -> str:
@@ -131,7 +145,7 @@ class _Blocks(type):
 
     def __call__(cls, role: str, content: Any = None, **more: Any) -> dict[str, Any]:
         role = "assistant" if role == "assist" else role
-        if role not in ROLES:
+        if not isinstance(role, str) or role not in ROLES:  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
             raise InvalidMessagesError(f"role is {role!r}; it must be one of {', '.join(sorted(ROLES))}")
         return {"role": role, "content": content, **more}
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -56,14 +56,22 @@ def check_parameters(given: Mapping[str, Any], also: tuple[str, ...]) -> dict[st
         if (rule.low is not None and not value >= rule.low) or (rule.high is not None and not value <= rule.high):
             limits = f"at least {rule.low:g}" if rule.high is None else f"from {rule.low:g} to {rule.high:g}"
             raise InvalidRequestError(f"{name} must be {limits}, not {value!r}")
-        checked[name] = value
+        checked[name] = _texts(name, cast("Sequence[Any]", value)) if isinstance(value, (list, tuple)) else value
     return checked
+
+
+def _texts(name: str, values: Sequence[Any]) -> list[str]:
+    """A list of our own, so that the caller's may change later."""
+    for index, value in enumerate(values):
+        if not isinstance(value, str):
+            raise InvalidRequestError(f"{name}[{index}] must be str, not {type(value).__name__}")
+    return list(values)
 
 
 def _unknown(name: str, also: tuple[str, ...]) -> UnknownParameterError:
     from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
 
-    close = get_close_matches(name, (*NAMES, *also), n=2)
+    close = get_close_matches(name, dict.fromkeys((*NAMES, *also)), n=2)
     meant = f": did you mean {' or '.join(close)}?" if close else ""
     return UnknownParameterError(
         f"there is no parameter {name!r}{meant} (the provider's own fields go through extra_body=)"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from msgflux_like.dotdict import dotdict
 from msgflux_like.events import (
@@ -24,6 +25,10 @@ from msgflux_like.events import (
 )
 from msgflux_like.request import Change
 from msgflux_like.tools import ToolCall, ToolCallAggregator
+
+if TYPE_CHECKING:
+    from msgflux_like.models.profiles import ModelProfile
+    from msgflux_like.pricing import CostDetails
 
 ResponseType = Literal["text_generation", "structured", "tool_call"]
 
@@ -110,6 +115,24 @@ class Answer:
         ]
 
 
+class About(NamedTuple):
+    """What is known of an answer before it comes.
+
+    Attributes:
+        provider: Name of the provider.
+        model: Model id, as sent.
+        profile: What the catalogue says of the model, None when it does not know it.
+        changes: What was not sent exactly as asked.
+        warnings: What the catalogue says against the request or the model.
+    """
+
+    provider: str
+    model: str
+    profile: ModelProfile | None = None
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class ModelResponse:
     """One answer.
 
@@ -123,13 +146,14 @@ class ModelResponse:
         server_tools: What the provider's own tools did.
         state: Opaque provider state of the reply.
         changes: What was not sent exactly as asked.
+        warnings: What the catalogue says against the request or the model.
     """
 
-    def __init__(self, answer: Answer, provider: str, model: str, changes: tuple[Change, ...] = ()) -> None:
+    def __init__(self, answer: Answer, about: About) -> None:
         self._answer = answer
-        self._provider = provider
-        self._model = model
-        self.changes = changes
+        self._about = about
+        self.changes = about.changes
+        self.warnings = about.warnings
         self.text = "".join(answer.text)
         self.reasoning = "".join(answer.reasoning) or None
         self.refusal = "".join(answer.refusal) or None
@@ -161,17 +185,34 @@ class ModelResponse:
     @cached_property
     def metadata(self) -> dotdict:
         """Usage, finish reason and ids, as a dict that is read by attribute too; see `metadata_of`."""
-        return metadata_of(self._answer, self._provider, self._model)
+        return metadata_of(self._answer, self._about)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars, exact; None when it is not known, and then `cost_details.reason` says why."""
+        return self.cost_details.usd
+
+    @cached_property
+    def cost_details(self) -> CostDetails:
+        """The cost kind by kind, and whether the provider stated it or it follows from the catalogue's prices."""
+        return cost_details_of(self._answer, self._about)
 
     def __repr__(self) -> str:
         reason = self._answer.finished.reason if self._answer.finished else None
         return (
-            f"{type(self).__name__}({self._provider}/{self._model}, {self.response_type}, "
+            f"{type(self).__name__}({self._about.provider}/{self._about.model}, {self.response_type}, "
             f"{len(self.text)} characters, finish_reason={reason!r})"
         )
 
 
-def metadata_of(answer: Answer, provider: str, model: str) -> dotdict:
+def cost_details_of(answer: Answer, about: About) -> CostDetails:
+    """What the answer cost; see `CostDetails`."""
+    from msgflux_like.pricing import cost_of  # noqa: PLC0415  for those who ask
+
+    return cost_of(answer.usage, about.profile, f"{about.provider}/{about.model}")
+
+
+def metadata_of(answer: Answer, about: About) -> dotdict:
     """What is known of an answer beside its content.
 
     `usage` always has `completion_tokens`, `prompt_tokens` and `total_tokens`, inclusive of cached and reasoning
@@ -202,8 +243,8 @@ def metadata_of(answer: Answer, provider: str, model: str) -> dotdict:
         "usage": counts,
         "finish_reason": reason,
         "finish_reason_raw": finished.raw if finished else None,
-        "provider": provider,
-        "model": answer.model or model,
+        "provider": about.provider,
+        "model": answer.model or about.model,
         "id": answer.id or None,
         "request_id": answer.request_id or None,
         "attempts": answer.attempts,

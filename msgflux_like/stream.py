@@ -7,16 +7,19 @@ reading see all of it. Leaving a loop early closes the connection.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from msgflux_like.dotdict import dotdict
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event
-from msgflux_like.request import Change
-from msgflux_like.response import Answer, ModelResponse, ResponseType, metadata_of
+from msgflux_like.response import About, Answer, ModelResponse, ResponseType, cost_details_of, metadata_of
 from msgflux_like.tools import ToolCall
 from msgflux_like.transport import AsyncDrive, Drive, in_thread
+
+if TYPE_CHECKING:
+    from msgflux_like.pricing import CostDetails
 
 
 class ModelStreamResponse:
@@ -26,6 +29,7 @@ class ModelStreamResponse:
         done: Whether it came to its end.
         error: What ended it instead, None while nothing did.
         changes: What was not sent exactly as asked.
+        warnings: What the catalogue says against the request or the model.
     """
 
     def __init__(
@@ -33,14 +37,14 @@ class ModelStreamResponse:
         drive: Drive | AsyncDrive,
         first: list[Event],
         answer: Answer,
-        names: tuple[str, str],
-        changes: tuple[Change, ...] = (),
+        about: About,
     ) -> None:
         self._drive = drive
         self._answer = answer
-        self._provider, self._model = names
+        self._about = about
         self._open = True  # more may come
-        self.changes = changes
+        self.changes = about.changes
+        self.warnings = about.warnings
         self.done = False
         self.error: MsgfluxError | None = None
         self._result: ModelResponse | None = None
@@ -74,7 +78,17 @@ class ModelStreamResponse:
     @property
     def metadata(self) -> dotdict:
         """As `ModelResponse.metadata`, as far as it is known; usage comes with the end of the stream."""
-        return metadata_of(self._answer, self._provider, self._model)
+        return metadata_of(self._answer, self._about)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """As `ModelResponse.cost`; None before the usage has come."""
+        return self.cost_details.usd
+
+    @property
+    def cost_details(self) -> CostDetails:
+        """As `ModelResponse.cost_details`."""
+        return cost_details_of(self._answer, self._about)
 
     def result(self) -> ModelResponse:
         """Read to the end: the whole answer."""
@@ -94,7 +108,7 @@ class ModelStreamResponse:
         return self._result
 
     def _whole(self) -> ModelResponse:
-        return ModelResponse(self._answer, self._provider, self._model, self.changes)
+        return ModelResponse(self._answer, self._about)
 
     # ---- moving forward
 
@@ -188,7 +202,9 @@ class ModelStreamResponse:
 
     def __repr__(self) -> str:
         state = "done" if self.done else "failed" if self.error else "open" if self._open else "closed"
-        return f"{type(self).__name__}({self._provider}/{self._model}, {state}, {len(self.text)} characters)"
+        return (
+            f"{type(self).__name__}({self._about.provider}/{self._about.model}, {state}, {len(self.text)} characters)"
+        )
 
 
 class StreamConsumer:

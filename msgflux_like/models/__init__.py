@@ -31,9 +31,9 @@ class Model:
     @staticmethod
     def providers() -> dict[str, list[str]]:
         """The providers of each kind, by name."""
-        from msgflux_like import catalogue  # noqa: PLC0415
+        from msgflux_like import resolve  # noqa: PLC0415
 
-        return {"chat_completion": list(catalogue.provider_names())}
+        return {"chat_completion": list(resolve.provider_names())}
 
     @staticmethod
     def from_serialized(

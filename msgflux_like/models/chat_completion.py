@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NamedTuple, Self, Unpack, overload
 
-from msgflux_like import catalogue, dialects
+from msgflux_like import catalogue, dialects, preflight, resolve
 from msgflux_like.dotdict import dotdict
-from msgflux_like.errors import InvalidRequestError, MissingKeyError
+from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundError
 from msgflux_like.exchange import Retries, exchange
 from msgflux_like.messages import normalize
+from msgflux_like.models.profiles import ModelProfile, get_model_profile
 from msgflux_like.parameters import (
     check_headers,
     check_parameters,
@@ -19,12 +22,22 @@ from msgflux_like.parameters import (
     timeout_of_environment,
 )
 from msgflux_like.request import CallOptions, ChatRequest, Endpoint, HttpRequest, Parameters, ToolChoice, to_http
-from msgflux_like.response import Answer, ModelResponse
+from msgflux_like.response import About, Answer, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.tools import check_tools
 from msgflux_like.transport import AsyncDrive, Drive, Timeouts, Transport
 
-_MODEL_KEYWORDS = ("api_key", "base_url", "dialect", "timeout", "max_retries", "http_client", "extra_body")
+_MODEL_KEYWORDS = (
+    "api_key",
+    "base_url",
+    "dialect",
+    "timeout",
+    "max_retries",
+    "http_client",
+    "extra_body",
+    "extra_headers",
+    "check",
+)
 _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 
 
@@ -33,7 +46,7 @@ class _Prepared(NamedTuple):
 
     http: HttpRequest
     answer: Answer
-    changes: tuple[Any, ...]
+    about: About
     retries: Retries
     timeouts: Timeouts
 
@@ -52,6 +65,8 @@ class ChatCompletion:
         http_client: An `httpx2` or `httpx` Client or AsyncClient to send with; it is not closed here.
         extra_body: Fields in the provider's own words, for every request.
         extra_headers: Headers for every request.
+        check: What to do when the catalogue says that the model cannot take a request: "error" raises a
+            CapabilityError, "warn" sends it and says so in `response.warnings`, "off" does not look.
         parameters: See `Parameters`.
 
     Raises:
@@ -80,18 +95,23 @@ class ChatCompletion:
         http_client: Any = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        check: preflight.Check = "error",
         **parameters: Unpack[Parameters],
     ) -> None:
-        self.provider, self.model_id = catalogue.split_path(path)
-        row = catalogue.find_provider(self.provider)
+        self.provider, self.model_id = resolve.split_path(path)
+        row = resolve.find_provider(self.provider, self.model_id)
         self._row = row if dialect is None else catalogue.with_dialect(row, dialect)
         self._given = {"api_key": api_key, "base_url": base_url, "dialect": dialect, "http_client": http_client}
         self._dialect = dialects.load(self._row.dialect)
         self._parameters = check_parameters(parameters, _MODEL_KEYWORDS)
-        self._endpoint = catalogue.endpoint(self._row, base_url=base_url, api_key=api_key)
+        try:
+            self._endpoint = catalogue.endpoint(self._row, base_url=base_url, api_key=api_key)
+        except MissingKeyError as error:
+            raise resolve.explain_missing_key(error, self.profile) from None
         self._timeouts = _timeouts(timeout, Timeouts(total_s=timeout_of_environment()))
         self._retries = Retries(check_retries(max_retries))
-        self._extra_body = dict(extra_body or {})
+        self._extra_body = copy.deepcopy({**self._row.extra_body, **(extra_body or {})})
+        self._check: preflight.Check = _checked(check)
         self._extra_headers = dict(check_headers(extra_headers))
         self._transport = Transport(http_client)
         _check_logprobs(self._parameters)
@@ -124,6 +144,7 @@ class ChatCompletion:
             max_retries: As for the model, for this call.
             extra_body: As for the model, added to it.
             extra_headers: As for the model, added to them.
+            check: As for the model, for this call.
             **call: The above, and `Parameters`, which beat the model's.
 
         Raises:
@@ -133,11 +154,14 @@ class ChatCompletion:
         """
         prepared = self._prepare(messages, stream=stream, **call)
         drive = Drive(self._steps(prepared), self._transport, prepared.timeouts)
-        if stream:
-            return self._stream(drive, next(drive), prepared)
-        for batch in drive:
-            prepared.answer.add(batch)
-        return ModelResponse(prepared.answer, self.provider, self.model_id, prepared.changes)
+        try:
+            if stream:
+                return ModelStreamResponse(drive, next(drive), prepared.answer, prepared.about)
+            for batch in drive:
+                prepared.answer.add(batch)
+        except NotFoundError as error:
+            raise self._explained(error) from None
+        return ModelResponse(prepared.answer, prepared.about)
 
     @overload
     async def acall(
@@ -157,11 +181,14 @@ class ChatCompletion:
         """The async twin of calling the model: same arguments, same results, no thread."""
         prepared = self._prepare(messages, stream=stream, **call)
         drive = AsyncDrive(self._steps(prepared), self._transport, prepared.timeouts)
-        if stream:
-            return self._stream(drive, await anext(drive), prepared)
-        async for batch in drive:
-            prepared.answer.add(batch)
-        return ModelResponse(prepared.answer, self.provider, self.model_id, prepared.changes)
+        try:
+            if stream:
+                return ModelStreamResponse(drive, await anext(drive), prepared.answer, prepared.about)
+            async for batch in drive:
+                prepared.answer.add(batch)
+        except NotFoundError as error:
+            raise self._explained(error) from None
+        return ModelResponse(prepared.answer, prepared.about)
 
     def _prepare(
         self,
@@ -176,12 +203,14 @@ class ChatCompletion:
         max_retries: int | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        check: preflight.Check | None = None,
         **sampling: Any,
     ) -> _Prepared:
         """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
         request = ChatRequest(
             model=self.model_id,
             messages=normalize(messages, system_prompt),
+            prompted=system_prompt is not None,
             parameters=self._sampling(sampling, has_tools=bool(tool_schemas)),
             tools=check_tools(tool_schemas, tool_choice),
             tool_choice=tool_choice,
@@ -191,16 +220,30 @@ class ChatCompletion:
             extra_headers={**self._extra_headers, **check_headers(extra_headers)}
             if extra_headers
             else self._extra_headers,
+            output_limit=self.profile.limits.output if self.profile else None,
         )
         endpoint = self._reachable()
         encoded = self._dialect.encode(request, endpoint.quirks)
+        http = to_http(encoded, request, endpoint)
+        warnings = self._checked_against_profile(request, len(http.body), check or self._check)
         return _Prepared(
-            to_http(encoded, request, endpoint),
+            http,
             Answer(encoded.prefill),
-            encoded.changes,
+            About(self.provider, self.model_id, self.profile, encoded.changes, warnings),
             self._retries if max_retries is None else Retries(check_retries(max_retries)),
             _timeouts(timeout, self._timeouts),
         )
+
+    def _checked_against_profile(
+        self, request: ChatRequest, body_bytes: int, check: preflight.Check
+    ) -> tuple[str, ...]:
+        """CapabilityError, or the warnings for the response."""
+        if self.profile is None or _checked(check) == "off":
+            return ()
+        found = preflight.problems(request, body_bytes, self.profile)
+        if found and check == "error":
+            raise preflight.refusal(found, request, self.profile)
+        return (*preflight.warnings(self.profile), *found)
 
     def _sampling(self, given: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
         """The parameters of this call: the model's, and over them the call's."""
@@ -223,9 +266,14 @@ class ChatCompletion:
     def _steps(self, prepared: _Prepared) -> Any:
         return exchange(prepared.http, self._dialect, self.provider, self.model_id, prepared.retries)
 
-    def _stream(self, drive: Drive | AsyncDrive, first: list[Any], prepared: _Prepared) -> ModelStreamResponse:
-        names = (self.provider, self.model_id)
-        return ModelStreamResponse(drive, first, prepared.answer, names, prepared.changes)
+    def _explained(self, error: NotFoundError) -> NotFoundError:
+        error.hint = resolve.explain_unknown_model(self.provider, self.model_id)
+        return error
+
+    @cached_property
+    def profile(self) -> ModelProfile | None:
+        """What the catalogue says of this model; None when it does not know it."""
+        return get_model_profile(self.model_id, self.provider)
 
     # ---- information and state
 
@@ -244,9 +292,16 @@ class ChatCompletion:
         state["max_retries"] = self._retries.max_retries
         if self._timeouts != Timeouts():
             state["timeout"] = {name: getattr(self._timeouts, name) for name in Timeouts.__struct_fields__}
-        if self._extra_body:
+        if self._extra_body != self._row.extra_body:
             state["extra_body"] = self._extra_body
-        return {"msgflux_type": "model", "provider": self.provider, "model_type": self.model_type, "state": state}
+        if self._check != "error":
+            state["check"] = self._check
+        return {
+            "msgflux_type": "model",
+            "provider": self.provider,
+            "model_type": self.model_type,
+            "state": copy.deepcopy(state),
+        }
 
     @classmethod
     def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: str | None = None) -> Self:
@@ -255,15 +310,21 @@ class ChatCompletion:
         A stored `base_url` gets the environment's key only if it is on the provider's own host: state that comes
         from elsewhere must not be able to send a key anywhere (MissingKeyError).
         """
-        known = {"model_id", "parameters", "base_url", "dialect", "max_retries", "timeout", "extra_body"}
+        known = {"model_id", "parameters", "base_url", "dialect", "max_retries", "timeout", "extra_body", "check"}
         if unknown := sorted(set(state) - known):
             raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
-        row = catalogue.find_provider(provider)
+        if not isinstance(state.get("model_id"), str):
+            raise InvalidRequestError("state has no model_id: this is not the state of a chat model")
+        row = resolve.find_provider(provider, str(state.get("model_id")))
         elsewhere = "base_url" in state and not catalogue.is_home(row, state["base_url"])
-        if elsewhere and row.key_required and api_key is None:
+        if elsewhere and api_key is None and (row.key_required or catalogue.key_is_set(row)):
             raise MissingKeyError(
                 f"the stored base_url is not {provider}'s own: pass api_key= to say which key may go there"
             )
+        return cls._of_state(provider, state, api_key)
+
+    @classmethod
+    def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: str | None = None) -> Self:
         timeout = state.get("timeout")
         return cls(
             f"{provider}/{state['model_id']}",
@@ -273,6 +334,7 @@ class ChatCompletion:
             timeout=None if timeout is None else Timeouts(**timeout),
             max_retries=state.get("max_retries", 2),
             extra_body=state.get("extra_body"),
+            check=state.get("check", "error"),
             **state.get("parameters", {}),
         )
 
@@ -286,7 +348,11 @@ class ChatCompletion:
                 "a model that was given a key, headers or an http_client cannot be pickled: "
                 "put the key into the environment, or make the model anew where it is needed"
             )
-        return _restore, (type(self), self.serialize())
+        # Not `from_serialized`: a pickle is trusted, one from elsewhere could do worse than to name a base_url.
+        return self._of_state, (self.provider, self.serialize()["state"])
+
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})
 
     def __deepcopy__(self, _memo: Any) -> Self:
         twin = object.__new__(type(self))
@@ -319,10 +385,6 @@ class ChatCompletion:
         await self.aclose()
 
 
-def _restore(kind: type[ChatCompletion], serialized: Mapping[str, Any]) -> ChatCompletion:
-    return kind.from_serialized(serialized["provider"], serialized["state"])
-
-
 def _timeouts(given: Any, default: Timeouts) -> Timeouts:
     if given is None:
         return default
@@ -332,6 +394,12 @@ def _timeouts(given: Any, default: Timeouts) -> Timeouts:
                 check_seconds(f"timeout.{name}", seconds)
         return given
     return Timeouts(total_s=check_seconds("timeout", given))
+
+
+def _checked(check: preflight.Check) -> preflight.Check:
+    if check not in ("error", "warn", "off"):
+        raise InvalidRequestError(f'check must be "error", "warn" or "off", not {check!r}')
+    return check
 
 
 def _check_logprobs(parameters: Mapping[str, Any]) -> None:

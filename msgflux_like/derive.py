@@ -1,0 +1,156 @@
+"""A provider row for every provider of the catalogue, derived from its profile.
+
+The catalogue names the npm package that speaks to a provider, and, for one model or another, a different one. The
+package tells the wire dialect; `_ADAPTERS` is that table. Sources: the packages' own defaults, as published on npm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from msgspec import Struct
+
+from msgflux_like import dialects
+from msgflux_like.catalogue import Provider, read_row, template_variables
+from msgflux_like.errors import UnsupportedError
+from msgflux_like.folders import data_folder
+from msgflux_like.models.profiles import ModelProfile, ProviderOverride, ProviderProfile
+from msgflux_like.request import Quirks
+
+_BEARER = ("authorization", "Bearer ")
+_AZURE_OPENAI = Quirks(max_tokens_field="max_completion_tokens", refuses=("top_k",))
+
+
+class Adapter(Struct, frozen=True):
+    """What an npm package says of a provider.
+
+    Attributes:
+        dialect: The wire dialect; "" for a protocol of its own.
+        base_url: Where requests go when the catalogue gives no URL; may hold `${VARIABLE}`.
+        auth: Name and beginning of the key's header, where it is not the dialect's.
+        quirks: How it differs from the dialect.
+        reason: Why it cannot be spoken, for a protocol of its own.
+        all_models: Whether it holds for all models, whatever they override.
+    """
+
+    dialect: str = ""
+    base_url: str = ""
+    auth: tuple[str, str] | None = None
+    quirks: Quirks = Quirks()
+    reason: str = ""
+    all_models: bool = False
+
+
+_ADAPTERS: Final[Mapping[str, Adapter]] = {
+    "@ai-sdk/openai-compatible": Adapter("openai_chat"),
+    "@ai-sdk/openai": Adapter("openai_responses", "https://api.openai.com/v1"),
+    "@ai-sdk/anthropic": Adapter("anthropic_messages", "https://api.anthropic.com/v1"),
+    "@ai-sdk/azure": Adapter(
+        "openai_chat",
+        "https://${AZURE_RESOURCE_NAME}.openai.azure.com/openai/v1",
+        auth=("api-key", ""),
+        quirks=_AZURE_OPENAI,
+    ),
+    "@ai-sdk/google": Adapter("gemini", "https://generativelanguage.googleapis.com/v1beta"),
+    "@ai-sdk/google-vertex": Adapter(
+        "gemini",
+        "https://${GOOGLE_VERTEX_LOCATION}-aiplatform.googleapis.com/v1beta1/projects/${GOOGLE_VERTEX_PROJECT}"
+        "/locations/${GOOGLE_VERTEX_LOCATION}/publishers/google",
+    ),
+    "@ai-sdk/google-vertex/anthropic": Adapter("vertex_anthropic"),
+    "@ai-sdk/amazon-bedrock": Adapter("bedrock_converse", "https://bedrock-runtime.${AWS_REGION}.amazonaws.com"),
+    "@ai-sdk/amazon-bedrock/mantle": Adapter("openai_chat", "https://bedrock-mantle.${AWS_REGION}.api.aws/v1"),
+    "@ai-sdk/mistral": Adapter("mistral", "https://api.mistral.ai/v1"),
+    "@ai-sdk/cohere": Adapter("cohere_v2", "https://api.cohere.com/v2"),
+    "@ai-sdk/groq": Adapter("openai_chat", "https://api.groq.com/openai/v1"),
+    "@ai-sdk/xai": Adapter("openai_chat", "https://api.x.ai/v1"),
+    "@ai-sdk/cerebras": Adapter("openai_chat", "https://api.cerebras.ai/v1"),
+    "@ai-sdk/deepinfra": Adapter("openai_chat", "https://api.deepinfra.com/v1/openai"),
+    "@ai-sdk/togetherai": Adapter("openai_chat", "https://api.together.xyz/v1"),
+    "@ai-sdk/perplexity": Adapter("openai_chat", "https://api.perplexity.ai"),
+    "@ai-sdk/vercel": Adapter("openai_chat", "https://api.v0.dev/v1"),
+    "@ai-sdk/gateway": Adapter("openai_chat", "https://ai-gateway.vercel.sh/v1"),
+    "@openrouter/ai-sdk-provider": Adapter("openai_chat", "https://openrouter.ai/api/v1"),
+    "venice-ai-sdk-provider": Adapter("openai_chat", "https://api.venice.ai/api/v1"),
+    "merge-gateway-ai-sdk-provider": Adapter("openai_chat", "https://api-gateway.merge.dev/v1/ai-sdk"),
+    "@aihubmix/ai-sdk-provider": Adapter("openai_chat", "https://aihubmix.com/v1"),
+    "ai-gateway-provider": Adapter(
+        "openai_chat",
+        "https://gateway.ai.cloudflare.com/v1/${CLOUDFLARE_ACCOUNT_ID}/${CLOUDFLARE_GATEWAY_ID}/compat",
+        auth=("cf-aig-authorization", "Bearer "),
+        all_models=True,  # the `compat` endpoint takes every model it lists
+    ),
+    "gitlab-ai-provider": Adapter(reason="GitLab exchanges its token for another one at every model's own gateway"),
+    "@jerome-benoit/sap-ai-provider-v2": Adapter(reason="SAP AI Core has a protocol of its own"),
+    "watsonx-ai-provider": Adapter(reason="watsonx has a protocol of its own, behind an IBM Cloud token"),
+    "@saladtechnologies-oss/ai-sdk-provider": Adapter(reason="Salad Cloud documents no HTTP interface for it"),
+    "@qvac/ai-sdk-provider": Adapter(reason="QVAC runs models in its own process, without HTTP"),
+}
+
+# The package chooses by the model's name: https://docs.aihubmix.com
+_AIHUBMIX: Final = (
+    ("claude", "anthropic_messages", "https://aihubmix.com/v1"),
+    ("gemini", "gemini", "https://aihubmix.com/gemini/v1beta"),
+)
+_SHAPES: Final = {"responses": "openai_responses", "completions": "openai_chat"}
+_KEY: Final = re.compile(r"(KEY|TOKEN|PAT|APIKEY)(_BEDROCK)?$")  # how variables with keys end; AWS's pairs sign instead
+_ADDRESS: Final = re.compile(r"(ENDPOINT|BASE_URL)$")
+
+
+def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
+    """The row of that provider for that model, None for a model that the catalogue does not list.
+
+    Raises UnsupportedError that names what stands in the way.
+    """
+    override = (model.provider_override if model else None) or ProviderOverride()
+    adapter = _adapter(provider, override, model)
+    if adapter.reason:
+        raise UnsupportedError(f"{provider.id} cannot be spoken to: {adapter.reason}")
+    dialect = _SHAPES.get(override.shape or "", adapter.dialect)
+    base_url = override.api or provider.api or adapter.base_url
+    if provider.npm == "@ai-sdk/azure" and not override.api:
+        base_url = base_url.replace("${AZURE_RESOURCE_NAME}", "${" + provider.env[0] + "}")
+    templates = template_variables(base_url)
+    if dialect not in dialects.names():
+        raise UnsupportedError(f"{provider.id} speaks {dialect}, a wire dialect that is not built in yet")
+    return Provider(
+        name=provider.id,
+        dialect=dialect,
+        base_url=base_url,
+        docs=provider.doc,
+        api_key_env=tuple(name for name in provider.env if _KEY.search(name) and name not in templates),
+        base_url_env=(
+            f"{provider.id.upper().replace('-', '_')}_BASE_URL",
+            *(name for name in provider.env if _ADDRESS.search(name) and name not in templates),
+        ),
+        key_required="://localhost" not in base_url and "://127.0.0.1" not in base_url,
+        auth=adapter.auth,
+        headers=override.headers or {},
+        extra_body=override.body or {},
+        quirks=_anthropic_quirks() if dialect == "anthropic_messages" else adapter.quirks,
+    )
+
+
+def _adapter(provider: ProviderProfile, override: ProviderOverride, model: ModelProfile | None) -> Adapter:
+    own = _ADAPTERS.get(provider.npm)
+    if own is not None and own.all_models:
+        return own
+    if provider.npm == "@aihubmix/ai-sdk-provider" and model is not None:
+        for beginning, dialect, base_url in _AIHUBMIX:
+            if model.id.startswith(beginning):
+                return Adapter(dialect, base_url)
+    npm = override.npm or provider.npm
+    if npm in _ADAPTERS:
+        return _ADAPTERS[npm]
+    # A package that nobody has looked at: most follow OpenAI's format, and only those can come with a URL.
+    if provider.api:
+        return _ADAPTERS["@ai-sdk/openai-compatible"]
+    return Adapter(reason=f"its adapter {npm} is not known here")
+
+
+@cache
+def _anthropic_quirks() -> Quirks:
+    return read_row(data_folder("providers") / "anthropic.toml").quirks
