@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from msgflux_like import errors
-    from msgflux_like.dotdict import dotdict
+    from msgflux_like.dotted import dotdict
     from msgflux_like.messages import ChatBlock, ChatML
     from msgflux_like.models import Model
     from msgflux_like.models.chat_completion import ChatCompletion
@@ -55,7 +55,7 @@ _HOMES = {
     "ToolCall": "tools",
     "ToolCallAggregator": "tools",
     "count_tokens": "pricing",
-    "dotdict": "dotdict",
+    "dotdict": "dotted",
     "estimate_cost": "pricing",
 }
 _MODULES = ("errors",)

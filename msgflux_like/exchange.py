@@ -292,7 +292,8 @@ def _error(said: Failed, status: int, facts: dict[str, Any]) -> APIError:
         kind = ServerError if status >= 500 or status < 400 else BadRequestError
     error = kind(said.message, code=said.code or None, type=said.type or None, **facts)
     if error.should_retry is None:
-        error.should_retry = said.code not in _FINAL_CODES and (status in (408, 409, 429) or status >= 500)
+        final = said.code in _FINAL_CODES or said.type in _FINAL_CODES
+        error.should_retry = not final and (status in (408, 409, 429) or status >= 500)
     return error
 
 
@@ -351,19 +352,23 @@ _REQUEST_ID = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-reque
 
 
 def _retry_after_s(head: Head) -> float | None:
-    """Seconds from `retry-after-ms` or `retry-after` (a number or a date); None for nothing sensible."""
-    try:
-        if milliseconds := head.get(b"retry-after-ms"):
-            seconds = float(milliseconds) / 1000
-        elif not (value := head.get(b"retry-after")):
-            return None
-        elif value.replace(".", "", 1).isdigit():
-            seconds = float(value)
-        else:
-            from email.utils import parsedate_to_datetime  # noqa: PLC0415  rare, and it brings half of `email`
+    """Seconds from `retry-after-ms`, else from `retry-after` (a number or a date); None for nothing sensible."""
+    if (milliseconds := _number(head.get(b"retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = head.get(b"retry-after")
+    if (seconds := _number(value)) is not None or not value:
+        return seconds
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  rare, and it brings half of `email`
 
-            seconds = parsedate_to_datetime(value).timestamp() - head.received_at
-            seconds = max(seconds, 0.0)
-    except ValueError:
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - head.received_at, 0.0)
+    except (ValueError, OverflowError):
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _number(text: str) -> float | None:
+    """Digits with at most one point among them, as a number."""
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else None
+    except ValueError:  # digits of another kind, such as a raised two
+        return None

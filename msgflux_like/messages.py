@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from msgflux_like import media
 from msgflux_like.errors import InvalidMessagesError
-from msgflux_like.request import Message
+from msgflux_like.request import Message, to_json
 from msgflux_like.shapes import as_mapping
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_PLAIN_ROLES = ("user", "system", "developer")  # whose messages have no other field that matters
 _ACCEPTED = "a text, a message, ChatML, or any iterable of texts and messages ({'role': ..., 'content': ...})"
 
 Part = dict[str, Any]
@@ -24,7 +25,14 @@ def normalize(messages: Any, system_prompt: str | None = None) -> tuple[Message,
     Nothing of the caller's is changed; what needs no change is passed on as it is. Raises InvalidMessagesError that
     names the message and the field.
     """
-    found = [_message(message, f"messages[{index}]") for index, message in enumerate(_each(messages))]
+    found: list[Message] = []
+    given: Iterable[Any] = cast("list[Any]", messages) if type(messages) is list else _each(messages)
+    for message in given:
+        # Nearly all messages are a role and a text, and are as they should be.
+        if type(message) is dict and type(message.get("content")) is str and message.get("role") in _PLAIN_ROLES:  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  a cast would cost more than the check
+            found.append(cast("Message", message))
+        else:
+            found.append(_message(message, f"messages[{len(found)}]"))
     if not found:
         raise InvalidMessagesError("messages is empty: give at least one message")
     if system_prompt is not None:
@@ -59,8 +67,8 @@ def _message(message: Any, place: str) -> Message:
         checked = {**checked, "content": parts}
     if role == "tool":
         _check_text(checked.get("tool_call_id"), f"{place}.tool_call_id", ": it says which call is answered")
-    if calls := checked.get("tool_calls"):
-        _check_calls(calls, f"{place}.tool_calls")
+    if (calls := checked.get("tool_calls")) and (ours := _calls(calls, f"{place}.tool_calls")) is not calls:
+        checked = {**checked, "tool_calls": ours}
     return checked
 
 
@@ -113,19 +121,27 @@ def _with_url(part: Mapping[str, Any], kind: str, place: str) -> Mapping[str, An
     return {**part, kind: {**fields, "url": url if isinstance(url, str) else media.data_url(url)}}
 
 
-def _check_calls(calls: Any, place: str) -> None:
+def _calls(calls: Any, place: str) -> Any:
+    """The calls themselves, or new ones where arguments were an object: on the wire they are JSON text."""
     if not isinstance(calls, (list, tuple)):
         raise InvalidMessagesError(f"{place} must be a list of calls, not {_type(calls)}")
-    for index, call in enumerate(cast("Sequence[Any]", calls)):
-        fields = as_mapping(call)
-        function = as_mapping(fields.get("function"))
-        _check_text(function.get("name"), f"{place}[{index}].function.name")
-        _check_text(fields.get("id"), f"{place}[{index}].id", ": the tool's answer refers to it")
-        arguments = function.get("arguments")
-        if arguments is not None and not isinstance(arguments, (str, Mapping)):
-            raise InvalidMessagesError(
-                f"{place}[{index}].function.arguments must be JSON text or an object, not {_type(arguments)}"
-            )
+    given = cast("Sequence[Any]", calls)
+    result = [_call(call, f"{place}[{index}]") for index, call in enumerate(given)]
+    return given if all(new is old for new, old in zip(result, given, strict=True)) else result
+
+
+def _call(call: Any, place: str) -> Any:
+    fields = as_mapping(call)
+    function = as_mapping(fields.get("function"))
+    _check_text(function.get("name"), f"{place}.function.name")
+    _check_text(fields.get("id"), f"{place}.id", ": the tool's answer refers to it")
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        return call
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise InvalidMessagesError(f"{place}.function.arguments must be JSON text or an object, not {_type(arguments)}")
+    text = to_json(arguments or {}, f"{place}.function.arguments").decode()
+    return {**fields, "function": {**function, "arguments": text}}
 
 
 def _check_text(value: Any, place: str, why: str = "") -> None:

@@ -5,7 +5,7 @@ Only what the catalogue states counts: what it does not say never stands in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgflux_like.errors import CapabilityError
@@ -18,22 +18,57 @@ Check = Literal["error", "warn", "off"]
 # Text of any language takes more than one token for this many bytes of JSON, so that what is over is over.
 _BYTES_PER_TOKEN_AT_MOST = 8
 
+_KINDS = ("text", "image", "audio", "video", "pdf")
 _MODALITY: Mapping[str, str] = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
 
 
-def problems(request: ChatRequest, body_bytes: int, model: ModelProfile) -> list[str]:
-    """One sentence for each thing that the model cannot do; `body_bytes` is the length of the request on the wire."""
-    return [*_modalities(request, model), *_capabilities(request, model), *_limits(request, body_bytes, model)]
+class Abilities:
+    """What matters of one model's profile to its requests, looked up once.
+
+    Attributes:
+        warnings: What a caller should know of the model itself.
+    """
+
+    __slots__ = ("_calls_tools", "_input_tokens", "_output_tokens", "_takes", "_takes_temperature", "warnings")
+
+    def __init__(self, model: ModelProfile) -> None:
+        self._takes = frozenset(model.modalities.input)
+        self._calls_tools = model.capabilities.tool_call is not False
+        self._takes_temperature = model.capabilities.temperature is not False
+        self._output_tokens = model.limits.output
+        self._input_tokens = model.limits.input or model.limits.context
+        self.warnings = _warnings(model)
+
+    def problems(self, request: ChatRequest, body_bytes: int) -> list[str]:
+        """One sentence for each thing the model cannot do; `body_bytes` is the length of the request on the wire."""
+        found: list[str] = []
+        parameters = request.parameters
+        for message in request.messages:
+            if type(message.get("content")) is not str and self._takes:
+                found += self._too_much(modalities_of(request))
+                break
+        if request.tools and not self._calls_tools:
+            found.append("it calls no tools")
+        if "temperature" in parameters and not self._takes_temperature:
+            found.append("it takes no temperature")
+        wanted = parameters.get("max_tokens")
+        if wanted is not None and self._output_tokens is not None and wanted > self._output_tokens:
+            found.append(f"max_tokens is {wanted}, and it writes at most {self._output_tokens}")
+        least, most = body_bytes // _BYTES_PER_TOKEN_AT_MOST, self._input_tokens
+        if most is not None and least > most and modalities_of(request) == {"text"}:
+            found.append(f"the request has at least {least} tokens, and it takes {most}")
+        return found
+
+    def _too_much(self, kinds: set[str]) -> list[str]:
+        known = ", ".join(kind for kind in _KINDS if kind in self._takes)
+        return [f"it takes no {kind} (it takes {known})" for kind in sorted(kinds - self._takes)]
 
 
-def warnings(model: ModelProfile) -> list[str]:
-    """What a caller should know of the model itself."""
+def _warnings(model: ModelProfile) -> tuple[str, ...]:
     name = f"{model.provider_id}/{model.id}"
     if model.retired_on is not None:
-        return [f"{name} left the catalogue after {model.retired_on}"]
-    if model.status == "deprecated":
-        return [f"{name} is deprecated"]
-    return []
+        return (f"{name} left the catalogue after {model.retired_on}",)
+    return (f"{name} is deprecated",) if model.status == "deprecated" else ()
 
 
 def refusal(found: list[str], request: ChatRequest, model: ModelProfile) -> CapabilityError:
@@ -61,32 +96,6 @@ def modalities_of(request: ChatRequest) -> set[str]:
             ):
                 found.add("pdf")
     return found
-
-
-def _modalities(request: ChatRequest, model: ModelProfile) -> Iterator[str]:
-    takes = model.modalities.input
-    for kind in sorted(modalities_of(request)) if takes else ():
-        if kind not in takes:
-            yield f"it takes no {kind} (it takes {', '.join(takes)})"
-
-
-def _capabilities(request: ChatRequest, model: ModelProfile) -> Iterator[str]:
-    capabilities = model.capabilities
-    if request.tools and capabilities.tool_call is False:
-        yield "it calls no tools"
-    if "temperature" in request.parameters and capabilities.temperature is False:
-        yield "it takes no temperature"
-
-
-def _limits(request: ChatRequest, body_bytes: int, model: ModelProfile) -> Iterator[str]:
-    limits = model.limits
-    wanted = request.parameters.get("max_tokens")
-    if wanted is not None and limits.output is not None and wanted > limits.output:
-        yield f"max_tokens is {wanted}, and it writes at most {limits.output}"
-    least = body_bytes // _BYTES_PER_TOKEN_AT_MOST
-    longest = limits.input or limits.context
-    if longest is not None and least > longest and modalities_of(request) == {"text"}:
-        yield f"the request has at least {least} tokens, and it takes {longest}"
 
 
 def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:

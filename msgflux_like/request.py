@@ -232,12 +232,12 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
     )
 
 
-def to_json(body: Any) -> bytes:
-    """`body` as JSON, or an InvalidRequestError that names the place of what JSON cannot hold."""
+def to_json(body: Any, place: str = "") -> bytes:
+    """`body` as JSON, or an InvalidRequestError that names the place of what JSON cannot hold, below `place`."""
     try:
         return _encoder.encode(body)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        place, why = _unsendable(body, "") or ("the request", "is nested too deeply")
+        place, why = _unsendable(body, place) or (place or "the request", "is nested too deeply")
     raise InvalidRequestError(f"{place} {why}, which JSON cannot hold")
 
 

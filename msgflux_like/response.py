@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from msgflux_like.dotdict import dotdict
+from msgflux_like.dotted import dotdict
 from msgflux_like.events import (
     Citation,
     Event,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from msgflux_like.dotdict import dotdict
+from msgflux_like.dotted import dotdict
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event
 from msgflux_like.response import About, Answer, ModelResponse, ResponseType, cost_details_of, metadata_of

@@ -33,12 +33,12 @@ class ToolCall(Mapping[str, Any]):
         self.id = id
         self.name = name
         self.raw_arguments = raw_arguments
-        self._arguments: Any = _NOT_GIVEN
+        self._arguments: dict[str, Any] | None = None  # not read yet
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments; none at all is `{}`. Raises ToolCallError when the model wrote no JSON object."""
-        if self._arguments is _NOT_GIVEN:
+        if self._arguments is None:
             self._arguments = self._parsed()
         return self._arguments
 
@@ -168,17 +168,20 @@ def check_tools(
     schemas: Sequence[Mapping[str, Any]] | None, choice: ToolChoice | None
 ) -> tuple[Mapping[str, Any], ...]:
     """The tool schemas, after a look at what every provider would refuse. Raises InvalidRequestError."""
-    if not schemas:
+    tools = tuple(schemas or ())
+    if not tools:
         if choice is not None:
             raise InvalidRequestError("tool_choice needs tool_schemas: there is no tool to choose")
         return ()
-    names = [_tool_name(schema, f"tool_schemas[{index}]") for index, schema in enumerate(schemas)]
+    names = [_tool_name(schema, f"tool_schemas[{index}]") for index, schema in enumerate(tools)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequestError(f"tool_schemas has two tools called {twice!r}")
     if isinstance(choice, str) and choice not in ("auto", "required", "none", *names):
         raise InvalidRequestError(f"tool_choice {choice!r} is none of auto, required, none, {', '.join(names)}")
-    return tuple(schemas)
+    if choice is not None and not isinstance(choice, (str, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
+        raise InvalidRequestError(f"tool_choice must be a text or a dict, not {type(choice).__name__}")
+    return tools
 
 
 def _tool_name(schema: Any, place: str) -> str:

@@ -60,8 +60,7 @@ def unsupported_part(part: Mapping[str, Any], place: str, dialect: str) -> Unsup
 
 def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirks, dialect: str) -> None:
     """UnsupportedError for parameters that the dialect has no words for, or that the provider answers with an error."""
-    refused = [name for name in request.parameters if name in names or name in quirks.refuses]
-    if refused:
+    if refused := sorted(request.parameters.keys() & names.union(quirks.refuses)):
         raise UnsupportedError(
             f"{', '.join(refused)}: {dialect} has no such parameter. Leave it out, "
             f"or give the provider's own field in extra_body="

@@ -198,12 +198,11 @@ def _holds_file(blocks: Sequence[Any]) -> bool:
 
 
 def _use(call: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
-    arguments = call["function"].get("arguments") or ""
     return {
         "type": "tool_use",
         "id": _id(call["id"], f"{place}.id", changes),
         "name": call["function"]["name"],
-        "input": json_object(arguments, f"{place}.function") if isinstance(arguments, str) else arguments,
+        "input": json_object(call["function"]["arguments"], f"{place}.function"),
     }
 
 

@@ -35,7 +35,7 @@ from msgflux_like.events import (
     ToolCallDelta,
     Usage,
 )
-from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
+from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
 from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -59,40 +59,27 @@ refusal = failure_in
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     """See `Dialect`. Messages and tools are in this dialect's form already and go out as they are."""
-    refuse_parameters(request, frozenset(), quirks, "this provider")
+    if quirks.refuses:
+        refuse_parameters(request, frozenset(), quirks, "this provider")
     changes: list[Change] = []
-    messages: list[Message] = [_spoken(message) for message in request.messages]
-    if prefill := prefill_text(request, quirks):
+    messages = list(request.messages)
+    prefill = prefill_text(request, quirks) if request.prefill else ""
+    if prefill:
         messages.append({"role": "assistant", "content": prefill})
     body: dict[str, Any] = {"model": request.model, "messages": messages, **request.parameters}
     if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
         body[quirks.max_tokens_field] = body.pop("max_tokens")
-    tools, choice = offered_tools(request, quirks, changes)
-    if tools:
+    if request.tools:
+        tools, choice = offered_tools(request, quirks, changes)
         body["tools"] = list(tools)
-    if choice is not None:
-        named = isinstance(choice, str) and choice not in ("auto", "required", "none")
-        body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+        if choice is not None:
+            named = isinstance(choice, str) and choice not in ("auto", "required", "none")
+            body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
     if request.stream:
         body["stream"] = True
         if quirks.stream_usage:
             body["stream_options"] = {"include_usage": True}
     return Encoded("/chat/completions", body, changes=tuple(changes), prefill=prefill)
-
-
-def _spoken(message: Message) -> Message:
-    """The message as it goes out: arguments of tool calls are JSON text there, and objects in our `get_calls()`."""
-    calls = message.get("tool_calls")
-    if not calls or all(isinstance(call["function"].get("arguments"), str) for call in calls):
-        return message
-    return {**message, "tool_calls": [_call_with_text(call) for call in calls]}
-
-
-def _call_with_text(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    function: Mapping[str, Any] = call["function"]
-    arguments = function.get("arguments")
-    text = arguments if isinstance(arguments, str) else json_text(arguments or {})
-    return {**call, "function": {**function, "arguments": text}}
 
 
 # ------------------------------------------------------------------------------------------------------------ reply

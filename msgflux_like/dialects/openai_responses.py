@@ -104,12 +104,11 @@ def _items(message: Message, place: str) -> Iterator[dict[str, Any]]:
     elif content or not calls:
         yield _answer(_content(content, place, _output_part))
     for call in calls:
-        arguments = call["function"].get("arguments")
         yield {
             "type": "function_call",
             "call_id": call["id"],
             "name": call["function"]["name"],
-            "arguments": (arguments if isinstance(arguments, str) else json_text(arguments or {})) or "{}",
+            "arguments": call["function"]["arguments"] or "{}",
         }
 
 

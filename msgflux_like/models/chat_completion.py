@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NamedTuple, Self, Unpack, overload
 
 from msgflux_like import catalogue, dialects, preflight, resolve
-from msgflux_like.dotdict import dotdict
+from msgflux_like.dotted import dotdict
 from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundError
-from msgflux_like.exchange import Retries, exchange
+from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.messages import normalize
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
 from msgflux_like.parameters import (
@@ -21,7 +21,7 @@ from msgflux_like.parameters import (
     check_seconds,
     timeout_of_environment,
 )
-from msgflux_like.request import CallOptions, ChatRequest, Endpoint, HttpRequest, Parameters, ToolChoice, to_http
+from msgflux_like.request import CallOptions, ChatRequest, Endpoint, Parameters, ToolChoice, to_http
 from msgflux_like.response import About, Answer, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.tools import check_tools
@@ -44,10 +44,9 @@ _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 class _Prepared(NamedTuple):
     """A call, ready to be sent."""
 
-    http: HttpRequest
+    steps: Generator[Step, Any, None]
     answer: Answer
     about: About
-    retries: Retries
     timeouts: Timeouts
 
 
@@ -108,7 +107,7 @@ class ChatCompletion:
             self._endpoint = catalogue.endpoint(self._row, base_url=base_url, api_key=api_key)
         except MissingKeyError as error:
             raise resolve.explain_missing_key(error, self.profile) from None
-        self._timeouts = _timeouts(timeout, Timeouts(total_s=timeout_of_environment()))
+        self._timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else _timeouts(timeout)
         self._retries = Retries(check_retries(max_retries))
         self._extra_body = copy.deepcopy({**self._row.extra_body, **(extra_body or {})})
         self._check: preflight.Check = _checked(check)
@@ -153,11 +152,11 @@ class ChatCompletion:
             APIError: The provider, or the way to it, failed.
         """
         prepared = self._prepare(messages, stream=stream, **call)
-        drive = Drive(self._steps(prepared), self._transport, prepared.timeouts)
+        drive = Drive(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
                 return ModelStreamResponse(drive, next(drive), prepared.answer, prepared.about)
-            for batch in drive:
+            while batch := next(drive, None):
                 prepared.answer.add(batch)
         except NotFoundError as error:
             raise self._explained(error) from None
@@ -180,7 +179,7 @@ class ChatCompletion:
     ) -> ModelResponse | ModelStreamResponse:
         """The async twin of calling the model: same arguments, same results, no thread."""
         prepared = self._prepare(messages, stream=stream, **call)
-        drive = AsyncDrive(self._steps(prepared), self._transport, prepared.timeouts)
+        drive = AsyncDrive(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
                 return ModelStreamResponse(drive, await anext(drive), prepared.answer, prepared.about)
@@ -207,12 +206,15 @@ class ChatCompletion:
         **sampling: Any,
     ) -> _Prepared:
         """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
+        tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
         request = ChatRequest(
             model=self.model_id,
             messages=normalize(messages, system_prompt),
             prompted=system_prompt is not None,
-            parameters=self._sampling(sampling, has_tools=bool(tool_schemas)),
-            tools=check_tools(tool_schemas, tool_choice),
+            parameters=self._sampling(sampling, has_tools=bool(tools))
+            if sampling or "parallel_tool_calls" in self._parameters
+            else self._parameters,
+            tools=tools,
             tool_choice=tool_choice,
             prefill=prefilling,
             stream=stream,
@@ -222,28 +224,27 @@ class ChatCompletion:
             else self._extra_headers,
             output_limit=self.profile.limits.output if self.profile else None,
         )
-        endpoint = self._reachable()
+        endpoint = self._served() if self._row.embedded else self._endpoint
         encoded = self._dialect.encode(request, endpoint.quirks)
         http = to_http(encoded, request, endpoint)
-        warnings = self._checked_against_profile(request, len(http.body), check or self._check)
+        warnings = self._against_profile(request, len(http.body), check)
+        retries = self._retries if max_retries is None else Retries(check_retries(max_retries))
         return _Prepared(
-            http,
+            exchange(http, self._dialect, self.provider, self.model_id, retries),
             Answer(encoded.prefill),
             About(self.provider, self.model_id, self.profile, encoded.changes, warnings),
-            self._retries if max_retries is None else Retries(check_retries(max_retries)),
-            _timeouts(timeout, self._timeouts),
+            self._timeouts if timeout is None else _timeouts(timeout),
         )
 
-    def _checked_against_profile(
-        self, request: ChatRequest, body_bytes: int, check: preflight.Check
-    ) -> tuple[str, ...]:
+    def _against_profile(self, request: ChatRequest, body_bytes: int, check: preflight.Check | None) -> tuple[str, ...]:
         """CapabilityError, or the warnings for the response."""
-        if self.profile is None or _checked(check) == "off":
+        check = self._check if check is None else _checked(check)
+        if self._abilities is None or self.profile is None or check == "off":
             return ()
-        found = preflight.problems(request, body_bytes, self.profile)
+        found = self._abilities.problems(request, body_bytes)
         if found and check == "error":
             raise preflight.refusal(found, request, self.profile)
-        return (*preflight.warnings(self.profile), *found)
+        return (*self._abilities.warnings, *found)
 
     def _sampling(self, given: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
         """The parameters of this call: the model's, and over them the call's."""
@@ -255,16 +256,13 @@ class ChatCompletion:
             parameters = {name: value for name, value in parameters.items() if name != "parallel_tool_calls"}
         return parameters
 
-    def _reachable(self) -> Endpoint:
-        """The endpoint; an embedded server is started by the first call."""
-        if self._row.embedded and not self._endpoint.base_url:
-            from msgflux_like import local  # noqa: PLC0415  only the embedded model needs it
+    def _served(self) -> Endpoint:
+        """The endpoint of an embedded server, which the first call starts."""
+        if self._endpoint.base_url:
+            return self._endpoint
+        from msgflux_like import local  # noqa: PLC0415  only the embedded model needs it
 
-            return catalogue.endpoint(self._row, base_url=local.serve(self.model_id))
-        return self._endpoint
-
-    def _steps(self, prepared: _Prepared) -> Any:
-        return exchange(prepared.http, self._dialect, self.provider, self.model_id, prepared.retries)
+        return catalogue.endpoint(self._row, base_url=local.serve(self.model_id))
 
     def _explained(self, error: NotFoundError) -> NotFoundError:
         error.hint = resolve.explain_unknown_model(self.provider, self.model_id)
@@ -274,6 +272,10 @@ class ChatCompletion:
     def profile(self) -> ModelProfile | None:
         """What the catalogue says of this model; None when it does not know it."""
         return get_model_profile(self.model_id, self.provider)
+
+    @cached_property
+    def _abilities(self) -> preflight.Abilities | None:
+        return preflight.Abilities(self.profile) if self.profile else None
 
     # ---- information and state
 
@@ -385,9 +387,7 @@ class ChatCompletion:
         await self.aclose()
 
 
-def _timeouts(given: Any, default: Timeouts) -> Timeouts:
-    if given is None:
-        return default
+def _timeouts(given: Any) -> Timeouts:
     if isinstance(given, Timeouts):
         for name in Timeouts.__struct_fields__:
             if (seconds := getattr(given, name)) is not None:

@@ -3,15 +3,16 @@
     get_model_profile("gpt-4o", provider_id="openai").cost.output_per_million
 
 The facts are those of https://models.dev: a snapshot ships with the package, `refresh_profiles` fetches a newer one.
-Nothing here opens a connection or writes a file.
+Nothing else here opens a connection or writes a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from importlib import import_module
 from math import inf
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -29,6 +30,9 @@ from msgflux_like.models.model_profile import (
 )
 from msgflux_like.models.snapshot_in_use import shelf
 from msgflux_like.models.snapshot_reader import Snapshot, SnapshotError
+
+if TYPE_CHECKING:
+    from msgflux_like.models.snapshot_refresh import Fetch, RefreshReport
 
 __all__ = [
     "PROVIDER_ALIASES",
@@ -49,6 +53,7 @@ __all__ = [
     "get_provider_profile",
     "get_same_models",
     "provider_ids",
+    "refresh_profiles",
     "reload_profiles",
     "search_profiles",
     "snapshot_info",
@@ -101,6 +106,29 @@ class SnapshotInfo(Struct, frozen=True):
 def reload_profiles() -> None:
     """Look for fetched profiles anew; other processes do so when they start."""
     shelf.reset()
+
+
+def refresh_profiles(*, url: str | None = None, fetch: Fetch | None = None) -> RefreshReport:
+    """Fetch the catalogue, check it, and use it from now on; this process at once, others when they start.
+
+    Args:
+        url: Of an `api.json`; else `MSGFLUX_LIKE_PROFILES_URL`, else https://models.dev/api.json.
+        fetch: How to get it, in place of `msgflux_like.transport.fetch`: given the URL and headers, it answers with
+            status, headers (names in lower case) and body.
+
+    Raises:
+        InvalidRequestError: The URL is neither https nor of this machine.
+        APIError: It could not be fetched; the class says why.
+        SnapshotError: The answer is no catalogue, or less than half of the one in use.
+        OSError: The cache folder cannot be written to.
+
+    Whatever is raised, the profiles in use stay as they were.
+    """
+    from msgflux_like.models import snapshot_refresh  # noqa: PLC0415  looking something up needs none of it
+
+    # By name, as nothing that looks something up may come to need the network, which the contracts watch over.
+    default: Fetch = import_module("msgflux_like.transport").fetch
+    return snapshot_refresh.refresh_profiles(fetch=fetch or default, url=url)
 
 
 def snapshot_info() -> SnapshotInfo:

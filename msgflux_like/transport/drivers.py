@@ -55,11 +55,8 @@ class Drive:
 class _Line:
     """The reply that is being read, where another thread can reach it. No reference leads back to the drive."""
 
-    __slots__ = ("reply", "waiting")
-
-    def __init__(self) -> None:
-        self.reply: Reply | None = None
-        self.waiting: threading.Event | None = None
+    reply: Reply | None = None
+    waiting: threading.Event | None = None
 
     def cut(self) -> None:
         if self.waiting is not None:
@@ -102,7 +99,8 @@ def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Ge
 
 def _do(step: Step, transport: Transport, clock: Clock, line: _Line) -> Any:
     if isinstance(step, Send):
-        line.hang_up()
+        if line.reply is not None:
+            line.hang_up()
         line.reply = transport.open(step.http, clock)
         return line.reply.head
     if isinstance(step, Wait):
@@ -152,8 +150,7 @@ class AsyncDrive:
 
 
 class _AsyncLine:
-    def __init__(self) -> None:
-        self.reply: AsyncReply | None = None
+    reply: AsyncReply | None = None
 
     def cut(self) -> None:
         if self.reply is not None:

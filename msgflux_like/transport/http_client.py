@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
@@ -50,6 +51,24 @@ def request(http: HttpRequest, target: Target, limits: Limits) -> httpcore2.Requ
     headers += [(name.encode(), value.encode()) for name, value in _headers(http).items()]
     headers.append((b"content-length", b"%d" % len(http.body)))
     return httpcore2.Request(b"POST", target.url, headers=headers, content=http.body, extensions={"timeout": limits})
+
+
+def get_request(
+    target: Target, headers: Mapping[str, str], limits: Limits, deadline: float | None
+) -> httpcore2.Request:
+    """A GET without a key. `deadline`, on the monotonic clock, holds from the reply's first byte to its last."""
+
+    def connected(_event: str, outcome: dict[str, Any]) -> None:
+        # A limit for each read alone would start anew with every byte that comes of the head.
+        if isinstance(stream := outcome.get("return_value"), _TimedStream):
+            stream.deadline = deadline
+
+    return httpcore2.Request(
+        b"GET",
+        target.url,
+        headers=[(b"host", target.host), *((name.encode(), value.encode()) for name, value in headers.items())],
+        extensions={"timeout": limits, "trace": connected},
+    )
 
 
 def _headers(http: HttpRequest) -> dict[str, str]:

@@ -12,6 +12,7 @@ from hypothesis import given
 
 from msgflux_like.dialects import anthropic_messages as dialect
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
+from msgflux_like.messages import normalize
 from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
 
@@ -25,7 +26,7 @@ CLAUDE = Quirks(prefill=("",), prefill_refused=("claude-sonnet-5",))
 
 def encoded(*messages: dict[str, Any], quirks: Quirks = CLAUDE, model: str = "claude-3", **fields: Any) -> Encoded:
     parameters = {"max_tokens": 9} | fields.pop("parameters", {})
-    return dialect.encode(ChatRequest(model, messages or (HELLO,), parameters, **fields), quirks)
+    return dialect.encode(ChatRequest(model, normalize(messages or (HELLO,)), parameters, **fields), quirks)
 
 
 def body(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -283,7 +284,7 @@ def test_a_file_of_another_type_is_refused(data: str):
 @pytest.mark.parametrize("kind", ["input_audio", "video_url", "hologram"])
 def test_a_part_without_a_word_is_refused_by_place_and_type(kind: str):
     with pytest.raises(UnsupportedError, match=rf"messages\[1\]\.content\[1\].*{kind}"):
-        body(HELLO, {"role": "user", "content": [text("x"), {"type": kind, kind: {}}]})
+        body(HELLO, {"role": "user", "content": [text("x"), {"type": kind, kind: {"url": "https://a.example"}}]})
 
 
 def test_a_mark_for_the_cache_is_kept():

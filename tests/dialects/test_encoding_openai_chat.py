@@ -11,6 +11,7 @@ from hypothesis import given
 
 from msgflux_like.dialects import openai_chat as dialect
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
+from msgflux_like.messages import normalize
 from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
 
@@ -24,7 +25,7 @@ USUAL = Quirks()
 
 
 def encoded(*messages: dict[str, Any], quirks: Quirks = USUAL, **fields: Any) -> Encoded:
-    return dialect.encode(ChatRequest("m-1", messages or (HELLO,), **fields), quirks)
+    return dialect.encode(ChatRequest("m-1", normalize(messages or (HELLO,)), **fields), quirks)
 
 
 def body(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -161,7 +162,7 @@ def test_a_prefill_is_refused_where_the_model_does_not_go_on_from_it():
 @given(conversations)
 def test_any_conversation_goes_out_whole_and_is_never_changed(conversation: list[dict[str, Any]]):
     before = deepcopy(conversation)
-    told = sent(ChatRequest("m-1", tuple(conversation)))["messages"]
+    told = sent(ChatRequest("m-1", normalize(conversation)))["messages"]
     assert conversation == before
     assert [_with_objects(message) for message in told] == [_with_objects(message) for message in before]
 

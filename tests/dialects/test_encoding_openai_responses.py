@@ -11,6 +11,7 @@ from hypothesis import given
 
 from msgflux_like.dialects import openai_responses as dialect
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
+from msgflux_like.messages import normalize
 from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
 
@@ -26,7 +27,7 @@ USUAL = Quirks()
 
 
 def encoded(*messages: dict[str, Any], quirks: Quirks = USUAL, **fields: Any) -> Encoded:
-    return dialect.encode(ChatRequest("m-1", messages or HELLO, **fields), quirks)
+    return dialect.encode(ChatRequest("m-1", normalize(messages or HELLO), **fields), quirks)
 
 
 def body(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def test_a_file_is_flat(file: dict[str, str]):
 
 @pytest.mark.parametrize("kind", ["input_audio", "video_url", "hologram"])
 def test_a_part_without_a_word_is_refused_by_place_and_type(kind: str):
-    conversation = [HELLO[0], {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": kind, kind: {}}]}]
+    conversation = [HELLO[0], {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": kind, kind: {"url": "https://a.example"}}]}]
     with pytest.raises(UnsupportedError, match=rf"messages\[1\]\.content\[1\].*{kind}"):
         items(*conversation)
 
