@@ -41,28 +41,33 @@ def instructions(who: str, what: str, times: int, port: str) -> int:
     return int(re.search(r"Collected : (\d+)", done.stderr)[1])
 
 
+def measure(port: str) -> None:
+    counted = shutil.which("valgrind") is not None
+    print("| one | CPU own/raw | CPU us raw | CPU us own | instr. own/raw | k instr. raw | k instr. own |")
+    print("|---|---|---|---|---|---|---|")
+    for what, (times, per) in WORKLOADS.items():
+        rounds = [(cpu_s("raw", what, times, port), cpu_s("own", what, times, port)) for _ in range(ROUNDS)]
+        ratio = statistics.median(own / raw for raw, own in rounds)
+        raw_us, own_us = (min(values) / times / per * 1e6 for values in zip(*rounds, strict=True))
+        row = f"| {what}{' chunk' if per > 1 else ''} | {ratio:.2f} | {raw_us:.1f} | {own_us:.1f} "
+        if counted:
+            few, many = (1, 6) if per > 1 else (10, 60)
+            raw_i, own_i = (
+                (instructions(who, what, many, port) - instructions(who, what, few, port)) / (many - few) / per
+                for who in ("raw", "own")
+            )
+            row += f"| {own_i / raw_i:.2f} | {raw_i / 1000:.0f} | {own_i / 1000:.0f} |"
+        print(row if counted else row + "| - | - | - |", flush=True)
+
+
 def main() -> None:
-    with subprocess.Popen(
+    server = subprocess.Popen(
         [sys.executable, str(HERE / "server.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        port = server.stdout.readline().strip()
-        counted = shutil.which("valgrind") is not None
-        print("| one | CPU own/raw | CPU us raw | CPU us own | instr. own/raw | k instr. raw | k instr. own |")
-        print("|---|---|---|---|---|---|---|")
-        for what, (times, per) in WORKLOADS.items():
-            rounds = [(cpu_s("raw", what, times, port), cpu_s("own", what, times, port)) for _ in range(ROUNDS)]
-            ratio = statistics.median(own / raw for raw, own in rounds)
-            raw_us, own_us = (min(values) / times / per * 1e6 for values in zip(*rounds, strict=True))
-            row = f"| {what}{' chunk' if per > 1 else ''} | {ratio:.2f} | {raw_us:.1f} | {own_us:.1f} "
-            if counted:
-                few, many = (1, 6) if per > 1 else (10, 60)
-                raw_i, own_i = (
-                    (instructions(who, what, many, port) - instructions(who, what, few, port)) / (many - few) / per
-                    for who in ("raw", "own")
-                )
-                row += f"| {own_i / raw_i:.2f} | {raw_i / 1000:.0f} | {own_i / 1000:.0f} |"
-            print(row if counted else row + "| - | - | - |", flush=True)
-        server.terminate()
+    )
+    try:
+        measure(server.stdout.readline().strip())
+    finally:
+        server.kill()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 
 CHUNKS = 200
@@ -59,7 +58,6 @@ def _serve(connection: socket.socket) -> None:
 def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), sys.exit), daemon=True).start()
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=_serve, args=(connection,), daemon=True).start()

@@ -10,7 +10,32 @@ import sys
 import time
 from typing import Any
 
+import msgspec
+
 MESSAGES = [{"role": "user", "content": "Hello!"}]
+
+
+class Message(msgspec.Struct):
+    content: str | None = None
+
+
+class Choice(msgspec.Struct):
+    message: Message | None = None
+    delta: Message | None = None
+    finish_reason: str | None = None
+
+
+class Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class Reply(msgspec.Struct):
+    id: str = ""
+    model: str = ""
+    choices: list[Choice] = []
+    usage: Usage | None = None
 
 
 class Raw:
@@ -18,26 +43,6 @@ class Raw:
 
     def __init__(self, base_url: str) -> None:
         import httpx2
-        import msgspec
-
-        class Message(msgspec.Struct):
-            content: str | None = None
-
-        class Choice(msgspec.Struct):
-            message: Message | None = None
-            delta: Message | None = None
-            finish_reason: str | None = None
-
-        class Usage(msgspec.Struct):
-            prompt_tokens: int = 0
-            completion_tokens: int = 0
-            total_tokens: int = 0
-
-        class Reply(msgspec.Struct):
-            id: str = ""
-            model: str = ""
-            choices: list[Choice] = []
-            usage: Usage | None = None
 
         self.decode = msgspec.json.Decoder(Reply).decode
         self.encode = msgspec.json.Encoder().encode

@@ -257,10 +257,11 @@ def test_a_forked_child_does_not_share_connections(provider):
         assert os.waitpid(child, 0)[1] == 0
         print("ok")
         """,
-        "-W", "ignore:This process:DeprecationWarning",
+        "-W",
+        "ignore:This process:DeprecationWarning",
         OPENAI_API_KEY="sk-x",
         OPENAI_BASE_URL=server.base_url,
-    )  # fmt: skip
+    )
     assert (result.stdout, result.stderr) == ("ok\n", "")
     by_connection: dict[int, set[str]] = {}
     for request in server.requests[1:]:

@@ -44,7 +44,11 @@ def test_a_piece_is_handed_out_while_the_next_has_not_been_sent(colour, provider
     gates = [threading.Event() for _ in range(3)]
     texts = ["one ", "two ", "three "]
     server = provider(
-        stream(*(step for text, gate in zip(texts, gates, strict=True) for step in (delta(text), gate)), delta(finish="stop"), DONE)  # fmt: skip
+        stream(
+            *(step for text, gate in zip(texts, gates, strict=True) for step in (delta(text), gate)),
+            delta(finish="stop"),
+            DONE,
+        )
     )
     model = model_of(server)
     seen = []
@@ -245,6 +249,30 @@ def test_reasoning_is_a_stream_of_its_own(provider, model_of):
     assert list(response.consume_reasoning()) == ["Hm", "."]
     assert list(response.consume()) == ["Yes"]
     assert (response.text, response.reasoning) == ("Yes", "Hm.")
+
+
+def test_two_tasks_may_read_one_stream(provider, model_of):
+    gate = threading.Event()
+    model = model_of(
+        provider(
+            stream(
+                delta("a", reasoning_content="x"), gate, delta("b", reasoning_content="y"), delta(finish="stop"), DONE
+            )
+        )
+    )
+
+    async def main():
+        response = await model.acall("hi", stream=True)
+
+        async def read(consumer):
+            return [piece async for piece in consumer]
+
+        tasks = [asyncio.create_task(read(each)) for each in (response.consume(), response.consume_reasoning())]
+        await asyncio.sleep(0)
+        gate.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(main()) == [["a", "b"], ["x", "y"]]
 
 
 def test_a_finished_stream_can_be_read_again(provider, model_of):

@@ -279,24 +279,23 @@ class _AsyncReply:
         self._stack = stack
 
     async def read(self, clock: Clock) -> bytes | None:
+        self._wire.deadline = clock.deadline
         try:
-            async with asyncio.timeout(clock.left_s()):
-                return await anext(self._pieces, None)
-        except TimeoutError:
-            failure = clock.expired()
+            return await anext(self._pieces, None)
         except FAILURES as error:
             failure = http_client.wire_error(error, clock)
         raise failure
 
     async def drain(self) -> None:
-        with suppress(TimeoutError, *FAILURES):
-            async with asyncio.timeout(_DRAIN_S):
-                async for _ in self._pieces:
-                    pass
+        self._wire.deadline = time.monotonic() + _DRAIN_S
+        with suppress(*FAILURES):
+            async for _ in self._pieces:
+                pass
 
     async def aclose(self) -> None:
         await self._pieces.aclose()
         await self._stream.aclose()
+        self._wire.deadline = None
         await self._stack.give_back(self._connection)
 
     def abort(self) -> None:

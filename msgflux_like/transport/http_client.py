@@ -129,8 +129,7 @@ def connection(target: Target, *, asynchronous: bool) -> Any:
 def _factory(tls: bool, proxy: str | None, asynchronous: bool) -> Any:
     """One of httpcore's pools, for its `create_connection` alone; it keeps no connection itself."""
     options: dict[str, Any] = {"ssl_context": _ssl_context() if tls else None, "keepalive_expiry": KEEPALIVE_S}
-    if not asynchronous:
-        options["network_backend"] = _TimedBackend()
+    options["network_backend"] = _AsyncTimedBackend() if asynchronous else _TimedBackend()
     if proxy is None:
         return (httpcore2.AsyncConnectionPool if asynchronous else httpcore2.ConnectionPool)(**options)
     from urllib.parse import unquote, urlsplit  # noqa: PLC0415
@@ -211,6 +210,48 @@ class _TimedStream(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _AsyncTimedBackend(httpcore2.AsyncNetworkBackend):
+    """The async twin of `_TimedBackend`. A time limit around every piece of a body would cost half of reading it."""
+
+    def __init__(self) -> None:
+        self._inner: Any = httpcore2.AnyIOBackend()  # without types where anyio is not installed
+
+    async def connect_tcp(self, *args: Any, **named: Any) -> httpcore2.AsyncNetworkStream:
+        return _AsyncTimedStream(await self._inner.connect_tcp(*args, **named))
+
+
+class _AsyncTimedStream(httpcore2.AsyncNetworkStream):
+    __slots__ = ("_inner", "deadline")
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self.deadline: float | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's interface
+        if self.deadline is not None:
+            timeout = self.deadline - time.monotonic()
+            if timeout <= 0:
+                raise httpcore2.ReadTimeout
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore2.AsyncNetworkStream:
+        return _AsyncTimedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
