@@ -62,7 +62,7 @@ def read_row(file: Path) -> Provider:
 
     try:
         row = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Provider)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{file.name} is not a provider row: {error}") from None
     if row.dialect not in dialects.names():
         raise InvalidRequestError(f"{file.name}: there is no dialect {row.dialect!r}: {', '.join(dialects.names())}")

@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 PATIENCE_S = 20.0  # for a gate that a broken test never opens
 
@@ -63,10 +63,11 @@ def sse(data: Any) -> bytes:
 def delta(text: str | None = None, finish: str | None = None, **more: Any) -> bytes:
     """A streamed chunk of the chat dialect."""
     content = {} if text is None else {"content": text}
-    return sse({"id": "chatcmpl-1", "model": "m", "choices": [{"index": 0, "delta": {**content, **more}, "finish_reason": finish}]})  # fmt: skip
+    choice = {"index": 0, "delta": {**content, **more}, "finish_reason": finish}
+    return sse({"id": "chatcmpl-1", "model": "m", "choices": [choice]})
 
 
-USAGE = sse({"id": "chatcmpl-1", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}})  # fmt: skip
+USAGE = sse({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}})
 DONE = sse(b"[DONE]")
 
 
@@ -99,7 +100,7 @@ class Provider:
             thread.join(PATIENCE_S)
         self._listener.close()
 
-    def __enter__(self) -> Provider:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

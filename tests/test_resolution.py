@@ -46,7 +46,8 @@ def test_every_model_of_the_catalogue_resolves_or_says_why_not(name):
             assert re.match(rf"{re.escape(name)} (speaks \w+, a wire dialect|cannot be spoken to: \w)", str(error))
             continue
         assert row.dialect in dialects.names()
-        url, missing = catalogue.fill_template(row.base_url, dict.fromkeys(catalogue.template_variables(row.base_url), "x"))
+        variables = dict.fromkeys(catalogue.template_variables(row.base_url), "x")
+        url, missing = catalogue.fill_template(row.base_url, variables)
         assert missing == []
         assert re.fullmatch(r"https://[\w.-]+(/[\w./-]*)?|http://(localhost|127\.0\.0\.1):\d+/v1|x/\w+(/v1)?", url)
         assert row.api_key_env or not row.key_required or name == "google-vertex"  # a token that Google's tools give

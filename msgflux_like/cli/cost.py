@@ -1,0 +1,176 @@
+"""`msgflux-like cost`: what models charge for the same prompt, or for numbers of tokens, the cheapest first."""
+
+from __future__ import annotations
+
+import argparse
+from decimal import Decimal
+from math import ceil
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from msgflux_like.cli.lookup import find_model
+from msgflux_like.cli.output import UsageError, say, say_json
+from msgflux_like.cli.run import words_and_pipe
+from msgflux_like.cli.tables import Column, dollars, table
+from msgflux_like.errors import InvalidRequestError
+from msgflux_like.models.profiles import ModelProfile
+from msgflux_like.pricing import count_tokens
+
+_COLUMNS = (
+    Column("model"),
+    Column("US dollars", right=True),
+    Column("tokens in", right=True),
+    Column("basis"),
+    Column("cached", right=True),
+    Column("tokens out", right=True),
+    Column("note"),
+)
+
+
+class Priced(Struct, frozen=True, kw_only=True):
+    """What one model charges.
+
+    Attributes:
+        model: `provider/model`.
+        low_usd: With the shortest answer; None when no price is known.
+        high_usd: With the longest answer; None when that is not known.
+        input_tokens: The whole input.
+        basis: How that is known.
+        cached_tokens: The part of the input that comes from the provider's cache.
+        output_tokens: Of the shortest and of the longest answer.
+        notes: What else should be known.
+    """
+
+    model: str
+    low_usd: Decimal | None = None
+    high_usd: Decimal | None = None
+    input_tokens: int
+    basis: Literal["given", "counted", "estimated"]
+    cached_tokens: int
+    output_tokens: tuple[int, int | None]
+    notes: tuple[str, ...]
+
+
+def compare(options: argparse.Namespace) -> int:
+    """A table, or JSON."""
+    text = _text(options)
+    profiles = [find_model(path) for path in options.model]
+    found = sorted((_priced(profile, options, text) for profile in profiles), key=_order)
+    if options.json:
+        say_json(map(msgspec.structs.asdict, found))
+    else:
+        say(*table(_COLUMNS, map(_row, found)))
+    return 0
+
+
+def _text(options: argparse.Namespace) -> str:
+    if options.tokens is not None:
+        if options.prompt or options.file:
+            raise UsageError("--tokens stands in place of a prompt or a file")
+        if options.tokens[1] is not None and options.max_tokens is not None:
+            raise UsageError("--tokens IN/OUT has the length of the answer: leave out --max-tokens")
+        return ""
+    parts = list(options.prompt)
+    if options.file:
+        parts = [" ".join(parts).strip(), _content(Path(options.file))]
+    text = "\n\n".join(filter(None, parts)) if options.file else words_and_pipe(parts)
+    if not text.strip():
+        raise UsageError("give a prompt, --file or --tokens, or pipe a text in")
+    return text
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{file} is not a text in UTF-8") from None
+
+
+def _priced(profile: ModelProfile, options: argparse.Namespace, text: str) -> Priced:
+    if options.tokens is not None:
+        tokens, given = options.tokens
+        how: Literal["given", "counted", "estimated"] = "given"
+    else:
+        (tokens, counted), given = count_tokens(text, profile), None
+        how = "counted" if counted else "estimated"
+    shortest, longest = (0, _longest(profile, options.max_tokens)) if given is None else (given, given)
+    priced = Priced(
+        model=f"{profile.provider_id}/{profile.id}",
+        input_tokens=tokens,
+        basis=how,
+        cached_tokens=_cached(options.cached, tokens),
+        output_tokens=(shortest, longest),
+        notes=_notes(profile, tokens, given),
+    )
+    return _with_price(priced, profile)
+
+
+def _longest(profile: ModelProfile, asked: int | None) -> int | None:
+    """The longest answer: what was asked for, but no longer than the model writes."""
+    known = [length for length in (asked, profile.limits.output) if length is not None]
+    return min(known, default=None)
+
+
+def _cached(share: Decimal | int | None, tokens: int) -> int:
+    if share is None:
+        return 0
+    cached = ceil(share * tokens) if isinstance(share, Decimal) else share
+    if cached > tokens:
+        raise UsageError(f"--cached {cached} is more than the {tokens} tokens of the input")
+    return cached
+
+
+def _with_price(priced: Priced, profile: ModelProfile) -> Priced:
+    if profile.cost is None:
+        return msgspec.structs.replace(priced, notes=("its price is not known", *priced.notes))
+    shortest, longest = priced.output_tokens
+    low = profile.cost.breakdown(priced.input_tokens, shortest, cached_tokens=priced.cached_tokens)
+    high = None
+    if longest is not None:
+        high = profile.cost.breakdown(priced.input_tokens, longest, cached_tokens=priced.cached_tokens).total
+    bound = low.above_context_tokens
+    tier = (f"at its prices above {bound:,} tokens",) if bound is not None else ()
+    return msgspec.structs.replace(priced, low_usd=low.total, high_usd=high, notes=(*tier, *priced.notes))
+
+
+def _notes(profile: ModelProfile, tokens_in: int, tokens_out: int | None) -> tuple[str, ...]:
+    takes, writes = profile.limits.input or profile.limits.context, profile.limits.output
+    found = (
+        (f"left the catalogue after {profile.retired_on}", profile.retired_on is not None),
+        ("deprecated", profile.status == "deprecated"),
+        (f"it takes {takes:,} tokens", takes is not None and tokens_in > takes),
+        (f"it writes {writes:,} tokens", writes is not None and tokens_out is not None and tokens_out > writes),
+    )
+    return tuple(note for note, holds in found if holds)
+
+
+def _order(priced: Priced) -> tuple[Any, ...]:
+    """By the longest answer, then by the shortest, what is not known last."""
+    return (
+        *((bound is None, bound or Decimal(0)) for bound in (priced.high_usd, priced.low_usd)),
+        priced.model,
+    )
+
+
+def _row(priced: Priced) -> tuple[str, ...]:
+    shortest, longest = priced.output_tokens
+    return (
+        priced.model,
+        _range(priced.low_usd, priced.high_usd),
+        f"{priced.input_tokens:,}",
+        priced.basis,
+        f"{priced.cached_tokens:,}" if priced.cached_tokens else "",
+        f"{longest:,}" if shortest == longest else f"0..{longest:,}" if longest is not None else "0..",
+        "; ".join(priced.notes),
+    )
+
+
+def _range(low: Decimal | None, high: Decimal | None) -> str:
+    if low is None:
+        return ""
+    if high is None:
+        return f"{dollars(low)}.."
+    return dollars(low) if low == high else f"{dollars(low)}..{dollars(high)}"

@@ -1,0 +1,123 @@
+"""`msgflux-like doctor`: what is installed, which profiles are in use, and how each provider would be reached."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from msgflux_like import __version__, local, resolve
+from msgflux_like.catalogue import key_is_set, read_row
+from msgflux_like.cli import reach
+from msgflux_like.cli.output import say
+from msgflux_like.cli.tables import Column, card, table
+from msgflux_like.errors import MsgfluxError, SnapshotError
+from msgflux_like.folders import cache_folder, config_folder
+from msgflux_like.models.profiles import snapshot_info
+from msgflux_like.models.snapshot_in_use import find_refreshed
+
+_COLUMNS = (
+    Column("provider"),
+    Column("from"),
+    Column("dialect"),
+    Column("key"),
+    Column("base URL"),
+    Column("set by"),
+    Column("problem"),
+)
+
+
+def examine(options: argparse.Namespace) -> int:
+    """Whatever is wrong is told, and is no failure."""
+    today = datetime.now(UTC).date()
+    say(*card((*_installed(), *_profiles(today), *_folders())))
+    named = options.provider or sorted(reach.written_rows() | _with_key())
+    say("", *table(_COLUMNS, (_row(reach.find(name)) for name in named)))
+    return 0
+
+
+def _installed() -> Iterator[tuple[str, str]]:
+    yield "msgflux-like", __version__
+    yield "Python", f"{platform.python_version()} on {platform.platform(terse=True)}"
+    yield "xllamacpp", _version("xllamacpp", 'runs local models: pip install "msgflux-like[local]"')
+    try:
+        yield "local model", str(local.find_gguf())
+    except MsgfluxError as error:
+        yield "local model", str(error)
+    yield "toktok", _version("toktok-rs", 'counts tokens of OpenAI\'s models: pip install "msgflux-like[tokens]"')
+
+
+def _version(package: str, purpose: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return f"not installed; it {purpose}"
+
+
+def _profiles(today: date) -> Iterator[tuple[str, str]]:
+    try:
+        yield from profile_facts(today)
+    except SnapshotError as error:
+        yield "profiles", f"cannot be used: {error}"
+
+
+def profile_facts(today: date) -> Iterator[tuple[str, str]]:
+    """Which profiles are in use, how old they are, and what is wrong with others."""
+    info = snapshot_info()
+    yield "profiles", f"of {info.newest_entry}, {(today - info.newest_entry).days} days old, {_origin(info.refreshed)}"
+    yield "", info.folder
+    yield "problem", info.problem or ""
+
+
+def _origin(refreshed: bool) -> str:
+    current = find_refreshed() if refreshed else None
+    if current is None:
+        return "shipped with the package"
+    return f"fetched on {current.fetched_on} from {reach.shown_url(current.url)}"
+
+
+def _folders() -> Iterator[tuple[str, str]]:
+    yield "cache", _place(cache_folder())
+    yield "config", _place(config_folder())
+    rows = reach.own_rows()
+    yield "your rows", ", ".join(file.stem for file in rows)
+    for file in rows:
+        if problem := _row_problem(file):
+            yield "broken row", problem
+
+
+def _place(folder: Path) -> str:
+    return str(folder) if folder.is_dir() else f"{folder} (not there yet)"
+
+
+def _row_problem(file: Path) -> str:
+    try:
+        read_row(file)
+    except (OSError, ValueError) as error:
+        text = str(error)
+        return text if file.name in text else f"{file.name}: {text}"
+    return ""
+
+
+def _with_key() -> set[str]:
+    found: Iterable[reach.Found] = map(reach.find, resolve.provider_names())
+    return {each.name for each in found if each.row is not None and key_is_set(each.row)}
+
+
+def _row(found: reach.Found) -> tuple[str, ...]:
+    row = found.row
+    if row is None:
+        return found.name, "", "", "", "", "", found.problem
+    url, variable = reach.address(row)
+    return (
+        found.name,
+        reach.where_from(found.name),
+        row.dialect,
+        reach.key_words(row),
+        url,
+        variable,
+        reach.problem(row),
+    )

@@ -1,0 +1,87 @@
+"""`msgflux-like profiles`: which catalogue of models is in use, what changed in it, and getting a newer one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from msgflux_like.cli.doctor import profile_facts
+from msgflux_like.cli.output import say
+from msgflux_like.cli.reach import shown_url
+from msgflux_like.cli.tables import card
+from msgflux_like.models.profiles import all_profiles, provider_ids, refresh_profiles, snapshot_info
+from msgflux_like.models.snapshot import read_api
+from msgflux_like.models.snapshot_diff import EntryChange, SnapshotDiff, diff_profiles
+from msgflux_like.models.snapshot_in_use import shelf
+from msgflux_like.models.snapshot_reader import Snapshot
+
+
+def refresh(options: argparse.Namespace) -> int:
+    """Fetch, and say what came and what changed; all of it is shown by `profiles diff`."""
+    report = refresh_profiles(url=options.url)
+    what = f"{report.models:,} models of {report.providers} providers up to {report.newest_entry}"
+    say(f"{shown_url(report.url)}: {what}, and {report.retired:,} that left")
+    changed = report.diff
+    if not changed:
+        say("nothing changed")
+        return 0
+    counts = (("new", changed.added), ("gone", changed.removed), ("changed", changed.changed))
+    say("models: " + ", ".join(f"{len(models):,} {word}" for word, models in counts))
+    say(*_provider_lines(changed))
+    return 0
+
+
+def diff(options: argparse.Namespace) -> int:
+    """A line for each entry that is new (+), gone (-) or changed (~)."""
+    new = _api(Path(options.new)) if options.new else shelf.ask(read_api)
+    changed = diff_profiles(_api(Path(options.old)), new)
+    if not changed:
+        say("nothing changed")
+    say(*_provider_lines(changed), *_model_lines(changed))
+    return 0
+
+
+def info(_options: argparse.Namespace) -> int:
+    """Which one is in use, how old it is, and what is in it."""
+    listed = len(all_profiles())
+    facts = (
+        *profile_facts(datetime.now(UTC).date()),
+        ("sha256", f"{snapshot_info().sha256} (of the api.json)"),
+        ("models", f"{listed:,} of {len(provider_ids())} providers"),
+        ("retired", f"{len(all_profiles(retired=True)) - listed:,} that left the catalogue"),
+    )
+    say(*card(facts))
+    return 0
+
+
+def _api(path: Path) -> bytes:
+    return read_api(Snapshot(path)) if path.is_dir() else path.read_bytes()
+
+
+def _provider_lines(changed: SnapshotDiff) -> Iterator[str]:
+    """A change of a provider's `api` moves where keys go: providers are always shown."""
+    yield from (f"+ provider {name}" for name in changed.providers_added)
+    yield from (f"- provider {name}" for name in changed.providers_removed)
+    for entry in changed.providers_changed:
+        yield from _changes("provider ", entry)
+
+
+def _model_lines(changed: SnapshotDiff) -> Iterator[str]:
+    yield from (f"+ {path}" for path in changed.added)
+    yield from (f"- {path}" for path in changed.removed)
+    for entry in changed.changed:
+        yield from _changes("", entry)
+
+
+def _changes(kind: str, entry: EntryChange) -> Iterator[str]:
+    for change in entry.fields:
+        yield f"~ {kind}{entry.path}  {change.field}: {_shown(change.old)} -> {_shown(change.new)}"
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else msgspec.json.encode(value).decode()

@@ -1,0 +1,107 @@
+"""How providers are reached, in words: the row in use, its URL and its key, without ever showing a key."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from msgflux_like import resolve
+from msgflux_like.catalogue import Provider, endpoint, key_is_set
+from msgflux_like.errors import MsgfluxError
+from msgflux_like.folders import config_folder, data_folder
+from msgflux_like.models.profiles import get_provider_profile
+
+
+class Found(Struct, frozen=True):
+    """A provider's row, or the reason why there is none to use."""
+
+    name: str
+    row: Provider | None = None
+    problem: str = ""
+
+
+def find(name: str, model: str = "") -> Found:
+    """The row in use for that provider, and for that model of it."""
+    try:
+        return Found(name, resolve.find_provider(name, model))
+    except MsgfluxError as error:
+        return Found(name, problem=str(error))
+    except (OSError, ValueError) as error:
+        return Found(name, problem=f"{name}.toml cannot be read: {error}")
+
+
+def own_rows() -> list[Path]:
+    """The files of the user's own rows."""
+    return sorted((config_folder() / "providers").glob("*.toml"))
+
+
+def written_rows() -> set[str]:
+    """Names of the rows that come with the package, and of the user's own."""
+    return {file.stem for file in (*data_folder("providers").glob("*.toml"), *own_rows())}
+
+
+def where_from(name: str) -> str:
+    """Who says how that provider is reached."""
+    if name in {file.stem for file in own_rows()}:
+        return "your row"
+    if name in written_rows():
+        return "built-in row"
+    return "catalogue" if get_provider_profile(name) else "installed package"
+
+
+def key_words(row: Provider) -> str:
+    """Which variable holds the key, or which ones may."""
+    if name := _first_set(row.api_key_env):
+        return f"{name} set"
+    if not row.key_required:
+        return "none needed"
+    return f"{' or '.join(row.api_key_env)} not set" if row.api_key_env else "api_key= only"
+
+
+def address(row: Provider) -> tuple[str, str]:
+    """The base URL, fit to be shown, and the variable it comes from, "" for the row itself."""
+    if row.embedded:
+        return "in this process", ""
+    if name := _first_set(row.base_url_env):
+        return shown_url(os.environ[name]), name
+    return shown_url(row.base_url), ""
+
+
+def problem(row: Provider) -> str:
+    """What stands in the way besides a key that is not set; "" for nothing."""
+    if row.embedded:
+        return _missing_for_the_embedded_model()
+    try:
+        # Any key will do here: that none is set is told by `key_words`.
+        endpoint(row, api_key="any" if row.key_required and not key_is_set(row) else None)
+    except MsgfluxError as error:
+        return str(error)
+    return ""
+
+
+def shown_url(url: str) -> str:
+    """The URL without what may be secret in it: a user name and password, a query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "no URL"
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _missing_for_the_embedded_model() -> str:
+    from msgflux_like import local  # noqa: PLC0415  brings subprocess along
+
+    try:
+        local.find_gguf()
+    except MsgfluxError as error:
+        return str(error)
+    return "" if find_spec("xllamacpp") else local.NO_ENGINE
+
+
+def _first_set(names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if os.environ.get(name)), None)
