@@ -17,6 +17,7 @@ import httpx2
 import pytest
 import trustme
 
+import msgflux_like as mf
 from msgflux_like import Timeouts
 from msgflux_like.errors import APIConnectionError, APITimeoutError, InvalidRequestError
 from tests.provider import Provider, chat, chat_stream, delta, stream, whole
@@ -192,6 +193,25 @@ def test_tls_is_used_and_checked(tmp_path):
         assert "APIConnectionError: the connection failed" in doubting.stderr
         assert "certificate verify failed" in doubting.stderr
         assert len(server.requests) == answered, "nothing is sent to a server that is not trusted"
+
+
+def test_a_model_that_is_dropped_inside_its_event_loop_leaves_nothing(provider, model_of):
+    """Its connections are closed by the loop: while it runs, or when it ends a moment later."""
+    server = provider(whole(chat()))
+
+    async def main(after):
+        model = mf.Model.chat_completion("openai/gpt-4o", api_key="sk-x", base_url=server.base_url)
+        await asyncio.gather(*(model.acall("hi") for _ in range(4)))
+        del model
+        for _ in range(after):
+            await asyncio.sleep(0)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        for after in (0, 1, 2, 3, 5, 50):
+            asyncio.run(main(after))
+            gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def run(source: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:

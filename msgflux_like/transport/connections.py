@@ -164,11 +164,13 @@ class _LoopStack:
         """A stack that is closed when its loop shuts down, or when it is dropped.
 
         An event loop closes the async generators that are still suspended before it ends (`shutdown_asyncgens`,
-        which `asyncio.run` calls), and those that are dropped while it runs. This one's end closes the connections.
+        which `asyncio.run` calls). This one's end closes the connections. It outlives a stack that is dropped: a
+        loop that is about to end would not wait for a generator that is dropped as well.
         """
         stack = cls()
-        stack._guard = _closing(stack._idle)
-        await anext(stack._guard)
+        stack._guard = guard = _closing(stack._idle)
+        await anext(guard)
+        weakref.finalize(stack, _let_go, asyncio.get_running_loop(), stack._idle, guard).atexit = False
         return stack
 
     async def open(self, http: HttpRequest, limits: Limits, clock: Clock) -> _AsyncReply:
@@ -214,18 +216,45 @@ class _LoopStack:
 
 
 class _Idle(deque[tuple[float, Any]]):
-    """Times and connections; `closed` once the loop has let go of them."""
+    """Times and connections; `closed` once nothing may be added, `ended` once their guard is gone."""
 
     closed = False
+    ended = False
+    closing: asyncio.Task[None] | None = None
+
+    async def aclose(self) -> None:
+        self.closed = True
+        while self:
+            await self.pop()[1].aclose()
 
 
 async def _closing(idle: _Idle) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        idle.closed = True
-        while idle:
-            await idle.pop()[1].aclose()
+        await idle.aclose()
+        closing = idle.closing
+        if closing is not None and not closing.done() and closing is not asyncio.current_task():
+            await asyncio.wait([closing])
+        idle.ended = True
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, idle: _Idle, guard: AsyncGenerator[None]) -> None:
+    """The stack was dropped, in any thread. A loop that ends cancels the task, and is given another one then."""
+
+    def close(_done: Any = None) -> None:
+        if not idle.ended:
+            idle.closing = loop.create_task(_end(idle, guard))
+            idle.closing.add_done_callback(close)
+
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(close)
+
+
+async def _end(idle: _Idle, guard: AsyncGenerator[None]) -> None:
+    await idle.aclose()
+    with suppress(StopAsyncIteration, RuntimeError):  # it ends so, or the loop is ending it
+        await anext(guard)
 
 
 class _Reply:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from types import AsyncGeneratorType
+from typing import Any, TypeVar, cast
 
 from msgflux_like.events import Event
 from msgflux_like.exchange import READ, Drain, Send, Step, Wait, WireError
@@ -122,16 +124,27 @@ class AsyncDrive:
 
     def __init__(self, steps: Steps, transport: Transport, timeouts: Timeouts) -> None:
         self._line = _AsyncLine()
-        self._batches = _aanswer(steps, transport, Clock(timeouts), self._line)
-        self._busy = asyncio.Lock()
+        batches = _aanswer(steps, transport, Clock(timeouts), self._line)
+        self._batches = cast("AsyncGeneratorType[list[Event], None]", batches)
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> AsyncDrive:
         return self
 
     async def __anext__(self) -> list[Event]:
-        async with self._busy:
+        while self._batches.ag_running:  # another task reads the same stream
+            turn = self._loop.create_future()
+            self._waiting.append(turn)
+            await turn
+        try:
             return await anext(self._batches)
+        finally:
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():  # else its task was cancelled
+                    turn.set_result(None)
+                    break
 
     def belongs_here(self) -> bool:
         """Whether the running event loop is the one that the connection belongs to."""
