@@ -45,7 +45,7 @@ def run(monkeypatch, capsys):
 def process(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "msgflux_like", "run", "-m", "openai/gpt-4o", *arguments]
     environment = {**os.environ, **environment}
-    return subprocess.Popen(  # noqa: S603  our own words
+    return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     )
 

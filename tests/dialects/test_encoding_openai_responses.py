@@ -145,7 +145,13 @@ def test_a_file_is_flat(file: dict[str, str]):
 
 @pytest.mark.parametrize("kind", ["input_audio", "video_url", "hologram"])
 def test_a_part_without_a_word_is_refused_by_place_and_type(kind: str):
-    conversation = [HELLO[0], {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": kind, kind: {"url": "https://a.example"}}]}]
+    conversation = [
+        HELLO[0],
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "x"}, {"type": kind, kind: {"url": "https://a.example"}}],
+        },
+    ]
     with pytest.raises(UnsupportedError, match=rf"messages\[1\]\.content\[1\].*{kind}"):
         items(*conversation)
 
