@@ -1,0 +1,7 @@
+"""Small languages for what a model is asked to write."""
+
+from __future__ import annotations
+
+from msgflux_like.dsl import typed_parsers
+
+__all__ = ["typed_parsers"]
