@@ -4,6 +4,9 @@ clock.py        the time limits of a call
 http_client.py  the only file that imports the HTTP client: connecting, requests, its exceptions
 connections.py  which connection a request takes, and one reply on it
 drivers.py      an exchange, answered from a thread or from an event loop
+together.py     several functions or coroutines at once
+push.py         a stream handed to a callback from a thread or a task of its own
+handlers.py     a stream's events handled one by one by an object with state
 fetch.py        one GET, for the data that the library keeps
 """
 
@@ -11,5 +14,6 @@ from msgflux_like.transport.clock import Timeouts
 from msgflux_like.transport.connections import Transport
 from msgflux_like.transport.drivers import AsyncDrive, Drive, in_thread
 from msgflux_like.transport.fetch import fetch
+from msgflux_like.transport.together import gathered, in_threads, off_loop
 
-__all__ = ["AsyncDrive", "Drive", "Timeouts", "Transport", "fetch", "in_thread"]
+__all__ = ["AsyncDrive", "Drive", "Timeouts", "Transport", "fetch", "gathered", "in_thread", "in_threads", "off_loop"]

@@ -1,0 +1,99 @@
+"""`stream_to`: a stream that is read for a callback or a handler, and told to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any
+
+from msgflux_like.errors import APIError, InvalidRequestError, StreamClosedError
+from msgflux_like.functions import is_async
+from msgflux_like.push import ChunkMaker, Pushed, StreamData, StreamError, StreamFinish
+from msgflux_like.stream import ModelStreamResponse
+from msgflux_like.transport.handlers import AsyncStreamHandler, StreamHandler
+from msgflux_like.transport.push import AsyncPusher, Callback, Pusher, Target, done
+
+
+def push(stream_to: Any, opened: Callable[[], ModelStreamResponse], model: str) -> ModelStreamResponse:
+    """Open the stream, and begin to read it in a thread of its own.
+
+    When it cannot be opened that is told as the only event, and raised.
+    """
+    target = _target(stream_to, in_loop=False)
+    try:
+        stream = opened()
+    except APIError as error:
+        try:
+            target.accept(StreamError(error))
+            target.finish()
+        except Exception as failure:  # noqa: BLE001  the first failure is the one to raise
+            error.add_note(f"and stream_to raised {failure!r}")
+        raise
+    except BaseException:
+        target.abandon()
+        raise
+    stream.pushed_by(Pusher(_told(stream, model), target, stream.close))
+    return stream
+
+
+async def apush(
+    stream_to: Any, opened: Callable[[], Awaitable[ModelStreamResponse]], model: str
+) -> ModelStreamResponse:
+    """The async twin of `push`: in a task of its own."""
+    target = _target(stream_to, in_loop=True)
+    try:
+        stream = await opened()
+    except APIError as error:
+        try:
+            await done(target.accept(StreamError(error)))
+            await done(target.finish())
+        except Exception as failure:  # noqa: BLE001  the first failure is the one to raise
+            error.add_note(f"and stream_to raised {failure!r}")
+        raise
+    except BaseException:
+        target.abandon()
+        raise
+    stream.pushed_by(AsyncPusher(_atold(stream, model), target, stream.close, stream.aclose))
+    return stream
+
+
+def _target(stream_to: Any, *, in_loop: bool) -> Target:
+    """Who is told. InvalidRequestError for what cannot take the events of this kind of call."""
+    if isinstance(stream_to, AsyncStreamHandler if in_loop else StreamHandler):
+        stream_to.claim()
+        return stream_to
+    if isinstance(stream_to, (StreamHandler, AsyncStreamHandler)):
+        twin = "an AsyncStreamHandler, or call the model without acall" if in_loop else "a StreamHandler, or acall"
+        raise InvalidRequestError(f"stream_to: a {type(stream_to).__name__} cannot take this call: use {twin}")
+    if not callable(stream_to):
+        raise InvalidRequestError(f"stream_to must be a callable or a handler, not {type(stream_to).__name__}")
+    if is_async(stream_to) and not in_loop:
+        raise InvalidRequestError("stream_to is an async function: use acall")
+    return Callback(stream_to)
+
+
+def _told(stream: ModelStreamResponse, model: str) -> Generator[Pushed]:
+    maker = ChunkMaker(model)
+    try:
+        for event in stream.events():
+            if (chunk := maker.chunk(event)) is not None:
+                yield StreamData(chunk)
+    except APIError as error:
+        yield StreamError(error)
+    except StreamClosedError:
+        return  # by whoever does not want to hear more
+    else:
+        yield StreamFinish()
+
+
+async def _atold(stream: ModelStreamResponse, model: str) -> AsyncGenerator[Pushed]:
+    maker = ChunkMaker(model)
+    try:
+        async for event in stream.events():
+            if (chunk := maker.chunk(event)) is not None:
+                yield StreamData(chunk)
+    except APIError as error:
+        yield StreamError(error)
+    except StreamClosedError:
+        return
+    else:
+        yield StreamFinish()
