@@ -13,52 +13,78 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from msgflux_like import errors
+    from msgflux_like import dsl, errors, generation
     from msgflux_like.dotted import dotdict
+    from msgflux_like.functions import function_schema
     from msgflux_like.messages import ChatBlock, ChatML
     from msgflux_like.models import Model
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.pricing import Estimate, count_tokens, estimate_cost
+    from msgflux_like.push import ChatCompletionChunk, StreamData, StreamError, StreamFinish
     from msgflux_like.response import ModelResponse
     from msgflux_like.stream import ModelStreamResponse
+    from msgflux_like.tool_loop import ToolRun, arun_tools, run_tools
     from msgflux_like.tools import ToolCall, ToolCallAggregator
     from msgflux_like.transport import Timeouts
+    from msgflux_like.transport.handlers import AsyncStreamHandler, StreamHandler
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncStreamHandler",
     "ChatBlock",
     "ChatCompletion",
+    "ChatCompletionChunk",
     "ChatML",
     "Estimate",
     "Model",
     "ModelResponse",
     "ModelStreamResponse",
+    "StreamData",
+    "StreamError",
+    "StreamFinish",
+    "StreamHandler",
     "Timeouts",
     "ToolCall",
     "ToolCallAggregator",
+    "ToolRun",
+    "arun_tools",
     "count_tokens",
     "dotdict",
+    "dsl",
     "errors",
     "estimate_cost",
+    "function_schema",
+    "generation",
+    "run_tools",
 ]
 
 _HOMES = {
+    "AsyncStreamHandler": "transport.handlers",
     "ChatBlock": "messages",
     "ChatCompletion": "models.chat_completion",
+    "ChatCompletionChunk": "push",
     "ChatML": "messages",
     "Estimate": "pricing",
     "Model": "models",
     "ModelResponse": "response",
     "ModelStreamResponse": "stream",
+    "StreamData": "push",
+    "StreamError": "push",
+    "StreamFinish": "push",
+    "StreamHandler": "transport.handlers",
     "Timeouts": "transport",
     "ToolCall": "tools",
     "ToolCallAggregator": "tools",
+    "ToolRun": "tool_loop",
+    "arun_tools": "tool_loop",
     "count_tokens": "pricing",
     "dotdict": "dotted",
     "estimate_cost": "pricing",
+    "function_schema": "functions",
+    "run_tools": "tool_loop",
 }
-_MODULES = ("errors",)
+_MODULES = ("dsl", "errors", "generation")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@
     │   ├── UnknownModelError                   no such model at that provider
     │   ├── MissingKeyError                     set the environment variable it names, or pass api_key=
     │   ├── InvalidMessagesError                a message, a part or a tool result is malformed
+    │   ├── UnsupportedSchemaError              a type of answer that cannot be asked for; its `path` says where
     │   └── UnsupportedError                    the provider, dialect or model cannot take this
     │       └── CapabilityError                 the model's profile says it cannot; lists models that can
     ├── SnapshotError (ValueError)              a file of profiles is broken or not to be trusted
@@ -26,9 +27,11 @@
     │   └── StreamError                         an error in the middle of a stream
     │       └── TruncatedStreamError            the stream ended without saying that it was complete
     ├── StreamClosedError                       the stream was left or cancelled before its end
+    ├── MaxRoundsError                          a tool loop did not come to its end in the rounds it was given
+    ├── OutputParsingError                      the answer is not of the type that was asked for
     └── ToolCallError                           a tool call that cannot be used, or one left unanswered
 
-No exception holds the prompt, the request or the key.
+MaxRoundsError holds the conversation so far, to go on with; no other exception holds prompt, request or key.
 """
 
 from __future__ import annotations
@@ -60,6 +63,21 @@ class MissingKeyError(InvalidRequestError):
 
 class InvalidMessagesError(InvalidRequestError):
     """The messages are not of a form that can be sent; the text names the place."""
+
+
+class UnsupportedSchemaError(InvalidRequestError):
+    """A type of answer, or a part of it, that no schema can express.
+
+    Attributes:
+        path: The part, such as `$.address.zip`.
+    """
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"generation_schema at {self.path}: {super().__str__()}"
 
 
 class UnsupportedError(InvalidRequestError):
@@ -231,6 +249,23 @@ class StreamClosedError(MsgfluxError):
     """The stream was left, closed or cancelled before its end, so there is no whole answer."""
 
 
+class MaxRoundsError(MsgfluxError):
+    """The model still called tools in the last round of a tool loop; those calls were not run.
+
+    Attributes:
+        run: The `ToolRun` until then: its `messages` end before the answer that is in its `response`.
+        messages: The conversation until then, complete: it can be sent again.
+    """
+
+    def __init__(self, message: str, *, run: Any = None) -> None:
+        super().__init__(message)
+        self.run = run
+
+    @property
+    def messages(self) -> list[Any]:  # noqa: D102  see Attributes
+        return self.run.messages if self.run else []
+
+
 class ToolCallError(MsgfluxError):
     """A tool call cannot be used as it is.
 
@@ -245,3 +280,23 @@ class ToolCallError(MsgfluxError):
         self.call_id = call_id
         self.name = name
         self.raw_arguments = raw_arguments
+
+
+class OutputParsingError(MsgfluxError):
+    """The answer is not of the type that was asked for.
+
+    Attributes:
+        raw_text: The answer as the model wrote it.
+        finish_reason: Why it ended; "length" when max_tokens cut it.
+        path: Where it is wrong, such as `$.participants[0]`; "" when it is no JSON at all.
+        response: The `ModelResponse`, with its usage; None when there is none.
+    """
+
+    response: Any = None
+
+    def __init__(self, message: str, *, raw_text: str = "", finish_reason: str | None = None, path: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.raw_text = raw_text
+        self.finish_reason = finish_reason
+        self.path = path

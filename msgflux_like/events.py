@@ -80,6 +80,11 @@ class Usage(Struct, frozen=True, gc=False):
     total: int | None = None
     cost: float | None = None
 
+    def __add__(self, other: Usage) -> Usage:
+        """That of both requests. What one of them did not say is missing in the sum, so that no sum is too low."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
+        return Usage(*(None if one is None or two is None else one + two for one, two in pairs))
+
 
 class Citation(Struct, frozen=True):
     """A source the provider names for the answer, with the provider's own fields in `raw`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NoReturn, TypedDict
 
 import msgspec
@@ -12,6 +12,9 @@ from msgflux_like.errors import InvalidRequestError
 
 Message = Mapping[str, Any]
 """One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and more."""
+
+Delivery = Literal["native", "tool", "prompted"]
+"""How an answer is held to a schema: by the provider, by a forced tool, or by asking for it."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
 
@@ -55,25 +58,32 @@ class CallOptions(Parameters, total=False):
 
     system_prompt: str | None
     prefilling: str | None
-    tool_schemas: Sequence[Mapping[str, Any]] | None
+    tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
+    stream_to: Any
     tool_choice: ToolChoice | None
     timeout: Any
     max_retries: int | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
     check: Literal["error", "warn", "off"] | None
+    generation_schema: Any
+    typed_parser: str | None
+    delivery: Delivery | None
+    validation: Literal["strict", "lax"]
+    retries: int
 
 
 class Change(Struct, frozen=True):
     """One thing that was not sent exactly as asked.
 
     Attributes:
-        kind: What was done: `renamed`, `defaulted`, `trimmed`, `merged`, `moved`, `emulated` or `dropped`.
+        kind: What was done: `renamed`, `defaulted`, `trimmed`, `merged`, `moved`, `emulated` or `dropped`; or, to an
+            answer, `recovered`.
         field: What it was done to.
         detail: One sentence.
     """
 
-    kind: Literal["renamed", "defaulted", "trimmed", "merged", "moved", "emulated", "dropped"]
+    kind: Literal["renamed", "defaulted", "trimmed", "merged", "moved", "emulated", "dropped", "recovered"]
     field: str
     detail: str
 
@@ -87,7 +97,9 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         refuses: Parameters that the provider answers with an error.
         prefill: Beginnings of the model ids that continue a last assistant message; `""` means all.
         prefill_refused: Beginnings of the model ids, among those, that answer it with an error.
+        prefill_repeated: Whether a whole reply begins with the prefill; the pieces of a stream do so nowhere.
         named_tool_choice: False where a named tool is not understood: one tool and "required" are sent instead.
+        schema_dialects: Dialects in which this server holds any model to a schema, whatever the catalogue knows.
         auto_tool_choice: False where the model cannot choose: "required" is sent, or "none" after a tool's result.
     """
 
@@ -96,8 +108,10 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     refuses: tuple[str, ...] = ()
     prefill: tuple[str, ...] = ()
     prefill_refused: tuple[str, ...] = ()
+    prefill_repeated: bool = False
     named_tool_choice: bool = True
     auto_tool_choice: bool = True
+    schema_dialects: tuple[str, ...] = ()
 
 
 class Secret:
@@ -139,6 +153,14 @@ class Endpoint(Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
+class AnswerSchema(Struct, frozen=True):
+    """What the provider itself is to hold the answer to: a schema in the words of the dialect's strict mode."""
+
+    name: str
+    schema: Mapping[str, Any]
+    description: str = ""
+
+
 class ChatRequest(Struct, frozen=True):
     """One call, checked and complete; nothing below it looks at anything else.
 
@@ -154,6 +176,7 @@ class ChatRequest(Struct, frozen=True):
         extra_headers: Headers for this request.
         prompted: Whether the first message is the call's `system_prompt`.
         output_limit: Most tokens the model can write, where that is known.
+        answer_schema: What the provider is to hold the answer to.
     """
 
     model: str
@@ -167,6 +190,7 @@ class ChatRequest(Struct, frozen=True):
     extra_headers: Mapping[str, str] = {}
     prompted: bool = False
     output_limit: int | None = None
+    answer_schema: AnswerSchema | None = None
 
     def place(self, index: int) -> str:
         """What the caller calls the message at `index`, for errors."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -23,7 +23,7 @@ from msgflux_like.events import (
     ToolCallDelta,
     Usage,
 )
-from msgflux_like.request import Change
+from msgflux_like.request import Change, Delivery
 from msgflux_like.tools import ToolCall, ToolCallAggregator
 
 if TYPE_CHECKING:
@@ -107,6 +107,24 @@ class Answer:
             case _:
                 raise AssertionError(f"an answer cannot hold {type(event).__name__}")
 
+    def events(self) -> Iterator[Event]:
+        """The events that say what is known until now: each piece of text, each call once."""
+        if self.request_id or self.attempts > 1:
+            yield Replied(self.request_id, self.attempts)
+        if self.id or self.model:
+            yield Started(self.id, self.model)
+        yield from map(ReasoningDelta, self.reasoning)
+        yield from map(TextDelta, self.text)
+        yield from map(RefusalDelta, self.refusal)
+        for key, (ids, names, arguments) in self.calls.items():
+            yield ToolCallDelta(key, ids[0] if ids else "", names[0] if names else "", "".join(arguments))
+        for several in (self.citations, self.media, self.server_tools, self.state):
+            yield from several
+        if self.usage:
+            yield self.usage
+        if self.finished:
+            yield self.finished
+
     def tool_calls(self) -> list[ToolCall]:
         """The calls in the order of their first pieces. Id and name may come on every piece, and count once."""
         return [
@@ -147,7 +165,12 @@ class ModelResponse:
         state: Opaque provider state of the reply.
         changes: What was not sent exactly as asked.
         warnings: What the catalogue says against the request or the model.
+        parsed: The value of the type that was asked for; None when none was.
+        delivery: How it was asked for; None when none was.
     """
+
+    parsed: Any = None
+    delivery: Delivery | None = None
 
     def __init__(self, answer: Answer, about: About) -> None:
         self._answer = answer
@@ -181,6 +204,10 @@ class ModelResponse:
     def consume(self) -> Any:
         """The answer: its text, or a `ToolCallAggregator` when the model asks for tools. Every time the same."""
         return self.data
+
+    def events(self) -> tuple[Event, ...]:
+        """The answer as the events a stream would have given; see `msgflux_like.events`."""
+        return tuple(self._answer.events())
 
     @cached_property
     def metadata(self) -> dotdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
@@ -20,6 +20,7 @@ from msgflux_like.transport import AsyncDrive, Drive, in_thread
 
 if TYPE_CHECKING:
     from msgflux_like.pricing import CostDetails
+    from msgflux_like.transport.push import AsyncPusher, Pusher
 
 
 class ModelStreamResponse:
@@ -48,6 +49,8 @@ class ModelStreamResponse:
         self.done = False
         self.error: MsgfluxError | None = None
         self._result: ModelResponse | None = None
+        self._log: list[Event] | None = None  # once somebody reads events
+        self._pusher: Pusher | AsyncPusher | None = None  # what reads it, where it is pushed to somebody
         answer.add(first)
 
     # ---- reading
@@ -59,6 +62,15 @@ class ModelStreamResponse:
     def consume_reasoning(self) -> StreamConsumer:
         """The pieces of the reasoning, as `consume` gives those of the text."""
         return StreamConsumer(self, self._answer.reasoning)
+
+    def events(self) -> StreamEvents:
+        """The events as they come, for `for` or `async for`: pieces of text, reasoning and tool calls, usage, the end.
+
+        See `msgflux_like.events` for the types. What was read before the first `events()` is told in one go.
+        """
+        if self._log is None:
+            self._log = list(self._answer.events())
+        return StreamEvents(self, self._log)
 
     @property
     def text(self) -> str:
@@ -110,12 +122,36 @@ class ModelStreamResponse:
     def _whole(self) -> ModelResponse:
         return ModelResponse(self._answer, self._about)
 
+    # ---- pushed to somebody: `stream_to`
+
+    def pushed_by(self, pusher: Pusher | AsyncPusher) -> None:
+        """From now on, this reads the stream."""
+        self._pusher = pusher
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until `stream_to` has been told the end, or the stream was cancelled; False after `timeout` seconds.
+
+        Raises what the callback or handler raised. What ended the stream is in `error`; `result()` raises it.
+        """
+        return self._pushed().wait(timeout)
+
+    async def await_done(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109  as in `wait`
+        """The async twin of `wait`, for both kinds of call."""
+        return await self._pushed().await_done(timeout)
+
+    def _pushed(self) -> Pusher | AsyncPusher:
+        if self._pusher is None:
+            raise StreamClosedError("nobody else reads this stream: read it with `result`, or call with `stream_to`")
+        return self._pusher
+
     # ---- moving forward
 
     def read_on(self) -> bool:
         """Wait for the next events; False at the end. Raises what ended the stream before its end."""
         if not self._open:
             return self._is_over()
+        if self._pusher is not None and not self._pusher.is_mine():
+            return self._pusher.wait()  # then all is there
         if not isinstance(self._drive, Drive):
             raise StreamClosedError(
                 "this stream was opened with acall: read it with `async for`, or with `await response.aresult()`"
@@ -126,13 +162,15 @@ class ModelStreamResponse:
             raise self._failed(error) from None
         if batch is None:
             return self._ended()
-        self._answer.add(batch)
+        self._take(batch)
         return True
 
     async def aread_on(self) -> bool:
         """The async twin of `read_on`, for both kinds of call; it never blocks the event loop."""
         if not self._open:
             return self._is_over()
+        if self._pusher is not None and not self._pusher.is_mine():
+            return await self._pusher.await_done()
         if isinstance(self._drive, Drive):
             return await in_thread(self.read_on, self.close)
         if not self._drive.belongs_here():
@@ -145,12 +183,18 @@ class ModelStreamResponse:
             raise self._failed(error) from None
         if batch is None:
             return self._ended()
-        self._answer.add(batch)
+        self._take(batch)
         return True
 
+    def _take(self, batch: list[Event]) -> None:
+        self._answer.add(batch)
+        if self._log is not None:
+            self._log.extend(batch)
+
     def _ended(self) -> bool:
-        self.done = self._open  # a drive that was closed ends as well
-        self._open = False
+        if self._open:  # a drive that was closed ends as well
+            self.done = True
+            self._open = False
         return self._is_over()
 
     def _is_over(self) -> bool:
@@ -172,15 +216,25 @@ class ModelStreamResponse:
     # ---- ending
 
     def close(self) -> None:
-        """Stop, and let go of the connection; from any thread, and twice is once. What came stays readable."""
+        """Stop, and let go of the connection; from any thread, and twice is once. What came stays readable.
+
+        With `stream_to`: nothing is told once this has returned; it waits for a callback that is running.
+        """
         self._open = False
+        pusher = self._pusher
+        if pusher is not None:
+            pusher.stop()
         self._drive.close()
+        if pusher is not None:
+            pusher.settle()
 
     cancel = close
 
     async def aclose(self) -> None:
         """The async twin of `close`."""
         self._open = False
+        if self._pusher is not None:
+            self._pusher.stop()
         if isinstance(self._drive, AsyncDrive) and self._drive.belongs_here():
             await self._drive.aclose()
         else:
@@ -207,44 +261,53 @@ class ModelStreamResponse:
         )
 
 
-class StreamConsumer:
-    """The pieces of a stream, in order, handed out as they come; and its tool calls.
+T = TypeVar("T")
+
+
+class _Pieces(Generic[T]):
+    """What comes out of a stream, in order, handed out as it comes.
 
     `for` and `async for` both work on the stream of a direct call; that of an `acall` is for `async for`. Iterating
     again gives all pieces again.
     """
 
-    def __init__(self, stream: ModelStreamResponse, pieces: list[str]) -> None:
+    def __init__(self, stream: ModelStreamResponse, pieces: list[T]) -> None:
         self._stream = stream
         self._pieces = pieces
 
-    def __iter__(self) -> Iterator[str]:
-        stream, pieces, at = self._stream, self._pieces, 0
+    def __iter__(self) -> Iterator[T]:
+        stream, pieces, at, more = self._stream, self._pieces, 0, True
         try:
-            while True:
+            while more or at < len(pieces):  # another reader may have come to the end before
                 while at < len(pieces):
                     at += 1
                     yield pieces[at - 1]
-                if not stream.read_on():
-                    return
+                more = stream.read_on()
         except GeneratorExit:  # the loop was left
             stream.close()
             raise
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        stream, pieces, at = self._stream, self._pieces, 0
+    async def __aiter__(self) -> AsyncIterator[T]:
+        stream, pieces, at, more = self._stream, self._pieces, 0, True
         finished = False
         try:
-            while True:
+            while more or at < len(pieces):
                 while at < len(pieces):
                     at += 1
                     yield pieces[at - 1]
-                if not await stream.aread_on():
-                    finished = True
-                    return
+                more = await stream.aread_on()
+            finished = True
         finally:
-            if not finished:  # the loop was left, or the task cancelled
+            if not finished and stream.error is None:  # the loop was left, or the task cancelled
                 await stream.aclose()
+
+
+class StreamEvents(_Pieces[Event]):
+    """The events of a stream, as they come."""
+
+
+class StreamConsumer(_Pieces[str]):
+    """The pieces of the text, as they come; and the tool calls."""
 
     def get_calls(self) -> list[ToolCall]:
         """The tool calls; reads the stream to its end first. After `acall`: `(await response.aresult()).tool_calls`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -165,10 +165,13 @@ def _result_text(result: Any, call_id: str) -> str:
 
 
 def check_tools(
-    schemas: Sequence[Mapping[str, Any]] | None, choice: ToolChoice | None
+    schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None, choice: ToolChoice | None
 ) -> tuple[Mapping[str, Any], ...]:
-    """The tool schemas, after a look at what every provider would refuse. Raises InvalidRequestError."""
-    tools = tuple(schemas or ())
+    """The tool schemas, those of functions too, after a look at what every provider would refuse.
+
+    Raises InvalidRequestError.
+    """
+    tools = _schemas(tuple(schemas or ()))
     if not tools:
         if choice is not None:
             raise InvalidRequestError("tool_choice needs tool_schemas: there is no tool to choose")
@@ -182,6 +185,14 @@ def check_tools(
     if choice is not None and not isinstance(choice, (str, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
         raise InvalidRequestError(f"tool_choice must be a text or a dict, not {type(choice).__name__}")
     return tools
+
+
+def _schemas(tools: tuple[Any, ...]) -> tuple[Mapping[str, Any], ...]:
+    if not any(map(callable, tools)):
+        return tools
+    from msgflux_like.functions import function_schema  # noqa: PLC0415  only for those who give functions
+
+    return tuple(function_schema(each) if callable(each) else each for each in tools)
 
 
 def _tool_name(schema: Any, place: str) -> str:

@@ -40,7 +40,7 @@ def test_the_blocks_of_a_page_run(page, provider, monkeypatch, tmp_path, local_s
     resolve.forget_rows()
     space = {"__name__": "__main__"}
     for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1):
-        exec(compile(block, f"{page.name}, block {number}", "exec"), space)
+        exec(compile(block, f"{page.name}, block {number}", "exec", dont_inherit=True), space)
 
 
 def test_the_links_between_the_documents_lead_somewhere():

@@ -75,11 +75,17 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         if choice is not None:
             named = isinstance(choice, str) and choice not in ("auto", "required", "none")
             body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+    if (wanted := request.answer_schema) is not None:
+        schema = {"name": wanted.name, "schema": wanted.schema, "strict": True}
+        if wanted.description:
+            schema["description"] = wanted.description
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.stream:
         body["stream"] = True
         if quirks.stream_usage:
             body["stream_options"] = {"include_usage": True}
-    return Encoded("/chat/completions", body, changes=tuple(changes), prefill=prefill)
+    repeated = quirks.prefill_repeated and not request.stream
+    return Encoded("/chat/completions", body, changes=tuple(changes), prefill="" if repeated else prefill)
 
 
 # ------------------------------------------------------------------------------------------------------------ reply

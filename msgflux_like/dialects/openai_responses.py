@@ -78,6 +78,11 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if choice is not None:
         named = isinstance(choice, str) and choice not in ("auto", "required", "none")
         body["tool_choice"] = {"type": "function", "name": choice} if named else choice
+    if (wanted := request.answer_schema) is not None:
+        schema = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": True}
+        if wanted.description:
+            schema["description"] = wanted.description
+        body["text"] = {"format": schema}
     if request.stream:
         body["stream"] = True
     return Encoded("/responses", body, changes=tuple(changes), prefill=prefill)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NamedTuple, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, Unpack, overload
 
 from msgflux_like import catalogue, dialects, preflight, resolve
 from msgflux_like.dotted import dotdict
-from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundError
+from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundError, OutputParsingError
+from msgflux_like.events import Event
 from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.messages import normalize
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
@@ -21,11 +22,14 @@ from msgflux_like.parameters import (
     check_seconds,
     timeout_of_environment,
 )
-from msgflux_like.request import CallOptions, ChatRequest, Endpoint, Parameters, ToolChoice, to_http
+from msgflux_like.request import CallOptions, ChatRequest, Delivery, Endpoint, Parameters, ToolChoice, to_http
 from msgflux_like.response import About, Answer, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.tools import check_tools
 from msgflux_like.transport import AsyncDrive, Drive, Timeouts, Transport
+
+if TYPE_CHECKING:
+    from msgflux_like.structured import Wanted
 
 _MODEL_KEYWORDS = (
     "api_key",
@@ -37,6 +41,7 @@ _MODEL_KEYWORDS = (
     "extra_body",
     "extra_headers",
     "check",
+    "delivery",
 )
 _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 
@@ -48,6 +53,7 @@ class _Prepared(NamedTuple):
     answer: Answer
     about: About
     timeouts: Timeouts
+    wanted: Wanted | None = None  # the type of the answer, if one was asked for
 
 
 class ChatCompletion:
@@ -66,6 +72,8 @@ class ChatCompletion:
         extra_headers: Headers for every request.
         check: What to do when the catalogue says that the model cannot take a request: "error" raises a
             CapabilityError, "warn" sends it and says so in `response.warnings`, "off" does not look.
+        delivery: How answers are held to a `generation_schema`: by the provider ("native"), by a forced tool ("tool"),
+            or by asking for it ("prompted"); else the first of them that the model can do.
         parameters: See `Parameters`.
 
     Raises:
@@ -95,12 +103,18 @@ class ChatCompletion:
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         check: preflight.Check = "error",
+        delivery: Delivery | None = None,
         **parameters: Unpack[Parameters],
     ) -> None:
         self.provider, self.model_id = resolve.split_path(path)
         row = resolve.find_provider(self.provider, self.model_id)
         self._row = row if dialect is None else catalogue.with_dialect(row, dialect)
-        self._given = {"api_key": api_key, "base_url": base_url, "dialect": dialect, "http_client": http_client}
+        self._given = {
+            "api_key": api_key is not None,
+            "base_url": base_url,
+            "dialect": dialect,
+            "http_client": http_client,
+        }
         self._dialect = dialects.load(self._row.dialect)
         self._parameters = check_parameters(parameters, _MODEL_KEYWORDS)
         try:
@@ -113,6 +127,7 @@ class ChatCompletion:
         self._check: preflight.Check = _checked(check)
         self._extra_headers = dict(check_headers(extra_headers))
         self._transport = Transport(http_client)
+        self._delivery: Delivery | None = _delivered(delivery)
         _check_logprobs(self._parameters)
 
     # ---- calling
@@ -137,30 +152,44 @@ class ChatCompletion:
             stream: Give the answer piece by piece; this call returns when its first piece is there.
             system_prompt: Goes in front, to the provider's own place for it.
             prefilling: What the answer must begin with, for the models that continue it.
-            tool_schemas: Tools the model may call, as OpenAI-style schemas.
+            stream_to: With `stream=True`: who is told `StreamData`, and then `StreamFinish` or `StreamError`: a
+                callable, or a `StreamHandler` (with acall an async callable, or an `AsyncStreamHandler`). The call
+                returns when the first piece is there; a thread (a task) reads the rest.
+            tool_schemas: Tools the model may call: OpenAI-style schemas, or plain functions.
             tool_choice: "auto", "required", "none", a tool's name, or a dict in the dialect's own form.
             timeout: As for the model, for this call.
             max_retries: As for the model, for this call.
             extra_body: As for the model, added to it.
             extra_headers: As for the model, added to them.
             check: As for the model, for this call.
+            generation_schema: The type of the answer: a msgspec Struct, a dataclass, a pydantic model, a JSON schema
+                and more. Then `consume()` gives a dict of it, and `parsed` the value itself.
+            typed_parser: Name of a parser that reads an answer that is no JSON, such as "typed_xml".
+            delivery: As for the model, for this call.
+            validation: "strict" (the default), or "lax", which reads "5" as a number where one is wanted.
+            retries: How often to ask again, with what was wrong, for an answer that is not of the type; 0 is never.
             **call: The above, and `Parameters`, which beat the model's.
 
         Raises:
             InvalidRequestError: A ValueError: the call is wrong, nothing was sent.
             UnknownParameterError: A TypeError, with near names.
             APIError: The provider, or the way to it, failed.
+            OutputParsingError: The answer is not of the type that was asked for.
         """
+        if call.get("retries"):
+            return self._until_right(messages, stream=stream, **call)
         prepared = self._prepare(messages, stream=stream, **call)
         drive = Drive(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
-                return ModelStreamResponse(drive, next(drive), prepared.answer, prepared.about)
+                if call.get("stream_to") is not None:
+                    return self._pushed(drive, prepared, call)
+                return _stream(drive, next(drive), prepared)
             while batch := next(drive, None):
                 prepared.answer.add(batch)
         except NotFoundError as error:
             raise self._explained(error) from None
-        return ModelResponse(prepared.answer, prepared.about)
+        return _response(prepared)
 
     @overload
     async def acall(
@@ -178,16 +207,59 @@ class ChatCompletion:
         self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]
     ) -> ModelResponse | ModelStreamResponse:
         """The async twin of calling the model: same arguments, same results, no thread."""
+        if call.get("retries"):
+            return await self._auntil_right(messages, stream=stream, **call)
         prepared = self._prepare(messages, stream=stream, **call)
         drive = AsyncDrive(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
-                return ModelStreamResponse(drive, await anext(drive), prepared.answer, prepared.about)
+                if call.get("stream_to") is not None:
+                    return await self._apushed(drive, prepared, call)
+                return _stream(drive, await anext(drive), prepared)
             async for batch in drive:
                 prepared.answer.add(batch)
         except NotFoundError as error:
             raise self._explained(error) from None
-        return ModelResponse(prepared.answer, prepared.about)
+        return _response(prepared)
+
+    def _until_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
+        """Ask, and ask again while the answer is not of the type and there are retries left."""
+        from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
+
+        _check_reasking(call, stream=stream)
+        asking = Asking(messages, retries)
+        while True:
+            try:
+                return asking.answered(self(asking.messages, stream=False, **call))
+            except OutputParsingError as error:
+                asking.failed(error)
+
+    async def _auntil_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
+        from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
+
+        _check_reasking(call, stream=stream)
+        asking = Asking(messages, retries)
+        while True:
+            try:
+                return asking.answered(await self.acall(asking.messages, stream=False, **call))
+            except OutputParsingError as error:
+                asking.failed(error)
+
+    def _pushed(self, drive: Drive, prepared: _Prepared, call: CallOptions) -> ModelStreamResponse:
+        from msgflux_like.push_to import push  # noqa: PLC0415  for those who want it
+
+        def opened() -> ModelStreamResponse:
+            return _stream(drive, next(drive), prepared)
+
+        return push(call.get("stream_to"), opened, self.model_id)
+
+    async def _apushed(self, drive: AsyncDrive, prepared: _Prepared, call: CallOptions) -> ModelStreamResponse:
+        from msgflux_like.push_to import apush  # noqa: PLC0415  for those who want it
+
+        async def opened() -> ModelStreamResponse:
+            return _stream(drive, await anext(drive), prepared)
+
+        return await apush(call.get("stream_to"), opened, self.model_id)
 
     def _prepare(
         self,
@@ -196,17 +268,35 @@ class ChatCompletion:
         stream: bool,
         system_prompt: str | None = None,
         prefilling: str | None = None,
-        tool_schemas: Sequence[Mapping[str, Any]] | None = None,
+        tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
         tool_choice: ToolChoice | None = None,
+        stream_to: Any = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         check: preflight.Check | None = None,
+        generation_schema: Any = None,
+        typed_parser: str | None = None,
+        delivery: Delivery | None = None,
+        validation: Literal["strict", "lax"] = "strict",
+        retries: int = 0,  # noqa: ARG002  was looked at before
         **sampling: Any,
     ) -> _Prepared:
         """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
+        if stream_to is not None and not stream:
+            raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
         tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
+        endpoint = self._served() if self._row.embedded else self._endpoint
+        wanted = None
+        if generation_schema is not None or typed_parser is not None or delivery is not None:
+            if prefilling:
+                raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
+            wanted = self._wanted(generation_schema, typed_parser, delivery, validation, endpoint)
+            system_prompt = wanted.prompt(system_prompt)
+            if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
+                sampling = {"parallel_tool_calls": False, **sampling}  # one answer
+            tools, tool_choice = wanted.tools(tools, tool_choice)
         request = ChatRequest(
             model=self.model_id,
             messages=normalize(messages, system_prompt),
@@ -223,17 +313,39 @@ class ChatCompletion:
             if extra_headers
             else self._extra_headers,
             output_limit=self.profile.limits.output if self.profile else None,
+            answer_schema=wanted.schema() if wanted is not None else None,
         )
-        endpoint = self._served() if self._row.embedded else self._endpoint
         encoded = self._dialect.encode(request, endpoint.quirks)
         http = to_http(encoded, request, endpoint)
         warnings = self._against_profile(request, len(http.body), check)
-        retries = self._retries if max_retries is None else Retries(check_retries(max_retries))
+        again = self._retries if max_retries is None else Retries(check_retries(max_retries))
         return _Prepared(
-            exchange(http, self._dialect, self.provider, self.model_id, retries),
-            Answer(encoded.prefill),
+            exchange(http, self._dialect, self.provider, self.model_id, again),
+            Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
             About(self.provider, self.model_id, self.profile, encoded.changes, warnings),
             self._timeouts if timeout is None else _timeouts(timeout),
+            wanted,
+        )
+
+    def _wanted(
+        self,
+        generation_schema: Any,
+        typed_parser: str | None,
+        delivery: Delivery | None,
+        validation: Literal["strict", "lax"],
+        endpoint: Endpoint,
+    ) -> Wanted:
+        """How an answer of that type is asked for here."""
+        from msgflux_like import structured  # noqa: PLC0415  for those who want it
+
+        return structured.wanted(
+            generation_schema,
+            typed_parser,
+            delivery or (None if typed_parser else self._delivery),
+            validation,
+            dialect=self._row.dialect,
+            quirks=endpoint.quirks,
+            profile=self.profile,
         )
 
     def _against_profile(self, request: ChatRequest, body_bytes: int, check: preflight.Check | None) -> tuple[str, ...]:
@@ -298,6 +410,8 @@ class ChatCompletion:
             state["extra_body"] = self._extra_body
         if self._check != "error":
             state["check"] = self._check
+        if self._delivery is not None:
+            state["delivery"] = self._delivery
         return {
             "msgflux_type": "model",
             "provider": self.provider,
@@ -312,7 +426,17 @@ class ChatCompletion:
         A stored `base_url` gets the environment's key only if it is on the provider's own host: state that comes
         from elsewhere must not be able to send a key anywhere (MissingKeyError).
         """
-        known = {"model_id", "parameters", "base_url", "dialect", "max_retries", "timeout", "extra_body", "check"}
+        known = {
+            "model_id",
+            "parameters",
+            "base_url",
+            "dialect",
+            "max_retries",
+            "timeout",
+            "extra_body",
+            "check",
+            "delivery",
+        }
         if unknown := sorted(set(state) - known):
             raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
         if not isinstance(state.get("model_id"), str):
@@ -337,6 +461,7 @@ class ChatCompletion:
             max_retries=state.get("max_retries", 2),
             extra_body=state.get("extra_body"),
             check=state.get("check", "error"),
+            delivery=state.get("delivery"),
             **state.get("parameters", {}),
         )
 
@@ -385,6 +510,35 @@ class ChatCompletion:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _response(prepared: _Prepared) -> ModelResponse:
+    if prepared.wanted is None:
+        return ModelResponse(prepared.answer, prepared.about)
+    from msgflux_like.structured import StructuredResponse  # noqa: PLC0415  imported already
+
+    return StructuredResponse(prepared.answer, prepared.about, prepared.wanted)
+
+
+def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: _Prepared) -> ModelStreamResponse:
+    if prepared.wanted is None:
+        return ModelStreamResponse(drive, first, prepared.answer, prepared.about)
+    from msgflux_like.structured import StructuredStream  # noqa: PLC0415  imported already
+
+    return StructuredStream(drive, first, prepared.answer, prepared.about, prepared.wanted)
+
+
+def _check_reasking(call: Mapping[str, Any], *, stream: bool) -> None:
+    if stream:
+        raise InvalidRequestError("retries does not go with stream=True: what was handed out cannot be asked for again")
+    if call.get("generation_schema") is None and call.get("typed_parser") is None:
+        raise InvalidRequestError("retries needs a generation_schema or a typed_parser: else no answer is wrong")
+
+
+def _delivered(delivery: Delivery | None) -> Delivery | None:
+    if delivery not in (None, "native", "tool", "prompted"):
+        raise InvalidRequestError(f'delivery must be "native", "tool" or "prompted", not {delivery!r}')
+    return delivery
 
 
 def _timeouts(given: Any) -> Timeouts:

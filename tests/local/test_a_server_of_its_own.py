@@ -36,7 +36,7 @@ def say(url):
 def run(program: str) -> tuple[int, str, str]:
     """Status and output of a program, once it and every server it started are gone."""
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", ASK + program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603  our words
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -61,7 +61,7 @@ def test_it_ends_when_its_process_is_killed():
     program = ASK + "print(local.serve(), flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603  our words
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         process.kill()

@@ -118,4 +118,4 @@ def test_a_file_that_is_no_model_is_an_error_from_serve(own_file, monkeypatch):
 
 def test_importing_it_imports_no_engine():
     program = "import sys, msgflux_like.local; print('xllamacpp' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"  # noqa: S603  our words
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "False"

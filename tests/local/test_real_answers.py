@@ -30,7 +30,7 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def post(url: str, body: dict[str, Any], **headers: str) -> bytes:
     body = {"model": "smollm2", "temperature": 0, **body}
     headers |= {"content-type": "application/json"}
-    with NO_PROXY.open(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=120) as reply:  # noqa: S310  loopback
+    with NO_PROXY.open(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=120) as reply:
         return reply.read()
 
 
