@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from msgflux_like.dotted import dotdict
     from msgflux_like.functions import function_schema
     from msgflux_like.messages import ChatBlock, ChatML
-    from msgflux_like.models import Model
+    from msgflux_like.models import Model, register_model
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.pricing import Estimate, count_tokens, estimate_cost
     from msgflux_like.push import ChatCompletionChunk, StreamData, StreamError, StreamFinish
@@ -56,6 +56,7 @@ __all__ = [
     "estimate_cost",
     "function_schema",
     "generation",
+    "register_model",
     "run_tools",
 ]
 
@@ -82,6 +83,7 @@ _HOMES = {
     "dotdict": "dotted",
     "estimate_cost": "pricing",
     "function_schema": "functions",
+    "register_model": "models",
     "run_tools": "tool_loop",
 }
 _MODULES = ("dsl", "errors", "generation")

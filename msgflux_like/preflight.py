@@ -29,12 +29,21 @@ class Abilities:
         warnings: What a caller should know of the model itself.
     """
 
-    __slots__ = ("_calls_tools", "_input_tokens", "_output_tokens", "_takes", "_takes_temperature", "warnings")
+    __slots__ = (
+        "_calls_tools",
+        "_efforts",
+        "_input_tokens",
+        "_output_tokens",
+        "_takes",
+        "_takes_temperature",
+        "warnings",
+    )
 
     def __init__(self, model: ModelProfile) -> None:
         self._takes = frozenset(model.modalities.input)
         self._calls_tools = model.capabilities.tool_call is not False
         self._takes_temperature = model.capabilities.temperature is not False
+        self._efforts = _efforts(model)
         self._output_tokens = model.limits.output
         self._input_tokens = model.limits.input or model.limits.context
         self.warnings = _warnings(model)
@@ -51,6 +60,10 @@ class Abilities:
             found.append("it calls no tools")
         if "temperature" in parameters and not self._takes_temperature:
             found.append("it takes no temperature")
+        effort = parameters.get("reasoning_effort")
+        if effort is not None and self._efforts is not None and effort not in self._efforts:
+            known = f"it knows {', '.join(self._efforts)}" if self._efforts else "it cannot be told how much to reason"
+            found.append(f"reasoning_effort is {effort!r}, and {known}")
         wanted = parameters.get("max_tokens")
         if wanted is not None and self._output_tokens is not None and wanted > self._output_tokens:
             found.append(f"max_tokens is {wanted}, and it writes at most {self._output_tokens}")
@@ -62,6 +75,16 @@ class Abilities:
     def _too_much(self, kinds: set[str]) -> list[str]:
         known = ", ".join(kind for kind in _KINDS if kind in self._takes)
         return [f"it takes no {kind} (it takes {known})" for kind in sorted(kinds - self._takes)]
+
+
+def _efforts(model: ModelProfile) -> tuple[str, ...] | None:
+    """The words for how much to reason; none where the model does not reason, None where nothing is known."""
+    if model.capabilities.reasoning is False:
+        return ()
+    for option in model.reasoning_options or ():
+        if option.type == "effort" and option.values:
+            return tuple(value for value in option.values if value is not None)
+    return None
 
 
 def _warnings(model: ModelProfile) -> tuple[str, ...]:

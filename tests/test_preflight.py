@@ -23,6 +23,16 @@ CASES = {
         {"messages": "hi", "temperature": 0},
         ["it takes no temperature"],
     ),
+    "reasoning of a model that does not": (
+        "openai/gpt-4o",
+        {"messages": "hi", "reasoning_effort": "low"},
+        ["reasoning_effort is 'low', and it cannot be told how much to reason"],
+    ),
+    "more reasoning than there is a word for": (
+        "openai/o3-mini",
+        {"messages": "hi", "reasoning_effort": "huge"},
+        ["reasoning_effort is 'huge', and it knows low, medium, high"],
+    ),
     "a longer answer than it writes": (
         "openai/gpt-4o",
         {"messages": "hi", "max_tokens": 16385},

@@ -188,6 +188,31 @@ def test_an_installed_package_may_bring_a_provider(monkeypatch):
         resolve.find_provider("bad", "x")
 
 
+def test_a_class_may_be_the_models_of_a_provider(monkeypatch):
+    monkeypatch.setattr("msgflux_like.models._registered", {})
+
+    @mf.register_model
+    class Mine:
+        model_type, provider = "chat_completion", "mine-alone"
+
+        def __init__(self, path, **options):
+            self.path, self.options = path, options
+
+    made = mf.Model.chat_completion("mine-alone/x", temperature=0)
+    assert (type(made), made.path, made.options) == (Mine, "mine-alone/x", {"temperature": 0})
+    assert "mine-alone" in mf.Model.providers()["chat_completion"]
+    with pytest.raises(InvalidRequestError, match="the provider 'mine-alone' is there already"):
+        mf.register_model(Mine)
+    assert mf.register_model(override=True)(Mine) is Mine
+
+
+@pytest.mark.parametrize("missing", ["model_type", "provider"])
+def test_a_class_without_a_name_or_a_kind_is_refused(missing):
+    members = {"model_type": "chat_completion", "provider": "mine-alone", missing: None}
+    with pytest.raises(InvalidRequestError, match=r"^Mine needs a model_type"):
+        mf.register_model(type("Mine", (), members))
+
+
 # ---- what was probably meant
 
 

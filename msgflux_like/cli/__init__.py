@@ -94,6 +94,12 @@ def _add_run(commands: _Commands[_Parser]) -> None:
     run.add_argument("--max-tokens", type=int, help="most tokens to generate")
     run.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
     run.add_argument("-u", "--usage", action="store_true", help="print the token counts to standard error")
+    run.add_argument(
+        "--schema",
+        metavar="TYPE",
+        help='print JSON of this type: file.py:Type, schema.json, or fields like "name: str, age: int"',
+    )
+    run.add_argument("--xml", action="store_true", help="ask for typed XML, for models that write no JSON")
 
 
 def _add_models(commands: _Commands[_Parser]) -> None:

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from msgflux_like.cli.output import UsageError, complain, say, write
+from msgflux_like.cli.schema import schema_of
 from msgflux_like.models import Model
-from msgflux_like.request import CallOptions
+from msgflux_like.models.chat_completion import ChatCompletion
+from msgflux_like.request import CallOptions, to_json
+from msgflux_like.response import ModelResponse
 
 
 def run(options: argparse.Namespace) -> int:
@@ -22,7 +25,9 @@ def run(options: argparse.Namespace) -> int:
         "max_tokens": options.max_tokens,
     }
     with Model.chat_completion(options.model) as model:
-        if options.no_stream:
+        if options.schema or options.xml:
+            response = _structured(model, prompt, options, call)
+        elif options.no_stream:
             response = model(prompt, **call)
             say(response.consume())
         else:
@@ -34,6 +39,17 @@ def run(options: argparse.Namespace) -> int:
         usage = response.metadata.usage
         complain(f"{usage.prompt_tokens} tokens in, {usage.completion_tokens} out")
     return 0
+
+
+def _structured(model: ChatCompletion, prompt: str, options: argparse.Namespace, call: CallOptions) -> ModelResponse:
+    """Ask for an answer of a type, and print it as one line of JSON."""
+    if options.schema:
+        call["generation_schema"] = schema_of(options.schema)
+    if options.xml:
+        call["typed_parser"] = "typed_xml"
+    response = model(prompt, **call)
+    say(to_json(response.consume()).decode())
+    return response
 
 
 def words_and_pipe(words: Sequence[str]) -> str:
