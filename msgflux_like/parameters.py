@@ -9,6 +9,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from msgflux_like.errors import InvalidRequestError, UnknownParameterError
+from msgflux_like.request import Check, Delivery
 from msgflux_like.shapes import as_mapping
 
 
@@ -111,3 +112,31 @@ def timeout_of_environment() -> float | None:
         return check_seconds("MSGFLUX_LIKE_TIMEOUT", float(text))
     except ValueError:
         raise InvalidRequestError("MSGFLUX_LIKE_TIMEOUT must be a number of seconds above 0") from None
+
+
+def check_reasking(call: Mapping[str, Any], *, stream: bool) -> None:
+    """That there is something to ask again for."""
+    if stream:
+        raise InvalidRequestError("retries does not go with stream=True: what was handed out cannot be asked for again")
+    if call.get("generation_schema") is None and call.get("typed_parser") is None:
+        raise InvalidRequestError("retries needs a generation_schema or a typed_parser: else no answer is wrong")
+
+
+def check_delivery(delivery: Delivery | None) -> Delivery | None:
+    """One of the three ways, or none in particular."""
+    if delivery not in (None, "native", "tool", "prompted"):
+        raise InvalidRequestError(f'delivery must be "native", "tool" or "prompted", not {delivery!r}')
+    return delivery
+
+
+def check_check(check: Check) -> Check:
+    """What to do about a request that the catalogue speaks against."""
+    if check not in ("error", "warn", "off"):
+        raise InvalidRequestError(f'check must be "error", "warn" or "off", not {check!r}')
+    return check
+
+
+def check_logprobs(parameters: Mapping[str, Any]) -> None:
+    """That `top_logprobs` comes with what it needs."""
+    if "top_logprobs" in parameters and not parameters.get("logprobs"):
+        raise InvalidRequestError("top_logprobs needs logprobs=True")

@@ -6,14 +6,12 @@ Only what the catalogue states counts: what it does not say never stands in the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from msgflux_like.errors import CapabilityError
 from msgflux_like.models.profiles import ModelProfile, search_profiles
 from msgflux_like.request import ChatRequest
 from msgflux_like.shapes import as_list, as_mapping
-
-Check = Literal["error", "warn", "off"]
 
 # Text of any language takes more than one token for this many bytes of JSON, so that what is over is over.
 _BYTES_PER_TOKEN_AT_MOST = 8

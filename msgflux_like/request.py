@@ -16,6 +16,9 @@ Message = Mapping[str, Any]
 Delivery = Literal["native", "tool", "prompted"]
 """How an answer is held to a schema: by the provider, by a forced tool, or by asking for it."""
 
+Check = Literal["error", "warn", "off"]
+"""What to do when the catalogue says that a model cannot take a request."""
+
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
 
 
@@ -65,7 +68,7 @@ class CallOptions(Parameters, total=False):
     max_retries: int | None
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
-    check: Literal["error", "warn", "off"] | None
+    check: Check | None
     generation_schema: Any
     typed_parser: str | None
     delivery: Delivery | None

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, Unpack, overload
 
 from msgflux_like import catalogue, dialects, preflight, resolve
 from msgflux_like.dotted import dotdict
@@ -15,14 +15,19 @@ from msgflux_like.events import Event
 from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.messages import normalize
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
+from msgflux_like.models.state import Stored
 from msgflux_like.parameters import (
+    check_check,
+    check_delivery,
     check_headers,
+    check_logprobs,
     check_parameters,
+    check_reasking,
     check_retries,
     check_seconds,
     timeout_of_environment,
 )
-from msgflux_like.request import CallOptions, ChatRequest, Delivery, Endpoint, Parameters, ToolChoice, to_http
+from msgflux_like.request import CallOptions, ChatRequest, Check, Delivery, Endpoint, Parameters, ToolChoice, to_http
 from msgflux_like.response import About, Answer, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.tools import check_tools
@@ -56,7 +61,7 @@ class _Prepared(NamedTuple):
     wanted: Wanted | None = None  # the type of the answer, if one was asked for
 
 
-class ChatCompletion:
+class ChatCompletion(Stored):
     """One chat model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
@@ -88,7 +93,7 @@ class ChatCompletion:
         {'model_id': 'gpt-4o', 'provider': 'openai'}
     """
 
-    model_type: ClassVar[str] = "chat_completion"
+    model_type = "chat_completion"
 
     def __init__(
         self,
@@ -102,7 +107,7 @@ class ChatCompletion:
         http_client: Any = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
-        check: preflight.Check = "error",
+        check: Check = "error",
         delivery: Delivery | None = None,
         **parameters: Unpack[Parameters],
     ) -> None:
@@ -124,11 +129,11 @@ class ChatCompletion:
         self._timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else _timeouts(timeout)
         self._retries = Retries(check_retries(max_retries))
         self._extra_body = copy.deepcopy({**self._row.extra_body, **(extra_body or {})})
-        self._check: preflight.Check = _checked(check)
+        self._check: Check = check_check(check)
         self._extra_headers = dict(check_headers(extra_headers))
         self._transport = Transport(http_client)
-        self._delivery: Delivery | None = _delivered(delivery)
-        _check_logprobs(self._parameters)
+        self._delivery: Delivery | None = check_delivery(delivery)
+        check_logprobs(self._parameters)
 
     # ---- calling
 
@@ -226,7 +231,7 @@ class ChatCompletion:
         """Ask, and ask again while the answer is not of the type and there are retries left."""
         from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
 
-        _check_reasking(call, stream=stream)
+        check_reasking(call, stream=stream)
         asking = Asking(messages, retries)
         while True:
             try:
@@ -237,7 +242,7 @@ class ChatCompletion:
     async def _auntil_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
         from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
 
-        _check_reasking(call, stream=stream)
+        check_reasking(call, stream=stream)
         asking = Asking(messages, retries)
         while True:
             try:
@@ -275,7 +280,7 @@ class ChatCompletion:
         max_retries: int | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
-        check: preflight.Check | None = None,
+        check: Check | None = None,
         generation_schema: Any = None,
         typed_parser: str | None = None,
         delivery: Delivery | None = None,
@@ -348,9 +353,9 @@ class ChatCompletion:
             profile=self.profile,
         )
 
-    def _against_profile(self, request: ChatRequest, body_bytes: int, check: preflight.Check | None) -> tuple[str, ...]:
+    def _against_profile(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
         """CapabilityError, or the warnings for the response."""
-        check = self._check if check is None else _checked(check)
+        check = self._check if check is None else check_check(check)
         if self._abilities is None or self.profile is None or check == "off":
             return ()
         found = self._abilities.problems(request, body_bytes)
@@ -363,7 +368,7 @@ class ChatCompletion:
         parameters = self._parameters
         if given:
             parameters = {**parameters, **check_parameters(given, _CALL_KEYWORDS)}
-            _check_logprobs(parameters)
+            check_logprobs(parameters)
         if "parallel_tool_calls" in parameters and not has_tools:  # refused by providers where it says nothing
             parameters = {name: value for name, value in parameters.items() if name != "parallel_tool_calls"}
         return parameters
@@ -389,7 +394,7 @@ class ChatCompletion:
     def _abilities(self) -> preflight.Abilities | None:
         return preflight.Abilities(self.profile) if self.profile else None
 
-    # ---- information and state
+    # ---- information
 
     def get_model_info(self) -> dotdict:
         """`{'model_id': ..., 'provider': ...}`."""
@@ -399,93 +404,9 @@ class ChatCompletion:
         """`{'model_type': 'chat_completion'}`."""
         return dotdict(model_type=self.model_type)
 
-    def serialize(self) -> dict[str, Any]:
-        """All that `Model.from_serialized` needs, as plain JSON. No key is in it, and no extra header."""
-        state: dict[str, Any] = {"model_id": self.model_id, "parameters": dict(self._parameters)}
-        state |= {name: self._given[name] for name in ("base_url", "dialect") if self._given[name] is not None}
-        state["max_retries"] = self._retries.max_retries
-        if self._timeouts != Timeouts():
-            state["timeout"] = {name: getattr(self._timeouts, name) for name in Timeouts.__struct_fields__}
-        if self._extra_body != self._row.extra_body:
-            state["extra_body"] = self._extra_body
-        if self._check != "error":
-            state["check"] = self._check
-        if self._delivery is not None:
-            state["delivery"] = self._delivery
-        return {
-            "msgflux_type": "model",
-            "provider": self.provider,
-            "model_type": self.model_type,
-            "state": copy.deepcopy(state),
-        }
-
-    @classmethod
-    def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: str | None = None) -> Self:
-        """The model that `serialize` described. The key is read from the environment, or given.
-
-        A stored `base_url` gets the environment's key only if it is on the provider's own host: state that comes
-        from elsewhere must not be able to send a key anywhere (MissingKeyError).
-        """
-        known = {
-            "model_id",
-            "parameters",
-            "base_url",
-            "dialect",
-            "max_retries",
-            "timeout",
-            "extra_body",
-            "check",
-            "delivery",
-        }
-        if unknown := sorted(set(state) - known):
-            raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
-        if not isinstance(state.get("model_id"), str):
-            raise InvalidRequestError("state has no model_id: this is not the state of a chat model")
-        row = resolve.find_provider(provider, str(state.get("model_id")))
-        elsewhere = "base_url" in state and not catalogue.is_home(row, state["base_url"])
-        if elsewhere and api_key is None and (row.key_required or catalogue.key_is_set(row)):
-            raise MissingKeyError(
-                f"the stored base_url is not {provider}'s own: pass api_key= to say which key may go there"
-            )
-        return cls._of_state(provider, state, api_key)
-
-    @classmethod
-    def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: str | None = None) -> Self:
-        timeout = state.get("timeout")
-        return cls(
-            f"{provider}/{state['model_id']}",
-            api_key=api_key,
-            base_url=state.get("base_url"),
-            dialect=state.get("dialect"),
-            timeout=None if timeout is None else Timeouts(**timeout),
-            max_retries=state.get("max_retries", 2),
-            extra_body=state.get("extra_body"),
-            check=state.get("check", "error"),
-            delivery=state.get("delivery"),
-            **state.get("parameters", {}),
-        )
-
     def __repr__(self) -> str:
         parameters = "".join(f", {name}={value!r}" for name, value in self._parameters.items() if name != "stop")
         return f"{type(self).__name__}({self.provider}/{self.model_id}{parameters})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self._given["api_key"] or self._given["http_client"] or self._extra_headers:
-            raise TypeError(
-                "a model that was given a key, headers or an http_client cannot be pickled: "
-                "put the key into the environment, or make the model anew where it is needed"
-            )
-        # Not `from_serialized`: a pickle is trusted, one from elsewhere could do worse than to name a base_url.
-        return self._of_state, (self.provider, self.serialize()["state"])
-
-    def __copy__(self) -> Self:
-        return self.__deepcopy__({})
-
-    def __deepcopy__(self, _memo: Any) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._transport = Transport(self._given["http_client"])
-        return twin
 
     # ---- ending
 
@@ -528,19 +449,6 @@ def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: _Prepared) 
     return StructuredStream(drive, first, prepared.answer, prepared.about, prepared.wanted)
 
 
-def _check_reasking(call: Mapping[str, Any], *, stream: bool) -> None:
-    if stream:
-        raise InvalidRequestError("retries does not go with stream=True: what was handed out cannot be asked for again")
-    if call.get("generation_schema") is None and call.get("typed_parser") is None:
-        raise InvalidRequestError("retries needs a generation_schema or a typed_parser: else no answer is wrong")
-
-
-def _delivered(delivery: Delivery | None) -> Delivery | None:
-    if delivery not in (None, "native", "tool", "prompted"):
-        raise InvalidRequestError(f'delivery must be "native", "tool" or "prompted", not {delivery!r}')
-    return delivery
-
-
 def _timeouts(given: Any) -> Timeouts:
     if isinstance(given, Timeouts):
         for name in Timeouts.__struct_fields__:
@@ -548,14 +456,3 @@ def _timeouts(given: Any) -> Timeouts:
                 check_seconds(f"timeout.{name}", seconds)
         return given
     return Timeouts(total_s=check_seconds("timeout", given))
-
-
-def _checked(check: preflight.Check) -> preflight.Check:
-    if check not in ("error", "warn", "off"):
-        raise InvalidRequestError(f'check must be "error", "warn" or "off", not {check!r}')
-    return check
-
-
-def _check_logprobs(parameters: Mapping[str, Any]) -> None:
-    if "top_logprobs" in parameters and not parameters.get("logprobs"):
-        raise InvalidRequestError("top_logprobs needs logprobs=True")
