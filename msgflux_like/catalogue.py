@@ -167,7 +167,7 @@ def _check_url(url: str, provider: Provider, *, has_key: bool) -> None:
     scheme, host = _scheme_and_host(url)
     if scheme not in ("http", "https") or not host:
         raise InvalidRequestError(
-            f"base_url for {provider.name} must be an http or https URL without spaces, like 'https://host/v1'"
+            f"base_url for {provider.name} must be an http or https URL without spaces, user or query, like 'https://host/v1'"
         )
     if has_key and scheme == "http" and not _LOOPBACK.fullmatch(host):
         raise InvalidRequestError(
@@ -185,6 +185,8 @@ def _scheme_and_host(url: str) -> tuple[str, str]:
         _ = parts.port  # is read only here, so that a wrong one is found
     except ValueError:
         return "", ""
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return "", ""  # a path is put behind it, and a key goes into its own header
     return parts.scheme, parts.hostname or ""
 
 

@@ -121,14 +121,14 @@ class APIError(MsgfluxError):
         type: The provider's own class of error.
         request_id: The id the provider gave the request, to show its support.
         retry_after_s: Seconds the provider asked to wait, if it did.
-        should_retry: The provider's explicit word on trying again (`x-should-retry`), if it gave one.
+        should_retry: Whether to try again: the provider's own word (`x-should-retry`), else what the status says;
+            None where only the kind of failure can tell.
         body: The reply, at most 4 KiB, for the log. Never the request.
         partial: The answer so far, a `ModelResponse`, when the failure came in the middle of a stream; else None.
-        retryable: Whether the same request may succeed later.
         hint: What may help, "" for no idea.
     """
 
-    retryable = False
+    _may_pass = False
     partial: Any = None
     hint = ""
 
@@ -157,6 +157,11 @@ class APIError(MsgfluxError):
         self.retry_after_s = retry_after_s
         self.should_retry = should_retry
         self.body = body
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self._may_pass if self.should_retry is None else self.should_retry
 
     def __str__(self) -> str:
         about = [f"{self.provider}/{self.model}" if self.model else self.provider]
@@ -200,13 +205,13 @@ class ContentFilterError(BadRequestError):
 class RateLimitError(APIError):
     """429: too many requests or tokens, or the account's quota is used up."""
 
-    retryable = True
+    _may_pass = True
 
 
 class ServerError(APIError):
     """5xx: the provider failed."""
 
-    retryable = True
+    _may_pass = True
 
 
 class RedirectError(APIError):
@@ -216,7 +221,7 @@ class RedirectError(APIError):
 class APIConnectionError(APIError):
     """No connection could be made, or it broke."""
 
-    retryable = True
+    _may_pass = True
 
 
 class APITimeoutError(APIError):
@@ -226,7 +231,7 @@ class APITimeoutError(APIError):
         phase: What was waited for: `connect`, `first_event`, `between_events` or `total`.
     """
 
-    retryable = True
+    _may_pass = True
 
     def __init__(self, message: str, *, phase: Phase, **facts: Any) -> None:
         super().__init__(message, **facts)

@@ -105,8 +105,7 @@ class Retries(Struct, frozen=True):
         The provider's word comes first (`x-should-retry`, Retry-After); else 0.5 s, doubled each time up to 8 s,
         less up to a quarter so that many clients do not come back together.
         """
-        retry = error.retryable if error.should_retry is None else error.should_retry
-        if not retry or attempt >= self.max_retries:
+        if not error.retryable or attempt >= self.max_retries:
             return None
         if error.retry_after_s is not None:
             return error.retry_after_s if error.retry_after_s <= self.longest_wait_s else None

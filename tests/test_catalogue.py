@@ -295,7 +295,6 @@ def test_a_key_may_go_over_tls_and_to_this_machine(url):
         "http://localhost.example/v1",
         "http://127.example.com/v1",
         "http://127.0.0.1.example.com/v1",
-        "http://127.0.0.1@example.com/v1",
         "http://[::2]/v1",
     ],
 )
@@ -328,13 +327,17 @@ def test_plain_http_is_fine_where_there_is_no_key():
         "https://gateway.example:port/v1",
         "https://gateway.example:99999/v1",
         "http://[::1/v1",
+        "http://127.0.0.1@example.com/v1",
+        "https://user:password@gateway.example/v1",
+        "https://gateway.example/v1?key=x",
+        "https://gateway.example/v1#there",
     ],
 )
 def test_what_is_no_url_is_refused_when_the_model_is_made(url):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key="sk-secret", base_url=url)
     assert str(raised.value) == (
-        "base_url for openai must be an http or https URL without spaces, like 'https://host/v1'"
+        "base_url for openai must be an http or https URL without spaces, user or query, like 'https://host/v1'"
     )
 
 

@@ -392,6 +392,26 @@ def test_the_failures_of_a_users_client_are_ours(colour, provider, model_of, lib
                 model_of(server, http_client=client, **options)("hi", stream=True).result()
 
 
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+def test_a_mocked_client_answers_though_its_reply_was_read_already(colour, model_of, library):
+    def answer(request):
+        return library.Response(200, json=chat("mocked"), headers={"content-encoding": "identity"})
+
+    transport = library.MockTransport(answer)
+
+    async def main():
+        async with library.AsyncClient(transport=transport) as client:
+            return (await model_of("https://example.com/v1", http_client=client).acall("hi")).consume()
+
+    if colour.name == "async":
+        assert asyncio.run(main()) == "mocked"
+        return
+    with library.Client(transport=transport) as client:
+        model = model_of("https://example.com/v1", http_client=client)
+        assert model("hi").consume() == "mocked"
+        assert model("hi", stream=True).result().consume() == "mocked"
+
+
 def test_a_client_of_the_other_colour_is_refused(provider, model_of):
     server = provider(whole(chat()))
     with httpx2.Client() as client, pytest.raises(InvalidRequestError, match="give an AsyncClient"):

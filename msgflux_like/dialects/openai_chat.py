@@ -166,8 +166,8 @@ def decode(body: bytes) -> list[Event]:
     """See `Dialect`."""
     events: list[Event] = []
     reply = _decoder.decode(body)
-    if reply.choices is None and not reply.error:
-        raise msgspec.ValidationError("it has no `choices`")
+    if not reply.choices and not reply.error:
+        raise msgspec.ValidationError("it has no `choices`, or none in them")
     _Reader(streamed=False).take(reply, events)
     return events
 

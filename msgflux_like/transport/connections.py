@@ -342,8 +342,9 @@ class _ClientReply:
         except Exception as error:  # noqa: BLE001  sorted by name: httpx and httpx2 have the same ones
             failure = http_client.client_error(error, clock)
         else:
-            self.head = http_client.head(self._response.status_code, self._response.headers.raw)
-            self._pieces = self._response.iter_raw()
+            self.head = http_client.client_head(self._response)
+            read = self._response.is_stream_consumed  # by an event hook, or by a mock
+            self._pieces = iter([self._response.content]) if read else self._response.iter_raw()
             return
         raise failure
 
@@ -366,13 +367,18 @@ class _ClientReply:
             http_client.shut_down(wire)
 
 
+async def _one(piece: bytes) -> AsyncGenerator[bytes]:
+    yield piece
+
+
 class _AsyncClientReply:
     """One reply through a user's AsyncClient."""
 
     def __init__(self, response: Any) -> None:
         self._response = response
-        self.head = http_client.head(response.status_code, response.headers.raw)
-        self._pieces = response.aiter_raw()
+        self.head = http_client.client_head(response)
+        read = response.is_stream_consumed  # by an event hook, or by a mock
+        self._pieces = _one(response.content) if read else response.aiter_raw()
 
     @classmethod
     async def open(cls, client: Any, http: HttpRequest, limits: Limits, clock: Clock) -> _AsyncClientReply:

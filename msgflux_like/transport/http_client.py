@@ -101,6 +101,14 @@ FAILURES = (
 )
 
 
+def client_head(response: Any) -> Head:
+    """The same of a response of a user's own client."""
+    found = head(response.status_code, response.headers.raw)
+    if not response.is_stream_consumed:
+        return found
+    return Head(found.status, {**found.headers, b"content-encoding": b""}, found.received_at)  # inflated already
+
+
 def wire_error(error: BaseException, clock: Clock) -> WireError:
     """What a driver throws into the exchange for an exception of httpcore."""
     if isinstance(error, httpcore2.TimeoutException):
