@@ -11,7 +11,7 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-QUESTION ?= Say in one sentence what the sun is.
+QUESTION ?= Tell me about Paris in three sentences.
 
 ifneq ($(UV),)
 INSTALL = $(UV) pip install --quiet --python $(BIN)/python
@@ -32,7 +32,7 @@ help:
 	@echo "make clean      remove what was built;   make distclean removes $(VENV) too"
 
 demo: $(VENV)/.installed-local
-	@$(BIN)/python -m msgflux_like run -m local/smollm2 $(ARGS) "$(QUESTION)"
+	@$(BIN)/python -m msgflux_like run -m local/smollm2 -t 0 $(ARGS) "$(QUESTION)"
 
 test: $(VENV)/.installed-local $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(ARGS)
