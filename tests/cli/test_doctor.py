@@ -68,7 +68,10 @@ def test_no_part_of_a_key_is_shown(command, monkeypatch, variable, key):
 def test_a_url_of_the_environment_is_shown_without_what_is_secret_in_it(doctor, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://user:sesame@gateway.example/v1?key=sesame#sesame")
     row = doctor("openai")[1]["openai"]
-    assert row == "built-in row openai_chat OPENAI_API_KEY not set https://gateway.example/v1 OPENAI_BASE_URL"
+    assert row == (
+        "built-in row openai_chat OPENAI_API_KEY not set https://gateway.example/v1 OPENAI_BASE_URL "
+        "base_url for openai must be an http or https URL without spaces, user or query, like 'https://host/v1'"
+    )
 
 
 def test_what_stands_in_the_way_is_told_for_each_provider(doctor, monkeypatch, write_row):
