@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NoReturn, TypedDict
+from typing import Any, Literal, NoReturn, TypedDict
 
 import msgspec
 from msgspec import Struct
@@ -221,7 +221,6 @@ class HttpRequest(Struct, frozen=True):
     auth: tuple[str, str] = ("", "")
     key: Secret | None = None
     stream: bool = False
-    METHOD: ClassVar[str] = "POST"
 
     def __repr__(self) -> str:
         return f"HttpRequest(POST {self.url}, {len(self.body)} bytes)"
@@ -284,10 +283,3 @@ def _unsendable(value: Any, place: str) -> tuple[str, str] | None:
             return place, f"is of type {type(value).__name__}"
         return None
     return next((found for inner, item in items if (found := _unsendable(item, inner))), None)
-
-
-def escape_path(model: str) -> str:
-    """`model` as one segment of a URL path, so that an id can never point to another path or add a query."""
-    from urllib.parse import quote  # noqa: PLC0415  only dialects with the model in the path pay for it
-
-    return quote(model, safe="")

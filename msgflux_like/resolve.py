@@ -53,6 +53,14 @@ def find_provider(name: str, model: str) -> Provider:
     Raises UnknownProviderError with near names, or UnsupportedError where the provider speaks a dialect that is not
     built in, with others that serve the model.
     """
+    try:
+        return find_row(name, model)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{error}{_elsewhere(get_model_profile(model, name))}") from None
+
+
+def find_row(name: str, model: str) -> Provider:
+    """The same, without a look at who else serves the model."""
     row = _written_row(name)
     if row is not None:
         return _for_model(row, model)
@@ -63,11 +71,7 @@ def find_provider(name: str, model: str) -> Provider:
         )
     from msgflux_like import derive  # noqa: PLC0415  the adapters' table, for providers without a row
 
-    profile = get_model_profile(model, provider.id)
-    try:
-        return msgspec.structs.replace(derive.derive(provider, profile), name=name)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"{error}{_elsewhere(profile)}") from None
+    return msgspec.structs.replace(derive.derive(provider, get_model_profile(model, provider.id)), name=name)
 
 
 def provider_names() -> tuple[str, ...]:
@@ -178,7 +182,7 @@ def _elsewhere(model: ModelProfile | None) -> str:
         if other.provider_id == model.provider_id:
             continue
         try:
-            row = find_row_quietly(other)
+            row = find_row(other.provider_id, other.id)
         except (UnsupportedError, InvalidRequestError):
             continue
         (ready if has_key(row) else others).append(f"{other.provider_id}/{other.id}")
@@ -189,19 +193,6 @@ def _elsewhere(model: ModelProfile | None) -> str:
     if others:
         return f"; the same model is also at {', '.join(others[:3])}"
     return ""
-
-
-def find_row_quietly(model: ModelProfile) -> Provider:
-    """The row for a model of the catalogue, without a look at who else serves it."""
-    from msgflux_like import derive  # noqa: PLC0415
-
-    row = _written_row(model.provider_id)
-    if row is not None:
-        return _for_model(row, model.id)
-    provider = get_provider_profile(model.provider_id)
-    if provider is None:
-        raise UnknownProviderError(f"{model.provider_id} is not in the catalogue")
-    return derive.derive(provider, model)
 
 
 def _successor(model: ModelProfile) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from msgflux_like.closing import Closing
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from msgflux_like.transport.push import AsyncPusher, Pusher
 
 
-class ModelStreamResponse:
+class ModelStreamResponse(Closing):
     """An answer that is still coming.
 
     Attributes:
@@ -239,20 +239,6 @@ class ModelStreamResponse:
             await self._drive.aclose()
         else:
             self._drive.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         state = "done" if self.done else "failed" if self.error else "open" if self._open else "closed"

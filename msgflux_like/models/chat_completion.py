@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
 
 from msgflux_like import catalogue, dialects, preflight, resolve
+from msgflux_like.closing import Closing
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundError, OutputParsingError
 from msgflux_like.events import Event
@@ -61,7 +61,7 @@ class _Prepared(NamedTuple):
     wanted: Wanted | None = None  # the type of the answer, if one was asked for
 
 
-class ChatCompletion(Stored):
+class ChatCompletion(Stored, Closing):
     """One chat model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
@@ -417,20 +417,6 @@ class ChatCompletion(Stored):
     async def aclose(self) -> None:
         """The async twin of `close`."""
         await self._transport.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 def _response(prepared: _Prepared) -> ModelResponse:
