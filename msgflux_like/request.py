@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn, TypedDict
+from typing import Any, Literal, NoReturn, Protocol, TypedDict
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,10 @@ Check = Literal["error", "warn", "off"]
 """What to do when the catalogue says that a model cannot take a request."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
+
+
+REASONING_TEXT = "text"
+"""The family of reasoning that is plain text, which any model takes that wants earlier reasoning back."""
 
 
 class Parameters(TypedDict, total=False):
@@ -136,6 +140,14 @@ class Secret:
         raise TypeError("a key is never pickled; the restored object reads it from the environment")
 
 
+class Signer(Protocol):
+    """Signs a request with credentials of more than one key, at the moment it goes out."""
+
+    def sign(self, http: HttpRequest, now_s: float) -> Mapping[str, str]:
+        """The headers to add; `now_s` is in seconds since 1970."""
+        ...
+
+
 class Endpoint(Struct, frozen=True):
     """Where a model's requests go.
 
@@ -146,6 +158,7 @@ class Endpoint(Struct, frozen=True):
         key: The key, or None for a provider that needs none.
         quirks: How the provider differs from its dialect.
         headers: Sent with every request.
+        signer: What signs each request, for providers that take no key.
     """
 
     provider: str
@@ -154,6 +167,7 @@ class Endpoint(Struct, frozen=True):
     key: Secret | None = None
     quirks: Quirks = Quirks()
     headers: Mapping[str, str] = {}
+    signer: Signer | None = None
 
 
 class AnswerSchema(Struct, frozen=True):
@@ -180,6 +194,8 @@ class ChatRequest(Struct, frozen=True):
         prompted: Whether the first message is the call's `system_prompt`.
         output_limit: Most tokens the model can write, where that is known.
         answer_schema: What the provider is to hold the answer to.
+        family: Whose opaque state the model can read; see `dialects.state_family`.
+        reasoning_field: In which field of a message the model wants its earlier reasoning back, "" for none.
     """
 
     model: str
@@ -194,6 +210,8 @@ class ChatRequest(Struct, frozen=True):
     prompted: bool = False
     output_limit: int | None = None
     answer_schema: AnswerSchema | None = None
+    family: str = ""
+    reasoning_field: str = ""
 
     def place(self, index: int) -> str:
         """What the caller calls the message at `index`, for errors."""
@@ -221,6 +239,7 @@ class HttpRequest(Struct, frozen=True):
     auth: tuple[str, str] = ("", "")
     key: Secret | None = None
     stream: bool = False
+    signer: Signer | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest(POST {self.url}, {len(self.body)} bytes)"
@@ -255,6 +274,7 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
         auth=endpoint.auth,
         key=endpoint.key,
         stream=request.stream,
+        signer=endpoint.signer,
     )
 
 

@@ -23,7 +23,7 @@ from msgflux_like.events import (
     ToolCallDelta,
     Usage,
 )
-from msgflux_like.request import Change, Delivery
+from msgflux_like.request import REASONING_TEXT, Change, Delivery
 from msgflux_like.tools import ToolCall, ToolCallAggregator
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Answer:
         "request_id",
         "server_tools",
         "state",
+        "state_after",
         "text",
         "usage",
     )
@@ -64,6 +65,7 @@ class Answer:
         self.media: list[Media] = []
         self.server_tools: list[ServerTool] = []
         self.state: list[State] = []
+        self.state_after: list[int] = []  # how many pieces (the text, each call) stand before each of them
         self.id = ""
         self.model = ""
         self.request_id = ""
@@ -104,6 +106,7 @@ class Answer:
                 self.server_tools.append(event)
             case State():
                 self.state.append(event)
+                self.state_after.append(bool(self.text) + len(self.calls))
             case _:
                 raise AssertionError(f"an answer cannot hold {type(event).__name__}")
 
@@ -133,6 +136,18 @@ class Answer:
         ]
 
 
+    def provider_state(self, about: About) -> list[dict[str, Any]]:
+        """What the provider wants back with this answer in the next request, as JSON; see `_common.own_state`."""
+        kept = [
+            {"family": about.family, "kind": state.kind, "after": after, "raw": state.raw}
+            for state, after in zip(self.state, self.state_after, strict=True)
+        ]
+        if about.reasoning_field and self.reasoning:
+            text = {"family": REASONING_TEXT, "kind": "reasoning", "after": 0, "raw": "".join(self.reasoning)}
+            return [text, *kept]
+        return kept
+
+
 class About(NamedTuple):
     """What is known of an answer before it comes.
 
@@ -142,6 +157,8 @@ class About(NamedTuple):
         profile: What the catalogue says of the model, None when it does not know it.
         changes: What was not sent exactly as asked.
         warnings: What the catalogue says against the request or the model.
+        family: Who can read the opaque state of the answer.
+        reasoning_field: Where the model wants its reasoning back, "" for nowhere.
     """
 
     provider: str
@@ -149,6 +166,8 @@ class About(NamedTuple):
     profile: ModelProfile | None = None
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
+    family: str = ""
+    reasoning_field: str = ""
 
 
 class ModelResponse:
@@ -189,7 +208,17 @@ class ModelResponse:
     @cached_property
     def tool_calls(self) -> ToolCallAggregator:
         """The calls the model asks for; empty when it asks for none."""
-        return ToolCallAggregator(self._answer.tool_calls(), self.text, self.reasoning)
+        answer = self._answer
+        return ToolCallAggregator(answer.tool_calls(), self.text, self.reasoning, answer.provider_state(self._about))
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as a message, to be added to the conversation: plain JSON, which can be saved and loaded.
+
+        Beside text and calls it holds `provider_state` where the provider wants something back (signatures,
+        encrypted reasoning): models of the same family are sent it, for others it is dropped, and recorded.
+        """
+        return self.tool_calls.assistant_message()
 
     @property
     def response_type(self) -> ResponseType:

@@ -94,8 +94,15 @@ class ToolCallAggregator:
         reasoning: What it thought before them.
     """
 
-    def __init__(self, calls: Iterable[ToolCall] = (), text: str = "", reasoning: str | None = None) -> None:
+    def __init__(
+        self,
+        calls: Iterable[ToolCall] = (),
+        text: str = "",
+        reasoning: str | None = None,
+        provider_state: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._calls = list(calls)
+        self._provider_state = provider_state
         self._results: dict[str, str] = {}
         self.text = text
         self.reasoning = reasoning
@@ -143,7 +150,12 @@ class ToolCallAggregator:
             }
             for call in self._calls
         ]
-        return {"role": "assistant", "content": self.text or None, "tool_calls": calls}
+        message: dict[str, Any] = {"role": "assistant", "content": self.text or None if calls else self.text}
+        if calls:
+            message["tool_calls"] = calls
+        if self._provider_state:
+            message["provider_state"] = [dict(state) for state in self._provider_state]
+        return message
 
     def __len__(self) -> int:
         return len(self._calls)

@@ -38,10 +38,18 @@ class Decoder(Protocol):
 
 
 class Dialect(Protocol):
-    """The four functions, and the header that carries the key."""
+    """The four functions, and what is said of all requests and answers.
+
+    Attributes:
+        AUTH: Name and beginning of the header that carries the key.
+        HEADERS: Sent with every request.
+        STATE: The form of the opaque state in its answers (signatures, encrypted reasoning), and the parts of model
+            names whose makers let every host that serves them read it; see `state_family`.
+    """
 
     AUTH: tuple[str, str]
     HEADERS: Mapping[str, str]
+    STATE: tuple[str, tuple[str, ...]]
 
     def encode(self, request: ChatRequest, quirks: Quirks) -> Encoded:
         """The request in the dialect's words; UnsupportedError for what it has no words for."""
@@ -72,6 +80,15 @@ def load(name: str) -> Dialect:
 def names() -> tuple[str, ...]:
     """All dialects: the folder is the list."""
     return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
+
+
+def state_family(dialect: Dialect, provider: str, model: str) -> str:
+    """Who can read the opaque state of an answer: those whose family is the same.
+
+    Claude's signatures hold wherever Claude is served; what OpenAI encrypts is read at the same provider only.
+    """
+    form, makers = dialect.STATE
+    return f"{form}:{next((maker for maker in makers if maker in model.lower()), provider)}"
 
 
 class SseDecoder:

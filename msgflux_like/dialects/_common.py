@@ -10,7 +10,7 @@ import msgspec
 
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.events import Failed
-from msgflux_like.request import Change, ChatRequest, Quirks, ToolChoice
+from msgflux_like.request import REASONING_TEXT, Change, ChatRequest, Quirks, ToolChoice
 from msgflux_like.shapes import as_mapping
 
 EMPTY_SCHEMA: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
@@ -65,6 +65,28 @@ def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirk
             f"{', '.join(refused)}: {dialect} has no such parameter. Leave it out, "
             f"or give the provider's own field in extra_body="
         )
+
+
+def own_state(
+    message: Mapping[str, Any], request: ChatRequest, place: str, changes: list[Change]
+) -> dict[int, list[tuple[str, Any]]]:
+    """The opaque state that an earlier answer came with: kinds and values, by how many pieces stand before them.
+
+    The pieces of an answer are its text, where it has one, and then its calls. State of another family is dropped,
+    and recorded: nobody else can read it.
+    """
+    found: dict[int, list[tuple[str, Any]]] = {}
+    foreign: set[str] = set()
+    for entry in message.get("provider_state") or ():
+        if entry["family"] == request.family:
+            found.setdefault(entry["after"], []).append((entry["kind"], entry["raw"]))
+        elif entry["family"] != REASONING_TEXT:
+            foreign.add(entry["family"])
+    changes.extend(
+        Change("dropped", f"{place}.provider_state", f"state of {family}, which this model cannot read")
+        for family in sorted(foreign)
+    )
+    return found
 
 
 def offered_tools(

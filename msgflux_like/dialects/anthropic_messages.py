@@ -48,6 +48,7 @@ from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("x-api-key", "")
 HEADERS: Final[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
+STATE: Final = ("anthropic", ("claude",))
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": "stop",

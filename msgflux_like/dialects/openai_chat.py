@@ -40,6 +40,7 @@ from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
+STATE: Final = ("openai_chat", ())
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",

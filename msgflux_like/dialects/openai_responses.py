@@ -43,6 +43,7 @@ from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
+STATE: Final = ("openai_responses", ())
 
 # The status, or the reason of an incomplete one. A completed reply with calls in it ends with `tool_calls`.
 FINISH: Final[Mapping[str, FinishReason]] = {

@@ -14,6 +14,7 @@ from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundEr
 from msgflux_like.events import Event
 from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.messages import normalize
+from msgflux_like.models.model_profile import Interleaved
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
 from msgflux_like.models.state import Stored
 from msgflux_like.parameters import (
@@ -121,6 +122,7 @@ class ChatCompletion(Stored, Closing):
             "http_client": http_client,
         }
         self._dialect = dialects.load(self._row.dialect)
+        self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), self.model_id)
         self._parameters = check_parameters(parameters, _MODEL_KEYWORDS)
         try:
             self._endpoint = catalogue.endpoint(self._row, base_url=base_url, api_key=api_key)
@@ -319,6 +321,8 @@ class ChatCompletion(Stored, Closing):
             else self._extra_headers,
             output_limit=self.profile.limits.output if self.profile else None,
             answer_schema=wanted.schema() if wanted is not None else None,
+            family=self._family,
+            reasoning_field=self._reasoning_field,
         )
         encoded = self._dialect.encode(request, endpoint.quirks)
         http = to_http(encoded, request, endpoint)
@@ -327,7 +331,15 @@ class ChatCompletion(Stored, Closing):
         return _Prepared(
             exchange(http, self._dialect, self.provider, self.model_id, again),
             Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
-            About(self.provider, self.model_id, self.profile, encoded.changes, warnings),
+            About(
+                self.provider,
+                self.model_id,
+                self.profile,
+                encoded.changes,
+                warnings,
+                self._family,
+                self._reasoning_field,
+            ),
             self._timeouts if timeout is None else _timeouts(timeout),
             wanted,
         )
@@ -389,6 +401,12 @@ class ChatCompletion(Stored, Closing):
     def profile(self) -> ModelProfile | None:
         """What the catalogue says of this model; None when it does not know it."""
         return get_model_profile(self.model_id, self.provider)
+
+    @cached_property
+    def _reasoning_field(self) -> str:
+        """Where the model wants its earlier reasoning back."""
+        interleaved = self.profile.interleaved if self.profile else None
+        return interleaved.field if isinstance(interleaved, Interleaved) else ""
 
     @cached_property
     def _abilities(self) -> preflight.Abilities | None:

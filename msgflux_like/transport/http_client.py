@@ -77,6 +77,8 @@ def _headers(http: HttpRequest) -> dict[str, str]:
     if http.key is not None:
         name, prefix = http.auth
         headers[name] = prefix + http.key.reveal()
+    if http.signer is not None:
+        headers |= http.signer.sign(http, time.time())
     return headers
 
 
