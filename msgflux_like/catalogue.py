@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.request import Endpoint, Quirks, Secret
+from msgflux_like.request import Ask, Endpoint, Quirks, Secret, TokenSource, checked_key
 
 _TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
@@ -30,6 +30,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
         base_url_env: The same for the base URL, which wins over the row's.
         key_required: False for servers of one's own that may have no key.
         auth: Name and beginning of the header with the key, where it is not the dialect's.
+        token_auth: The same for a token that a function gives, where it is not that of a key.
         headers: Sent with every request.
         extra_body: Fields for the body of every request.
         other_dialects: Dialects for some of the models, by the beginnings of their ids.
@@ -46,6 +47,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     base_url_env: tuple[str, ...] = ()
     key_required: bool = True
     auth: tuple[str, str] | None = None
+    token_auth: tuple[str, str] | None = None
     headers: Mapping[str, str] = {}
     extra_body: Mapping[str, Any] = {}
     other_dialects: Mapping[str, tuple[str, ...]] = {}
@@ -84,7 +86,7 @@ def is_home(provider: Provider, base_url: str) -> bool:
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
-def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | None = None) -> Endpoint:
+def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | Ask | None = None) -> Endpoint:
     """Where requests go and with which key: the arguments, else the environment of this moment, else the row.
 
     Raises MissingKeyError that names the variables, and InvalidRequestError for a URL that must not get a key.
@@ -100,7 +102,7 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | 
     return Endpoint(
         provider=provider.name,
         base_url=url,
-        auth=provider.auth or dialect.AUTH,
+        auth=(provider.token_auth if isinstance(key, TokenSource) else None) or provider.auth or dialect.AUTH,
         key=key,
         quirks=provider.quirks_elsewhere or provider.quirks if elsewhere else provider.quirks,
         headers={"user-agent": "msgflux-like", **dialect.HEADERS, **provider.headers},
@@ -140,7 +142,9 @@ def has_key(provider: Provider) -> bool:
     return addressed and (not provider.key_required or key_is_set(provider))
 
 
-def _key(provider: Provider, api_key: str | None) -> Secret | None:
+def _key(provider: Provider, api_key: str | Ask | None) -> Secret | TokenSource | None:
+    if callable(api_key):
+        return TokenSource(api_key, provider.name)
     key = api_key or _first_set(provider.api_key_env)
     if key is None:
         if not provider.key_required:
@@ -148,11 +152,7 @@ def _key(provider: Provider, api_key: str | None) -> Secret | None:
         variables = " or ".join(provider.api_key_env)
         where = f"set {variables} in the environment, or pass" if variables else "no variable holds it, so pass"
         raise MissingKeyError(f"{provider.name} needs a key: {where} api_key=")
-    if not isinstance(key, str) or not key.strip() or not key.isascii() or not key.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
-        raise InvalidRequestError(
-            f"the key for {provider.name} is empty or holds characters that no header may hold (a line end?)"
-        )
-    return Secret(key.strip())
+    return checked_key(key, provider.name)
 
 
 def _first_set(names: tuple[str, ...]) -> str | None:

@@ -6,6 +6,7 @@
     │   ├── UnknownModelError                   no such model at that provider
     │   ├── MissingKeyError                     set the environment variable it names, or pass api_key=
     │   ├── InvalidMessagesError                a message, a part or a tool result is malformed
+    │   ├── ChangeError                         it cannot be sent exactly as asked, as `changes="refuse"` wants it
     │   ├── UnsupportedSchemaError              a type of answer that cannot be asked for; its `path` says where
     │   └── UnsupportedError                    the provider, dialect or model cannot take this
     │       └── CapabilityError                 the model's profile says it cannot; lists models that can
@@ -82,6 +83,18 @@ class UnsupportedSchemaError(InvalidRequestError):
 
 class UnsupportedError(InvalidRequestError):
     """The provider, its dialect or the model has no way to take this."""
+
+
+class ChangeError(InvalidRequestError):
+    """The request cannot be sent exactly as asked, and `changes="refuse"` forbids to send it otherwise.
+
+    Attributes:
+        changes: What would have been changed: `Change`s, each with `kind`, `field` and `detail`.
+    """
+
+    def __init__(self, message: str, *, changes: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.changes = changes
 
 
 class CapabilityError(UnsupportedError):

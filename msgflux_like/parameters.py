@@ -9,7 +9,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from msgflux_like.errors import InvalidRequestError, UnknownParameterError
-from msgflux_like.request import Check, Delivery
+from msgflux_like.request import Check, Delivery, OnChange
 from msgflux_like.shapes import as_mapping
 
 
@@ -134,6 +134,13 @@ def check_check(check: Check) -> Check:
     if check not in ("error", "warn", "off"):
         raise InvalidRequestError(f'check must be "error", "warn" or "off", not {check!r}')
     return check
+
+
+def check_changes(changes: OnChange) -> OnChange:
+    """What to do about a request that cannot be sent exactly as asked."""
+    if changes not in ("record", "refuse"):
+        raise InvalidRequestError(f'changes must be "record" or "refuse", not {changes!r}')
+    return changes
 
 
 def check_logprobs(parameters: Mapping[str, Any]) -> None:

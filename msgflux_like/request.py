@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal, NoReturn, Protocol, TypedDict
 
 import msgspec
@@ -18,6 +18,12 @@ Delivery = Literal["native", "tool", "prompted"]
 
 Check = Literal["error", "warn", "off"]
 """What to do when the catalogue says that a model cannot take a request."""
+
+OnChange = Literal["record", "refuse"]
+"""What to do about a request that cannot be sent exactly as asked."""
+
+Ask = Callable[[], str] | Callable[[], Awaitable[str]]
+"""Gives a token, and is asked before every request."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
 
@@ -60,6 +66,23 @@ class Parameters(TypedDict, total=False):
     reasoning_effort: str | None
 
 
+class ServedOptions(TypedDict, total=False):
+    """What a model of any kind takes; see `models.base.Served`."""
+
+    api_key: str | Ask | None
+    base_url: str | None
+    dialect: str | None
+    timeout: Any
+    max_retries: int
+    http_client: Any
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+
+
+class ModelOptions(ServedOptions, Parameters, total=False):
+    """What a chat model takes beside what only it knows; see `models.base.Served`, and `Parameters`."""
+
+
 class CallOptions(Parameters, total=False):
     """What a call takes beside the messages and `stream`; see `ChatCompletion.__call__`."""
 
@@ -73,6 +96,7 @@ class CallOptions(Parameters, total=False):
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
     check: Check | None
+    changes: OnChange | None
     generation_schema: Any
     typed_parser: str | None
     delivery: Delivery | None
@@ -140,6 +164,54 @@ class Secret:
         raise TypeError("a key is never pickled; the restored object reads it from the environment")
 
 
+class TokenSource:
+    """A function that gives a token, asked before every request; it shows what it gives to nobody."""
+
+    __slots__ = ("_ask", "provider")
+
+    def __init__(self, ask: Ask, provider: str) -> None:
+        self._ask = ask
+        self.provider = provider
+
+    def token(self) -> Secret:
+        """The token of this moment. InvalidRequestError for what is none, or comes from an async function."""
+        return self._checked(self._ask())
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is an async one, whose token only `atoken` can wait for."""
+        from inspect import iscoroutinefunction  # noqa: PLC0415  for those who give a function
+
+        return iscoroutinefunction(self._ask) or iscoroutinefunction(getattr(self._ask, "__call__", None))  # noqa: B004
+
+    async def atoken(self) -> Secret:
+        """The async twin of `token`."""
+        said: Any = self._ask()
+        return self._checked(await said)
+
+    def _checked(self, said: Any) -> Secret:
+        if isinstance(said, Awaitable):
+            if isinstance(said, Coroutine):
+                said.close()
+            raise InvalidRequestError(f"api_key for {self.provider} is an async function: use acall, or give another")
+        return checked_key(said, self.provider)
+
+    def __repr__(self) -> str:
+        return "TokenSource(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a function that gives tokens is never pickled; give it again where the model is restored")
+
+
+def checked_key(key: Any, provider: str) -> Secret:
+    """A key that a header can hold. The error does not show it."""
+    if not isinstance(key, str) or not key.strip() or not key.isascii() or not key.isprintable():
+        raise InvalidRequestError(
+            f"the key for {provider} is empty or holds characters that no header may hold (a line end?)"
+        )
+    return Secret(key.strip())
+
+
 class Signer(Protocol):
     """Signs a request with credentials of more than one key, at the moment it goes out."""
 
@@ -155,7 +227,7 @@ class Endpoint(Struct, frozen=True):
         provider: Name of the provider.
         base_url: Without a trailing slash; empty while an embedded server has not been started.
         auth: Name and beginning of the header that carries the key, such as `("authorization", "Bearer ")`.
-        key: The key, or None for a provider that needs none.
+        key: The key, what gives it before every request, or None for a provider that needs none.
         quirks: How the provider differs from its dialect.
         headers: Sent with every request.
         signer: What signs each request, for providers that take no key.
@@ -164,7 +236,7 @@ class Endpoint(Struct, frozen=True):
     provider: str
     base_url: str
     auth: tuple[str, str] = ("authorization", "Bearer ")
-    key: Secret | None = None
+    key: Secret | TokenSource | None = None
     quirks: Quirks = Quirks()
     headers: Mapping[str, str] = {}
     signer: Signer | None = None
@@ -237,7 +309,7 @@ class HttpRequest(Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     auth: tuple[str, str] = ("", "")
-    key: Secret | None = None
+    key: Secret | TokenSource | None = None
     stream: bool = False
     signer: Signer | None = None
 

@@ -135,7 +135,7 @@ def test_state_with_fields_that_nobody_knows_is_refused():
 def test_state_without_a_model_is_refused(state):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.from_serialized("openai", "chat_completion", state, api_key="sk-secret")
-    assert str(raised.value) == "state has no model_id: this is not the state of a chat model"
+    assert str(raised.value) == "state has no model_id: this is not the state of a model"
 
 
 def test_parameters_of_the_state_are_checked_like_any_others():

@@ -9,6 +9,7 @@ from msgflux_like.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from msgflux_like.models.chat_completion import ChatCompletion
+    from msgflux_like.request import Ask
 
 _TYPES = ("chat_completion",)
 _registered: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -74,7 +75,7 @@ class Model:
         state: Mapping[str, Any],
         msgflux_type: str = "model",
         *,
-        api_key: str | None = None,
+        api_key: str | Ask | None = None,
     ) -> ChatCompletion:
         """The model that `model.serialize()` described: `Model.from_serialized(**state)`.
 

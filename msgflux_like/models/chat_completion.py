@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
 
-from msgflux_like import catalogue, dialects, preflight, resolve
-from msgflux_like.closing import Closing
-from msgflux_like.dotted import dotdict
-from msgflux_like.errors import InvalidRequestError, MissingKeyError, NotFoundError, OutputParsingError
+from msgflux_like import dialects, preflight
+from msgflux_like.errors import ChangeError, InvalidRequestError, NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.messages import normalize
+from msgflux_like.models.base import Served, checked_timeouts, parted
 from msgflux_like.models.model_profile import Interleaved
-from msgflux_like.models.profiles import ModelProfile, get_model_profile
-from msgflux_like.models.state import Stored
 from msgflux_like.parameters import (
+    check_changes,
     check_check,
     check_delivery,
     check_headers,
@@ -25,36 +22,37 @@ from msgflux_like.parameters import (
     check_parameters,
     check_reasking,
     check_retries,
-    check_seconds,
-    timeout_of_environment,
 )
-from msgflux_like.request import CallOptions, ChatRequest, Check, Delivery, Endpoint, Parameters, ToolChoice, to_http
+from msgflux_like.request import (
+    CallOptions,
+    Change,
+    ChatRequest,
+    Check,
+    Delivery,
+    Endpoint,
+    HttpRequest,
+    ModelOptions,
+    OnChange,
+    ServedOptions,
+    ToolChoice,
+    to_http,
+)
 from msgflux_like.response import About, Answer, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.tools import check_tools
-from msgflux_like.transport import AsyncDrive, Drive, Timeouts, Transport
+from msgflux_like.transport import AsyncDrive, Drive, Timeouts
 
 if TYPE_CHECKING:
     from msgflux_like.structured import Wanted
 
-_MODEL_KEYWORDS = (
-    "api_key",
-    "base_url",
-    "dialect",
-    "timeout",
-    "max_retries",
-    "http_client",
-    "extra_body",
-    "extra_headers",
-    "check",
-    "delivery",
-)
+_MODEL_KEYWORDS = (*ServedOptions.__annotations__, "check", "delivery", "changes")
 _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 
 
 class _Prepared(NamedTuple):
     """A call, ready to be sent."""
 
+    http: HttpRequest
     steps: Generator[Step, Any, None]
     answer: Answer
     about: About
@@ -62,25 +60,18 @@ class _Prepared(NamedTuple):
     wanted: Wanted | None = None  # the type of the answer, if one was asked for
 
 
-class ChatCompletion(Stored, Closing):
+class ChatCompletion(Served):
     """One chat model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
         path: `provider/model`, split at the first slash.
-        api_key: The key; else the provider's environment variable, read now.
-        base_url: Another place that speaks the provider's dialect; else `<PROVIDER>_BASE_URL`, else the provider's own.
-        dialect: Another wire dialect than the provider's, such as "openai_responses".
-        timeout: Seconds for a whole call, or `Timeouts`; else `MSGFLUX_LIKE_TIMEOUT`, else 10 s to connect and
-            600 s for each piece of the answer.
-        max_retries: Further requests after one that failed in a way that may pass; 0 for one request only.
-        http_client: An `httpx2` or `httpx` Client or AsyncClient to send with; it is not closed here.
-        extra_body: Fields in the provider's own words, for every request.
-        extra_headers: Headers for every request.
         check: What to do when the catalogue says that the model cannot take a request: "error" raises a
             CapabilityError, "warn" sends it and says so in `response.warnings`, "off" does not look.
         delivery: How answers are held to a `generation_schema`: by the provider ("native"), by a forced tool ("tool"),
             or by asking for it ("prompted"); else the first of them that the model can do.
-        parameters: See `Parameters`.
+        changes: What to do about a request that cannot be sent exactly as asked: "record" sends what can be sent and
+            lists the rest in `response.changes`, "refuse" raises a ChangeError that lists it.
+        options: See `ModelOptions` (key, base URL, time limits, ...) and `Parameters` (temperature, max_tokens, ...).
 
     Raises:
         UnknownProviderError: With near names.
@@ -95,46 +86,23 @@ class ChatCompletion(Stored, Closing):
     """
 
     model_type = "chat_completion"
+    STORED = ("check", "delivery", "changes")
 
     def __init__(
         self,
         path: str,
         *,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        dialect: str | None = None,
-        timeout: float | Timeouts | None = None,
-        max_retries: int = 2,
-        http_client: Any = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
         check: Check = "error",
         delivery: Delivery | None = None,
-        **parameters: Unpack[Parameters],
+        changes: OnChange = "record",
+        **options: Unpack[ModelOptions],
     ) -> None:
-        self.provider, self.model_id = resolve.split_path(path)
-        row = resolve.find_provider(self.provider, self.model_id)
-        self._row = row if dialect is None else catalogue.with_dialect(row, dialect)
-        self._given = {
-            "api_key": api_key is not None,
-            "base_url": base_url,
-            "dialect": dialect,
-            "http_client": http_client,
-        }
-        self._dialect = dialects.load(self._row.dialect)
+        served, parameters = parted(options)
+        super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS), **served)
         self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), self.model_id)
-        self._parameters = check_parameters(parameters, _MODEL_KEYWORDS)
-        try:
-            self._endpoint = catalogue.endpoint(self._row, base_url=base_url, api_key=api_key)
-        except MissingKeyError as error:
-            raise resolve.explain_missing_key(error, self.profile) from None
-        self._timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else _timeouts(timeout)
-        self._retries = Retries(check_retries(max_retries))
-        self._extra_body = copy.deepcopy({**self._row.extra_body, **(extra_body or {})})
         self._check: Check = check_check(check)
-        self._extra_headers = dict(check_headers(extra_headers))
-        self._transport = Transport(http_client)
         self._delivery: Delivery | None = check_delivery(delivery)
+        self._refuses_changes = check_changes(changes) == "refuse"
         check_logprobs(self._parameters)
 
     # ---- calling
@@ -169,6 +137,7 @@ class ChatCompletion(Stored, Closing):
             extra_body: As for the model, added to it.
             extra_headers: As for the model, added to them.
             check: As for the model, for this call.
+            changes: As for the model, for this call.
             generation_schema: The type of the answer: a msgspec Struct, a dataclass, a pydantic model, a JSON schema
                 and more. Then `consume()` gives a dict of it, and `parsed` the value itself.
             typed_parser: Name of a parser that reads an answer that is no JSON, such as "typed_xml".
@@ -283,6 +252,7 @@ class ChatCompletion(Stored, Closing):
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         check: Check | None = None,
+        changes: OnChange | None = None,
         generation_schema: Any = None,
         typed_parser: str | None = None,
         delivery: Delivery | None = None,
@@ -325,10 +295,13 @@ class ChatCompletion(Stored, Closing):
             reasoning_field=self._reasoning_field,
         )
         encoded = self._dialect.encode(request, endpoint.quirks)
+        if encoded.changes or changes is not None:
+            self._look_at(encoded.changes, changes)
         http = to_http(encoded, request, endpoint)
         warnings = self._against_profile(request, len(http.body), check)
         again = self._retries if max_retries is None else Retries(check_retries(max_retries))
         return _Prepared(
+            http,
             exchange(http, self._dialect, self.provider, self.model_id, again),
             Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
             About(
@@ -340,7 +313,7 @@ class ChatCompletion(Stored, Closing):
                 self._family,
                 self._reasoning_field,
             ),
-            self._timeouts if timeout is None else _timeouts(timeout),
+            self._timeouts if timeout is None else checked_timeouts(timeout),
             wanted,
         )
 
@@ -375,6 +348,15 @@ class ChatCompletion(Stored, Closing):
             raise preflight.refusal(found, request, self.profile)
         return (*self._abilities.warnings, *found)
 
+    def _look_at(self, found: tuple[Change, ...], changes: OnChange | None) -> None:
+        """ChangeError where the caller wants the request as it was asked for, or not at all."""
+        refused = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
+        if refused and found:
+            listed = "; ".join(f"{change.field} {change.kind}: {change.detail}" for change in found)
+            raise ChangeError(
+                f'the request cannot be sent as asked: {listed} (changes="record" sends it all the same)', changes=found
+            )
+
     def _sampling(self, given: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
         """The parameters of this call: the model's, and over them the call's."""
         parameters = self._parameters
@@ -385,22 +367,15 @@ class ChatCompletion(Stored, Closing):
             parameters = {name: value for name, value in parameters.items() if name != "parallel_tool_calls"}
         return parameters
 
-    def _served(self) -> Endpoint:
-        """The endpoint of an embedded server, which the first call starts."""
-        if self._endpoint.base_url:
-            return self._endpoint
-        from msgflux_like import local  # noqa: PLC0415  only the embedded model needs it
-
-        return catalogue.endpoint(self._row, base_url=local.serve(self.model_id))
-
-    def _explained(self, error: NotFoundError) -> NotFoundError:
-        error.hint = resolve.explain_unknown_model(self.provider, self.model_id)
-        return error
-
-    @cached_property
-    def profile(self) -> ModelProfile | None:
-        """What the catalogue says of this model; None when it does not know it."""
-        return get_model_profile(self.model_id, self.provider)
+    def _state(self) -> dict[str, Any]:
+        state = super()._state()
+        if self._check != "error":
+            state["check"] = self._check
+        if self._delivery is not None:
+            state["delivery"] = self._delivery
+        if self._refuses_changes:
+            state["changes"] = "refuse"
+        return state
 
     @cached_property
     def _reasoning_field(self) -> str:
@@ -411,30 +386,6 @@ class ChatCompletion(Stored, Closing):
     @cached_property
     def _abilities(self) -> preflight.Abilities | None:
         return preflight.Abilities(self.profile) if self.profile else None
-
-    # ---- information
-
-    def get_model_info(self) -> dotdict:
-        """`{'model_id': ..., 'provider': ...}`."""
-        return dotdict(model_id=self.model_id, provider=self.provider)
-
-    def instance_type(self) -> dotdict:
-        """`{'model_type': 'chat_completion'}`."""
-        return dotdict(model_type=self.model_type)
-
-    def __repr__(self) -> str:
-        parameters = "".join(f", {name}={value!r}" for name, value in self._parameters.items() if name != "stop")
-        return f"{type(self).__name__}({self.provider}/{self.model_id}{parameters})"
-
-    # ---- ending
-
-    def close(self) -> None:
-        """Close the idle connections. Twice is once, and a later call opens new ones."""
-        self._transport.close()
-
-    async def aclose(self) -> None:
-        """The async twin of `close`."""
-        await self._transport.aclose()
 
 
 def _response(prepared: _Prepared) -> ModelResponse:
@@ -451,12 +402,3 @@ def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: _Prepared) 
     from msgflux_like.structured import StructuredStream  # noqa: PLC0415  imported already
 
     return StructuredStream(drive, first, prepared.answer, prepared.about, prepared.wanted)
-
-
-def _timeouts(given: Any) -> Timeouts:
-    if isinstance(given, Timeouts):
-        for name in Timeouts.__struct_fields__:
-            if (seconds := getattr(given, name)) is not None:
-                check_seconds(f"timeout.{name}", seconds)
-        return given
-    return Timeouts(total_s=check_seconds("timeout", given))

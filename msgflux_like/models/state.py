@@ -9,14 +9,19 @@ from typing import Any, ClassVar, Self
 from msgflux_like import catalogue, resolve
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.exchange import Retries
-from msgflux_like.request import Check, Delivery
+from msgflux_like.request import Ask
 from msgflux_like.transport import Timeouts, Transport
+
+_STORED = ("base_url", "dialect", "max_retries", "timeout", "extra_body")
 
 
 class Stored:
     """The part of a model that is its state. What it was given is checked by the model itself."""
 
     model_type: ClassVar[str]
+    STORED: ClassVar[tuple[str, ...]] = ()
+    """What this kind of model adds to the state, under the names of its arguments."""
+
     provider: str
     model_id: str
     _row: catalogue.Provider
@@ -26,12 +31,18 @@ class Stored:
     _timeouts: Timeouts
     _extra_body: dict[str, Any]
     _extra_headers: Mapping[str, str]
-    _check: Check
-    _delivery: Delivery | None
     _transport: Transport
 
     def serialize(self) -> dict[str, Any]:
         """All that `Model.from_serialized` needs, as plain JSON. No key is in it, and no extra header."""
+        return {
+            "msgflux_type": "model",
+            "provider": self.provider,
+            "model_type": self.model_type,
+            "state": copy.deepcopy(self._state()),
+        }
+
+    def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {"model_id": self.model_id, "parameters": dict(self._parameters)}
         state |= {name: self._given[name] for name in ("base_url", "dialect") if self._given[name] is not None}
         state["max_retries"] = self._retries.max_retries
@@ -39,39 +50,19 @@ class Stored:
             state["timeout"] = {name: getattr(self._timeouts, name) for name in Timeouts.__struct_fields__}
         if self._extra_body != self._row.extra_body:
             state["extra_body"] = self._extra_body
-        if self._check != "error":
-            state["check"] = self._check
-        if self._delivery is not None:
-            state["delivery"] = self._delivery
-        return {
-            "msgflux_type": "model",
-            "provider": self.provider,
-            "model_type": self.model_type,
-            "state": copy.deepcopy(state),
-        }
+        return state
 
     @classmethod
-    def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: str | None = None) -> Self:
+    def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: str | Ask | None = None) -> Self:
         """The model that `serialize` described. The key is read from the environment, or given.
 
         A stored `base_url` gets the environment's key only if it is on the provider's own host: state that comes
         from elsewhere must not be able to send a key anywhere (MissingKeyError).
         """
-        known = {
-            "model_id",
-            "parameters",
-            "base_url",
-            "dialect",
-            "max_retries",
-            "timeout",
-            "extra_body",
-            "check",
-            "delivery",
-        }
-        if unknown := sorted(set(state) - known):
+        if unknown := sorted(set(state) - {*_STORED, *cls.STORED, "model_id", "parameters"}):
             raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
         if not isinstance(state.get("model_id"), str):
-            raise InvalidRequestError("state has no model_id: this is not the state of a chat model")
+            raise InvalidRequestError("state has no model_id: this is not the state of a model")
         row = resolve.find_provider(provider, str(state.get("model_id")))
         elsewhere = "base_url" in state and not catalogue.is_home(row, state["base_url"])
         if elsewhere and api_key is None and (row.key_required or catalogue.key_is_set(row)):
@@ -81,21 +72,12 @@ class Stored:
         return cls._of_state(provider, state, api_key)
 
     @classmethod
-    def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: str | None = None) -> Self:
-        timeout = state.get("timeout")
+    def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: str | Ask | None = None) -> Self:
+        options = {name: state[name] for name in (*_STORED, *cls.STORED) if name in state}
+        if "timeout" in options:
+            options["timeout"] = Timeouts(**options["timeout"])
         make: Any = cls  # whose arguments these are
-        return make(
-            f"{provider}/{state['model_id']}",
-            api_key=api_key,
-            base_url=state.get("base_url"),
-            dialect=state.get("dialect"),
-            timeout=None if timeout is None else Timeouts(**timeout),
-            max_retries=state.get("max_retries", 2),
-            extra_body=state.get("extra_body"),
-            check=state.get("check", "error"),
-            delivery=state.get("delivery"),
-            **state.get("parameters", {}),
-        )
+        return make(f"{provider}/{state['model_id']}", api_key=api_key, **options, **state.get("parameters", {}))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._given["api_key"] or self._given["http_client"] or self._extra_headers:

@@ -16,9 +16,11 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.exchange import Head
-from msgflux_like.request import HttpRequest
+from msgflux_like.request import HttpRequest, Secret, TokenSource
 from msgflux_like.transport import http_client
 from msgflux_like.transport.clock import Clock
 from msgflux_like.transport.http_client import FAILURES, KEEPALIVE_S, Limits
@@ -74,6 +76,8 @@ class Transport:
 
     def open(self, http: HttpRequest, clock: Clock) -> Reply:
         """Send, and wait for the head of the reply."""
+        if type(http.key) is TokenSource:
+            http = replace(http, key=http.key.token())
         limits = clock.begin_attempt()
         if self._client is None:
             return self._stack.open(http, limits, clock)
@@ -83,6 +87,8 @@ class Transport:
 
     async def aopen(self, http: HttpRequest, clock: Clock) -> AsyncReply:
         """The async twin of `open`."""
+        if type(http.key) is TokenSource:
+            http = replace(http, key=await _atoken(http.key))
         limits = clock.begin_attempt()
         if self._client is not None:
             if not self._client_is_async:
@@ -104,6 +110,11 @@ class Transport:
         if (stack := self._loops.pop(asyncio.get_running_loop(), None)) is not None:
             await stack.aclose()
         self.close()
+
+
+async def _atoken(source: TokenSource) -> Secret:
+    """Its token, without blocking the event loop where the function does."""
+    return await source.atoken() if source.is_async else await asyncio.to_thread(source.token)
 
 
 class _Stack:

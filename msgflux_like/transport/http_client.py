@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from msgflux_like.errors import InvalidRequestError, NotInstalledError
 from msgflux_like.exchange import Head, WireError
-from msgflux_like.request import HttpRequest
+from msgflux_like.request import HttpRequest, Secret
 from msgflux_like.transport.clock import Clock
 
 KEEPALIVE_S = 30.0
@@ -74,7 +74,7 @@ def get_request(
 def _headers(http: HttpRequest) -> dict[str, str]:
     """All headers, with the key. Providers compress streams badly, so none is asked to."""
     headers = {"accept-encoding": "identity", **http.headers}
-    if http.key is not None:
+    if isinstance(http.key, Secret):  # what gives a token was asked before
         name, prefix = http.auth
         headers[name] = prefix + http.key.reveal()
     if http.signer is not None:

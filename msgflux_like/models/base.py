@@ -1,0 +1,134 @@
+"""What models of every kind have: a provider's row, an endpoint with its key, connections, and when to try again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from msgflux_like import catalogue, dialects, resolve
+from msgflux_like.closing import Closing
+from msgflux_like.dotted import dotdict
+from msgflux_like.errors import MissingKeyError, NotFoundError
+from msgflux_like.exchange import Retries
+from msgflux_like.models.profiles import ModelProfile, get_model_profile
+from msgflux_like.models.state import Stored
+from msgflux_like.parameters import check_headers, check_retries, check_seconds, timeout_of_environment
+from msgflux_like.request import Ask, Endpoint, ServedOptions
+from msgflux_like.transport import Timeouts, Transport
+
+
+class Served(Stored, Closing):
+    """A model of one provider. Stateless, and safe to call from any mix of threads and event loops.
+
+    Args:
+        path: `provider/model`, split at the first slash.
+        api_key: The key, or a function (sync or async) that gives a token and is asked before every request; else the
+            provider's environment variable, read now.
+        base_url: Another place that speaks the provider's dialect; else `<PROVIDER>_BASE_URL`, else the provider's own.
+        dialect: Another wire dialect than the provider's, such as "openai_responses".
+        timeout: Seconds for a whole call, or `Timeouts`; else `MSGFLUX_LIKE_TIMEOUT`, else 10 s to connect and
+            600 s for each piece of the answer.
+        max_retries: Further requests after one that failed in a way that may pass; 0 for one request only.
+        http_client: An `httpx2` or `httpx` Client or AsyncClient to send with; it is not closed here.
+        extra_body: Fields in the provider's own words, for every request.
+        extra_headers: Headers for every request.
+        parameters: What else every request says, checked by the kind of model.
+
+    Raises:
+        UnknownProviderError: With near names.
+        MissingKeyError: With the names of the variables.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        parameters: Mapping[str, Any],
+        *,
+        api_key: str | Ask | None = None,
+        base_url: str | None = None,
+        dialect: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int = 2,
+        http_client: Any = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.provider, self.model_id = resolve.split_path(path)
+        row = resolve.find_provider(self.provider, self.model_id)
+        self._row = row if dialect is None else catalogue.with_dialect(row, dialect)
+        self._given = {
+            "api_key": api_key is not None,
+            "base_url": base_url,
+            "dialect": dialect,
+            "http_client": http_client,
+        }
+        self._dialect = dialects.load(self._row.dialect)
+        self._parameters = parameters
+        try:
+            self._endpoint = catalogue.endpoint(self._row, base_url=base_url, api_key=api_key)
+        except MissingKeyError as error:
+            raise resolve.explain_missing_key(error, self.profile) from None
+        self._timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else checked_timeouts(timeout)
+        self._retries = Retries(check_retries(max_retries))
+        self._extra_body = copy.deepcopy({**self._row.extra_body, **(extra_body or {})})
+        self._extra_headers = dict(check_headers(extra_headers))
+        self._transport = Transport(http_client)
+
+    def _served(self) -> Endpoint:
+        """The endpoint of an embedded server, which the first call starts."""
+        if self._endpoint.base_url:
+            return self._endpoint
+        from msgflux_like import local  # noqa: PLC0415  only the embedded model needs it
+
+        return catalogue.endpoint(self._row, base_url=local.serve(self.model_id))
+
+    def _explained(self, error: NotFoundError) -> NotFoundError:
+        error.hint = resolve.explain_unknown_model(self.provider, self.model_id)
+        return error
+
+    @cached_property
+    def profile(self) -> ModelProfile | None:
+        """What the catalogue says of this model; None when it does not know it."""
+        return get_model_profile(self.model_id, self.provider)
+
+    # ---- information
+
+    def get_model_info(self) -> dotdict:
+        """`{'model_id': ..., 'provider': ...}`."""
+        return dotdict(model_id=self.model_id, provider=self.provider)
+
+    def instance_type(self) -> dotdict:
+        """`{'model_type': ...}`, such as `chat_completion`."""
+        return dotdict(model_type=self.model_type)
+
+    def __repr__(self) -> str:
+        parameters = "".join(f", {name}={value!r}" for name, value in self._parameters.items() if name != "stop")
+        return f"{type(self).__name__}({self.provider}/{self.model_id}{parameters})"
+
+    # ---- ending
+
+    def close(self) -> None:
+        """Close the idle connections. Twice is once, and a later call opens new ones."""
+        self._transport.close()
+
+    async def aclose(self) -> None:
+        """The async twin of `close`."""
+        await self._transport.aclose()
+
+
+def parted(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a model of any kind takes, and what only this kind does."""
+    served = {name: value for name, value in options.items() if name in ServedOptions.__annotations__}
+    return served, {name: value for name, value in options.items() if name not in served}
+
+
+def checked_timeouts(given: Any) -> Timeouts:
+    """`Timeouts`, or the seconds of a whole call as such."""
+    if isinstance(given, Timeouts):
+        for name in Timeouts.__struct_fields__:
+            if (seconds := getattr(given, name)) is not None:
+                check_seconds(f"timeout.{name}", seconds)
+        return given
+    return Timeouts(total_s=check_seconds("timeout", given))
