@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from msgflux_like import dsl, errors, generation
+    from msgflux_like.call_plan import CallPlan
     from msgflux_like.dotted import dotdict
     from msgflux_like.functions import function_schema
     from msgflux_like.messages import ChatBlock, ChatML
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncStreamHandler",
+    "CallPlan",
     "ChatBlock",
     "ChatCompletion",
     "ChatCompletionChunk",
@@ -62,6 +64,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncStreamHandler": "transport.handlers",
+    "CallPlan": "call_plan",
     "ChatBlock": "messages",
     "ChatCompletion": "models.chat_completion",
     "ChatCompletionChunk": "push",

@@ -14,9 +14,9 @@ from msgspec import Struct
 from msgflux_like.errors import UnknownModelError
 from msgflux_like.events import Usage
 from msgflux_like.messages import normalize
-from msgflux_like.models.cost import CostBreakdown
+from msgflux_like.models.cost import CostBreakdown, ModelCost
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
-from msgflux_like.request import to_json
+from msgflux_like.request import ChatRequest, to_json
 
 
 class CostDetails(Struct, frozen=True):
@@ -129,11 +129,24 @@ def estimate_cost(
     if profile is None or profile.cost is None:
         reason = resolve.explain_unknown_model(provider, model_id) if profile is None else ""
         raise UnknownModelError(reason or f"no price is known for {model}")
-    tokens, exact = count_tokens(messages, profile, system_prompt=system_prompt, tool_schemas=tool_schemas)
+    counted = count_tokens(messages, profile, system_prompt=system_prompt, tool_schemas=tool_schemas)
+    return _estimated(profile, profile.cost, counted, max_tokens)
+
+
+def estimate_of(request: ChatRequest, profile: ModelProfile | None) -> Estimate | None:
+    """The same for a request that is complete; None where no price is known."""
+    if profile is None or profile.cost is None:
+        return None
+    counted = count_tokens(request.messages, profile, tool_schemas=request.tools)
+    return _estimated(profile, profile.cost, counted, request.parameters.get("max_tokens"))
+
+
+def _estimated(profile: ModelProfile, cost: ModelCost, counted: tuple[int, bool], max_tokens: int | None) -> Estimate:
+    tokens, exact = counted
     longest = max_tokens if max_tokens is not None else profile.limits.output or 0
     return Estimate(
-        low=profile.cost.breakdown(tokens, 0).total,
-        high=profile.cost.breakdown(tokens, longest).total,
+        low=cost.breakdown(tokens, 0).total,
+        high=cost.breakdown(tokens, longest).total,
         input_tokens=tokens,
         max_output_tokens=longest,
         exact=exact,

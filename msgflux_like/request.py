@@ -108,13 +108,25 @@ class Change(Struct, frozen=True):
     """One thing that was not sent exactly as asked.
 
     Attributes:
-        kind: What was done: `renamed`, `defaulted`, `trimmed`, `merged`, `moved`, `emulated` or `dropped`; or, to an
-            answer, `recovered`.
+        kind: What was done: `renamed`, `defaulted`, `clamped`, `trimmed`, `merged`, `moved`, `lowered` (said in the
+            words there are), `emulated`, `dropped` or `retried`; or, to an answer, `recovered`.
         field: What it was done to.
         detail: One sentence.
     """
 
-    kind: Literal["renamed", "defaulted", "trimmed", "merged", "moved", "emulated", "dropped", "recovered"]
+    kind: Literal[
+        "renamed",
+        "defaulted",
+        "clamped",
+        "trimmed",
+        "merged",
+        "moved",
+        "lowered",
+        "emulated",
+        "dropped",
+        "retried",
+        "recovered",
+    ]
     field: str
     detail: str
 

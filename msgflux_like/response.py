@@ -135,7 +135,6 @@ class Answer:
             for key, (ids, names, arguments) in self.calls.items()
         ]
 
-
     def provider_state(self, about: About) -> list[dict[str, Any]]:
         """What the provider wants back with this answer in the next request, as JSON; see `_common.own_state`."""
         kept = [
@@ -194,7 +193,7 @@ class ModelResponse:
     def __init__(self, answer: Answer, about: About) -> None:
         self._answer = answer
         self._about = about
-        self.changes = about.changes
+        self.changes = changes_of(answer, about)
         self.warnings = about.warnings
         self.text = "".join(answer.text)
         self.reasoning = "".join(answer.reasoning) or None
@@ -259,6 +258,13 @@ class ModelResponse:
             f"{type(self).__name__}({self._about.provider}/{self._about.model}, {self.response_type}, "
             f"{len(self.text)} characters, finish_reason={reason!r})"
         )
+
+
+def changes_of(answer: Answer, about: About) -> tuple[Change, ...]:
+    """What was not sent exactly as asked, requests that had to be sent again included."""
+    if answer.attempts == 1:
+        return about.changes
+    return (*about.changes, Change("retried", "request", f"it was sent {answer.attempts} times: the others failed"))
 
 
 def cost_details_of(answer: Answer, about: About) -> CostDetails:

@@ -14,7 +14,7 @@ from msgflux_like.closing import Closing
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event
-from msgflux_like.response import About, Answer, ModelResponse, ResponseType, cost_details_of, metadata_of
+from msgflux_like.response import About, Answer, ModelResponse, ResponseType, changes_of, cost_details_of, metadata_of
 from msgflux_like.tools import ToolCall
 from msgflux_like.transport import AsyncDrive, Drive, in_thread
 
@@ -44,7 +44,6 @@ class ModelStreamResponse(Closing):
         self._answer = answer
         self._about = about
         self._open = True  # more may come
-        self.changes = about.changes
         self.warnings = about.warnings
         self.done = False
         self.error: MsgfluxError | None = None
@@ -52,6 +51,7 @@ class ModelStreamResponse(Closing):
         self._log: list[Event] | None = None  # once somebody reads events
         self._pusher: Pusher | AsyncPusher | None = None  # what reads it, where it is pushed to somebody
         answer.add(first)
+        self.changes = changes_of(answer, about)
 
     # ---- reading
 

@@ -72,6 +72,13 @@ class Wanted(Struct, frozen=True):
             return None
         return AnswerSchema(self.target.name, self.lowered.schema, self.target.description)
 
+    def changes(self) -> tuple[Change, ...]:
+        """What of the type cannot be asked for in its own words."""
+        if self.lowered is None or not (self.lowered.alters or self.lowered.wrapped):
+            return ()
+        detail = "it goes out in words that the model is held to, and the answer is read back as the type"
+        return (Change("lowered", "generation_schema", detail),)
+
     def tools(
         self, tools: tuple[Mapping[str, Any], ...], choice: ToolChoice | None
     ) -> tuple[tuple[Mapping[str, Any], ...], ToolChoice | None]:

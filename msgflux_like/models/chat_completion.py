@@ -43,6 +43,7 @@ from msgflux_like.tools import check_tools
 from msgflux_like.transport import AsyncDrive, Drive, Timeouts
 
 if TYPE_CHECKING:
+    from msgflux_like.call_plan import CallPlan
     from msgflux_like.structured import Wanted
 
 _MODEL_KEYWORDS = (*ServedOptions.__annotations__, "check", "delivery", "changes")
@@ -52,6 +53,7 @@ _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 class _Prepared(NamedTuple):
     """A call, ready to be sent."""
 
+    request: ChatRequest
     http: HttpRequest
     steps: Generator[Step, Any, None]
     answer: Answer
@@ -198,6 +200,18 @@ class ChatCompletion(Served):
             raise self._explained(error) from None
         return _response(prepared)
 
+    def plan(self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]) -> CallPlan:
+        """What a call with these arguments would send and what it may cost, without sending it; see `CallPlan`.
+
+        Raises what the call would raise before it sends.
+        """
+        from msgflux_like.call_plan import plan_of  # noqa: PLC0415  for those who want it
+        from msgflux_like.pricing import estimate_of  # noqa: PLC0415
+
+        prepared = self._prepare(messages, stream=stream, serve=False, **call)
+        about = prepared.about
+        return plan_of(prepared.http, about.changes, about.warnings, estimate_of(prepared.request, about.profile))
+
     def _until_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
         """Ask, and ask again while the answer is not of the type and there are retries left."""
         from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
@@ -242,6 +256,7 @@ class ChatCompletion(Served):
         messages: Any,
         *,
         stream: bool,
+        serve: bool = True,
         system_prompt: str | None = None,
         prefilling: str | None = None,
         tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
@@ -264,7 +279,7 @@ class ChatCompletion(Served):
         if stream_to is not None and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
         tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
-        endpoint = self._served() if self._row.embedded else self._endpoint
+        endpoint = self._served() if self._row.embedded and serve else self._endpoint
         wanted = None
         if generation_schema is not None or typed_parser is not None or delivery is not None:
             if prefilling:
@@ -295,12 +310,17 @@ class ChatCompletion(Served):
             reasoning_field=self._reasoning_field,
         )
         encoded = self._dialect.encode(request, endpoint.quirks)
-        if encoded.changes or changes is not None:
-            self._look_at(encoded.changes, changes)
+        changed = encoded.changes if wanted is None else (*wanted.changes(), *encoded.changes)
+        refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
+        if changed and refuses:
+            raise _changed(changed)
         http = to_http(encoded, request, endpoint)
         warnings = self._against_profile(request, len(http.body), check)
         again = self._retries if max_retries is None else Retries(check_retries(max_retries))
+        if refuses:
+            again = Retries(0)  # another request than the one that was asked for
         return _Prepared(
+            request,
             http,
             exchange(http, self._dialect, self.provider, self.model_id, again),
             Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
@@ -308,7 +328,7 @@ class ChatCompletion(Served):
                 self.provider,
                 self.model_id,
                 self.profile,
-                encoded.changes,
+                changed,
                 warnings,
                 self._family,
                 self._reasoning_field,
@@ -348,15 +368,6 @@ class ChatCompletion(Served):
             raise preflight.refusal(found, request, self.profile)
         return (*self._abilities.warnings, *found)
 
-    def _look_at(self, found: tuple[Change, ...], changes: OnChange | None) -> None:
-        """ChangeError where the caller wants the request as it was asked for, or not at all."""
-        refused = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
-        if refused and found:
-            listed = "; ".join(f"{change.field} {change.kind}: {change.detail}" for change in found)
-            raise ChangeError(
-                f'the request cannot be sent as asked: {listed} (changes="record" sends it all the same)', changes=found
-            )
-
     def _sampling(self, given: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
         """The parameters of this call: the model's, and over them the call's."""
         parameters = self._parameters
@@ -386,6 +397,13 @@ class ChatCompletion(Served):
     @cached_property
     def _abilities(self) -> preflight.Abilities | None:
         return preflight.Abilities(self.profile) if self.profile else None
+
+
+def _changed(changes: tuple[Change, ...]) -> ChangeError:
+    listed = "; ".join(f"{change.field} {change.kind}: {change.detail}" for change in changes)
+    return ChangeError(
+        f'the request cannot be sent as asked: {listed} (changes="record" sends it all the same)', changes=changes
+    )
 
 
 def _response(prepared: _Prepared) -> ModelResponse:
