@@ -6,15 +6,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from msgflux_like.cloud import surroundings
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.request import Ask, Endpoint, Quirks, Secret, TokenSource, checked_key
 
+_VERSION = re.compile(r"api-version=[\w.-]+")
 _TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
@@ -28,9 +30,12 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
         docs: Where the facts of the row come from.
         api_key_env: Environment variables that may hold the key, the first that is set counts.
         base_url_env: The same for the base URL, which wins over the row's.
+        base_path: What a base URL ends with; one that does not is completed.
         key_required: False for servers of one's own that may have no key.
         auth: Name and beginning of the header with the key, where it is not the dialect's.
         token_auth: The same for a token that a function gives, where it is not that of a key.
+        key_base_url: Where requests with a key go, if not where those with a token do.
+        tokens: Whose tools give tokens where there is no key: "google" for Google Cloud's.
         headers: Sent with every request.
         extra_body: Fields for the body of every request.
         other_dialects: Dialects for some of the models, by the beginnings of their ids.
@@ -45,9 +50,12 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     docs: str = ""
     api_key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
+    base_path: str = ""
     key_required: bool = True
     auth: tuple[str, str] | None = None
     token_auth: tuple[str, str] | None = None
+    key_base_url: str = ""
+    tokens: Literal["", "google"] = ""
     headers: Mapping[str, str] = {}
     extra_body: Mapping[str, Any] = {}
     other_dialects: Mapping[str, tuple[str, ...]] = {}
@@ -82,7 +90,7 @@ def with_dialect(provider: Provider, dialect: str) -> Provider:
 
 def is_home(provider: Provider, base_url: str) -> bool:
     """Whether that URL is on the provider's own host, by its row or by the environment of this process."""
-    own = _first_set(provider.base_url_env) or fill_template(provider.base_url, os.environ)[0]
+    own = _first_set(provider.base_url_env) or fill_template(provider.base_url, surroundings())[0]
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
@@ -94,10 +102,12 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | 
     from msgflux_like import dialects  # noqa: PLC0415
 
     dialect = dialects.load(provider.dialect)
-    url = (base_url or _first_set(provider.base_url_env) or _filled(provider)).rstrip("/")
     key = _key(provider, api_key)
+    url = base_url or _first_set(provider.base_url_env) or (isinstance(key, Secret) and provider.key_base_url)
+    url, query = _parted(url or _filled(provider))
     if url:
         _check_url(url, provider, has_key=key is not None)
+        url += "" if url.endswith(provider.base_path) else provider.base_path
     elsewhere = provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/")
     return Endpoint(
         provider=provider.name,
@@ -106,12 +116,19 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | 
         key=key,
         quirks=provider.quirks_elsewhere or provider.quirks if elsewhere else provider.quirks,
         headers={"user-agent": "msgflux-like", **dialect.HEADERS, **provider.headers},
+        query=query,
     )
+
+
+def _parted(url: str) -> tuple[str, str]:
+    """Where the paths are put behind, and the one query that may follow them: Azure's version of its API."""
+    base_url, mark, query = url.partition("?")
+    return (base_url.rstrip("/"), query) if mark and _VERSION.fullmatch(query) else (url.rstrip("/"), "")
 
 
 def _filled(provider: Provider) -> str:
     """The row's base URL with its `${VARIABLE}`s filled in; MissingKeyError names those that are not set."""
-    url, missing = fill_template(provider.base_url, os.environ)
+    url, missing = fill_template(provider.base_url, surroundings())
     if missing:
         raise MissingKeyError(
             f"the address of {provider.name} needs {' and '.join(missing)}: "
@@ -132,13 +149,14 @@ def fill_template(base_url: str, environment: Mapping[str, str]) -> tuple[str, l
 
 
 def key_is_set(provider: Provider) -> bool:
-    """Whether the environment holds a key that would be sent."""
-    return _first_set(provider.api_key_env) is not None
+    """Whether the environment holds a key that would be sent, or names what gives tokens."""
+    named = provider.tokens == "google" and bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
+    return named or _first_set(provider.api_key_env) is not None
 
 
 def has_key(provider: Provider) -> bool:
     """Whether the environment has all that the provider needs."""
-    addressed = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, os.environ)[1]
+    addressed = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, surroundings())[1]
     return addressed and (not provider.key_required or key_is_set(provider))
 
 
@@ -149,6 +167,10 @@ def _key(provider: Provider, api_key: str | Ask | None) -> Secret | TokenSource 
     if key is None:
         if not provider.key_required:
             return None
+        if provider.tokens == "google":
+            from msgflux_like.google_tokens import token_source  # noqa: PLC0415  for those who have no key
+
+            return TokenSource(token_source(), provider.name)
         variables = " or ".join(provider.api_key_env)
         where = f"set {variables} in the environment, or pass" if variables else "no variable holds it, so pass"
         raise MissingKeyError(f"{provider.name} needs a key: {where} api_key=")

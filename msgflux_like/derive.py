@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ from msgflux_like.models.profiles import ModelProfile, ProviderOverride, Provide
 from msgflux_like.request import Quirks
 
 _BEARER = ("authorization", "Bearer ")
+_VERTEX = "projects/${GOOGLE_VERTEX_PROJECT}/locations/${GOOGLE_VERTEX_LOCATION}"
 _AZURE_OPENAI = Quirks(max_tokens_field="max_completion_tokens", refuses=("top_k",))
 
 
@@ -33,6 +34,10 @@ class Adapter(Struct, frozen=True):
         auth: Name and beginning of the key's header, where it is not the dialect's.
         quirks: How it differs from the dialect.
         reason: Why it cannot be spoken, for a protocol of its own.
+        token_auth: The same for a token that a function gives.
+        key_env: Variables with the key that the catalogue does not list.
+        key_base_url: Where requests with a key go, if not where those with a token do.
+        tokens: Whose tools give tokens where there is no key.
         all_models: Whether it holds for all models, whatever they override.
     """
 
@@ -41,6 +46,10 @@ class Adapter(Struct, frozen=True):
     auth: tuple[str, str] | None = None
     quirks: Quirks = Quirks()
     reason: str = ""
+    token_auth: tuple[str, str] | None = None
+    key_env: tuple[str, ...] = ()
+    key_base_url: str = ""
+    tokens: Literal["", "google"] = ""
     all_models: bool = False
 
 
@@ -57,10 +66,18 @@ _ADAPTERS: Final[Mapping[str, Adapter]] = {
     "@ai-sdk/google": Adapter("gemini", "https://generativelanguage.googleapis.com/v1beta"),
     "@ai-sdk/google-vertex": Adapter(
         "gemini",
-        "https://${GOOGLE_VERTEX_LOCATION}-aiplatform.googleapis.com/v1beta1/projects/${GOOGLE_VERTEX_PROJECT}"
-        "/locations/${GOOGLE_VERTEX_LOCATION}/publishers/google",
+        f"https://${{GOOGLE_VERTEX_ENDPOINT}}/v1beta1/{_VERTEX}/publishers/google",
+        token_auth=_BEARER,
+        key_env=("GOOGLE_VERTEX_API_KEY",),
+        key_base_url="https://aiplatform.googleapis.com/v1/publishers/google",  # "express mode"
+        tokens="google",
     ),
-    "@ai-sdk/google-vertex/anthropic": Adapter("vertex_anthropic"),
+    "@ai-sdk/google-vertex/anthropic": Adapter(
+        "vertex_anthropic",
+        f"https://${{GOOGLE_VERTEX_ENDPOINT}}/v1/{_VERTEX}/publishers/anthropic/models",
+        auth=_BEARER,
+        tokens="google",
+    ),
     "@ai-sdk/amazon-bedrock": Adapter("bedrock_converse", "https://bedrock-runtime.${AWS_REGION}.amazonaws.com"),
     "@ai-sdk/amazon-bedrock/mantle": Adapter("openai_chat", "https://bedrock-mantle.${AWS_REGION}.api.aws/v1"),
     "@ai-sdk/mistral": Adapter("mistral", "https://api.mistral.ai/v1"),
@@ -83,11 +100,13 @@ _ADAPTERS: Final[Mapping[str, Adapter]] = {
         auth=("cf-aig-authorization", "Bearer "),
         all_models=True,  # the `compat` endpoint takes every model it lists
     ),
-    "gitlab-ai-provider": Adapter(reason="GitLab exchanges its token for another one at every model's own gateway"),
+    "gitlab-ai-provider": Adapter(
+        reason="GitLab exchanges its token for that of a gateway, which knows the models by names that are not listed"
+    ),
     "@jerome-benoit/sap-ai-provider-v2": Adapter(reason="SAP AI Core has a protocol of its own"),
     "watsonx-ai-provider": Adapter(reason="watsonx has a protocol of its own, behind an IBM Cloud token"),
-    "@saladtechnologies-oss/ai-sdk-provider": Adapter(reason="Salad Cloud documents no HTTP interface for it"),
-    "@qvac/ai-sdk-provider": Adapter(reason="QVAC runs models in its own process, without HTTP"),
+    "@saladtechnologies-oss/ai-sdk-provider": Adapter("openai_chat", "https://ai.salad.cloud/v1"),
+    "@qvac/ai-sdk-provider": Adapter("openai_chat", "http://127.0.0.1:11434/v1"),  # `qvac serve`, which takes any key
 }
 
 # The package chooses by the model's name: https://docs.aihubmix.com
@@ -95,6 +114,7 @@ _AIHUBMIX: Final = (
     ("claude", "anthropic_messages", "https://aihubmix.com/v1"),
     ("gemini", "gemini", "https://aihubmix.com/gemini/v1beta"),
 )
+_OF_ANTHROPIC: Final = ("anthropic_messages", "bedrock_anthropic", "vertex_anthropic")
 _SHAPES: Final = {"responses": "openai_responses", "completions": "openai_chat"}
 _KEY: Final = re.compile(r"(KEY|TOKEN|PAT|APIKEY)(_BEDROCK)?$")  # how variables with keys end; AWS's pairs sign instead
 _ADDRESS: Final = re.compile(r"(ENDPOINT|BASE_URL)$")
@@ -110,6 +130,8 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
     if adapter.reason:
         raise UnsupportedError(f"{provider.id} cannot be spoken to: {adapter.reason}")
     dialect = _SHAPES.get(override.shape or "", adapter.dialect)
+    if provider.npm == "@ai-sdk/azure" and dialect == "openai_chat" and model and model.id.startswith(_on_responses()):
+        dialect = "openai_responses"
     base_url = override.api or provider.api or adapter.base_url
     if provider.npm == "@ai-sdk/azure" and not override.api:
         base_url = base_url.replace("${AZURE_RESOURCE_NAME}", "${" + provider.env[0] + "}")
@@ -121,16 +143,22 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
         dialect=dialect,
         base_url=base_url,
         docs=provider.doc,
-        api_key_env=tuple(name for name in provider.env if _KEY.search(name) and name not in templates),
+        api_key_env=(
+            *(name for name in provider.env if _KEY.search(name) and name not in templates),
+            *adapter.key_env,
+        ),
         base_url_env=(
             f"{provider.id.upper().replace('-', '_')}_BASE_URL",
             *(name for name in provider.env if _ADDRESS.search(name) and name not in templates),
         ),
         key_required="://localhost" not in base_url and "://127.0.0.1" not in base_url,
         auth=adapter.auth,
+        token_auth=adapter.token_auth or (_BEARER if provider.npm == "@ai-sdk/azure" else None),
+        key_base_url="" if override.api else adapter.key_base_url,
+        tokens=adapter.tokens or ("google" if provider.npm.startswith("@ai-sdk/google-vertex") else ""),
         headers=override.headers or {},
         extra_body=override.body or {},
-        quirks=_anthropic_quirks() if dialect == "anthropic_messages" else adapter.quirks,
+        quirks=_anthropic_quirks() if dialect in _OF_ANTHROPIC else adapter.quirks,
     )
 
 
@@ -149,6 +177,12 @@ def _adapter(provider: ProviderProfile, override: ProviderOverride, model: Model
     if provider.api:
         return _ADAPTERS["@ai-sdk/openai-compatible"]
     return Adapter(reason=f"its adapter {npm} is not known here")
+
+
+@cache
+def _on_responses() -> tuple[str, ...]:
+    """The beginnings of the names of OpenAI's models that know nothing else."""
+    return read_row(data_folder("providers") / "openai.toml").other_dialects["openai_responses"]
 
 
 @cache

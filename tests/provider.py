@@ -198,7 +198,8 @@ def _read(source: Any, number: int) -> Request | None:
         name, _, value = header.decode().partition(":")
         headers[name.lower()] = value.strip()
     raw = source.read(int(headers.get("content-length", 0)))
-    return Request(line.split()[1].decode(), headers, json.loads(raw) if raw else None, raw, number)
+    body = json.loads(raw) if headers.get("content-type", "").startswith("application/json") and raw else None
+    return Request(line.split()[1].decode(), headers, body, raw, number)
 
 
 def _shut(connection: socket.socket) -> None:
