@@ -34,6 +34,8 @@ def test_the_blocks_of_a_page_run(page, provider, monkeypatch, tmp_path, local_s
     server = provider(answer)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-x")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", server.base_url)
     monkeypatch.setenv("MSGFLUX_LIKE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("MSGFLUX_LIKE_CACHE_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
