@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.cloud import surroundings
+from msgflux_like.cloud import spelled, surroundings
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.request import Ask, Endpoint, Quirks, Secret, TokenSource, checked_key
+from msgflux_like.request import ApiKey, Endpoint, Quirks, Secret, Signer, TokenSource, checked_key
 
 _VERSION = re.compile(r"api-version=[\w.-]+")
 _TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -26,7 +26,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         name: As in `provider/model`; the file's name.
         dialect: Name of the wire dialect, a file of `msgflux_like/dialects/`.
-        base_url: Where the dialect's paths begin; empty for the embedded server, which is started when first needed.
+        base_url: Where the dialect's paths begin; empty for a server on this machine, found when first needed.
         docs: Where the facts of the row come from.
         api_key_env: Environment variables that may hold the key, the first that is set counts.
         base_url_env: The same for the base URL, which wins over the row's.
@@ -36,12 +36,13 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
         token_auth: The same for a token that a function gives, where it is not that of a key.
         key_base_url: Where requests with a key go, if not where those with a token do.
         tokens: Whose tools give tokens where there is no key: "google" for Google Cloud's.
+        signing: How requests are signed where there is no key: "sigv4" with AWS credentials.
         headers: Sent with every request.
         extra_body: Fields for the body of every request.
         other_dialects: Dialects for some of the models, by the beginnings of their ids.
         quirks: How the provider differs from its dialect.
         quirks_elsewhere: The same when another base URL than the row's is used, for a row whose format many serve.
-        embedded: Whether `msgflux_like.local` serves it in this process.
+        embedded: Which server on this machine has the models, where one must be found or started: see `servers`.
     """
 
     name: str
@@ -56,12 +57,13 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     token_auth: tuple[str, str] | None = None
     key_base_url: str = ""
     tokens: Literal["", "google"] = ""
+    signing: Literal["", "sigv4"] = ""
     headers: Mapping[str, str] = {}
     extra_body: Mapping[str, Any] = {}
     other_dialects: Mapping[str, tuple[str, ...]] = {}
     quirks: Quirks = Quirks()
     quirks_elsewhere: Quirks | None = None
-    embedded: bool = False
+    embedded: Literal["", "llama", "foundry"] = ""
 
 
 def read_row(file: Path) -> Provider:
@@ -85,7 +87,8 @@ def with_dialect(provider: Provider, dialect: str) -> Provider:
 
     if dialect not in dialects.names():
         raise InvalidRequestError(f"there is no dialect {dialect!r}{near(dialect, dialects.names())}")
-    return msgspec.structs.replace(provider, dialect=dialect, auth=None)
+    alike = dialects.load(dialect).AUTH == dialects.load(provider.dialect).AUTH
+    return msgspec.structs.replace(provider, dialect=dialect, auth=provider.auth if alike else None)
 
 
 def is_home(provider: Provider, base_url: str) -> bool:
@@ -94,19 +97,22 @@ def is_home(provider: Provider, base_url: str) -> bool:
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
-def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | Ask | None = None) -> Endpoint:
+def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey | None = None) -> Endpoint:
     """Where requests go and with which key: the arguments, else the environment of this moment, else the row.
+
+    `api_key` may be a function that gives tokens, and for a row that signs, AWS keys: id, secret[, session token].
 
     Raises MissingKeyError that names the variables, and InvalidRequestError for a URL that must not get a key.
     """
     from msgflux_like import dialects  # noqa: PLC0415
 
     dialect = dialects.load(provider.dialect)
-    key = _key(provider, api_key)
+    signs = _signs(provider, api_key)
+    key = None if signs else _key(provider, api_key)
     url = base_url or _first_set(provider.base_url_env) or (isinstance(key, Secret) and provider.key_base_url)
     url, query = _parted(url or _filled(provider))
     if url:
-        _check_url(url, provider, has_key=key is not None)
+        _check_url(url, provider, has_key=signs or key is not None)
         url += "" if url.endswith(provider.base_path) else provider.base_path
     elsewhere = provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/")
     return Endpoint(
@@ -117,7 +123,20 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: str | 
         quirks=provider.quirks_elsewhere or provider.quirks if elsewhere else provider.quirks,
         headers={"user-agent": "msgflux-like", **dialect.HEADERS, **provider.headers},
         query=query,
+        signer=_signer(provider, api_key, url) if signs else None,
     )
+
+
+def _signs(provider: Provider, api_key: Any) -> bool:
+    """Whether requests are signed: where the row says so, and there is no key."""
+    keyless = api_key is None and _first_set(provider.api_key_env) is None
+    return bool(provider.signing) and (keyless or isinstance(api_key, tuple))
+
+
+def _signer(provider: Provider, api_key: Any, url: str) -> Signer:
+    from msgflux_like.aws_credentials import signer  # noqa: PLC0415  for those who sign
+
+    return signer(provider.name, url, api_key)
 
 
 def _parted(url: str) -> tuple[str, str]:
@@ -131,7 +150,7 @@ def _filled(provider: Provider) -> str:
     url, missing = fill_template(provider.base_url, surroundings())
     if missing:
         raise MissingKeyError(
-            f"the address of {provider.name} needs {' and '.join(missing)}: "
+            f"the address of {provider.name} needs {' and '.join(map(spelled, missing))}: "
             f"set it in the environment, or pass base_url="
         )
     return url
@@ -149,9 +168,14 @@ def fill_template(base_url: str, environment: Mapping[str, str]) -> tuple[str, l
 
 
 def key_is_set(provider: Provider) -> bool:
-    """Whether the environment holds a key that would be sent, or names what gives tokens."""
-    named = provider.tokens == "google" and bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
-    return named or _first_set(provider.api_key_env) is not None
+    """Whether the environment holds a key that would be sent, or names what gives tokens or credentials."""
+    if _first_set(provider.api_key_env) is not None:
+        return True
+    if provider.signing:
+        from msgflux_like.aws_credentials import are_at_hand  # noqa: PLC0415  for those who sign
+
+        return are_at_hand()
+    return provider.tokens == "google" and bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
 
 
 def has_key(provider: Provider) -> bool:
@@ -160,7 +184,7 @@ def has_key(provider: Provider) -> bool:
     return addressed and (not provider.key_required or key_is_set(provider))
 
 
-def _key(provider: Provider, api_key: str | Ask | None) -> Secret | TokenSource | None:
+def _key(provider: Provider, api_key: ApiKey | None) -> Secret | TokenSource | None:
     if callable(api_key):
         return TokenSource(api_key, provider.name)
     key = api_key or _first_set(provider.api_key_env)

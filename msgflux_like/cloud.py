@@ -19,6 +19,11 @@ _VERTEX_HOSTS: Final[Mapping[str, str]] = {
 }
 
 
+def spelled(name: str) -> str:
+    """A variable's name, and the others that do as well."""
+    return " or ".join((name, *_ALSO.get(name, ())))
+
+
 def surroundings() -> Mapping[str, str]:
     """The environment of this moment, and what follows from it."""
     found = dict(os.environ)

@@ -12,17 +12,18 @@ from functools import cache
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from msgflux_like import dialects
 from msgflux_like.catalogue import Provider, read_row, template_variables
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.folders import data_folder
 from msgflux_like.models.profiles import ModelProfile, ProviderOverride, ProviderProfile
-from msgflux_like.request import Quirks
+from msgflux_like.request import Quirks, ReasoningForm
 
 _BEARER = ("authorization", "Bearer ")
 _VERTEX = "projects/${GOOGLE_VERTEX_PROJECT}/locations/${GOOGLE_VERTEX_LOCATION}"
-_AZURE_OPENAI = Quirks(max_tokens_field="max_completion_tokens", refuses=("top_k",))
+_AZURE_OPENAI = Quirks(max_tokens_field="max_completion_tokens", refuses=("top_k",), encrypted_reasoning=True)
 
 
 class Adapter(Struct, frozen=True):
@@ -38,6 +39,7 @@ class Adapter(Struct, frozen=True):
         key_env: Variables with the key that the catalogue does not list.
         key_base_url: Where requests with a key go, if not where those with a token do.
         tokens: Whose tools give tokens where there is no key.
+        signing: How requests are signed where there is no key.
         all_models: Whether it holds for all models, whatever they override.
     """
 
@@ -50,12 +52,13 @@ class Adapter(Struct, frozen=True):
     key_env: tuple[str, ...] = ()
     key_base_url: str = ""
     tokens: Literal["", "google"] = ""
+    signing: Literal["", "sigv4"] = ""
     all_models: bool = False
 
 
 _ADAPTERS: Final[Mapping[str, Adapter]] = {
     "@ai-sdk/openai-compatible": Adapter("openai_chat"),
-    "@ai-sdk/openai": Adapter("openai_responses", "https://api.openai.com/v1"),
+    "@ai-sdk/openai": Adapter("openai_responses", "https://api.openai.com/v1", quirks=Quirks(encrypted_reasoning=True)),
     "@ai-sdk/anthropic": Adapter("anthropic_messages", "https://api.anthropic.com/v1"),
     "@ai-sdk/azure": Adapter(
         "openai_chat",
@@ -78,8 +81,12 @@ _ADAPTERS: Final[Mapping[str, Adapter]] = {
         auth=_BEARER,
         tokens="google",
     ),
-    "@ai-sdk/amazon-bedrock": Adapter("bedrock_converse", "https://bedrock-runtime.${AWS_REGION}.amazonaws.com"),
-    "@ai-sdk/amazon-bedrock/mantle": Adapter("openai_chat", "https://bedrock-mantle.${AWS_REGION}.api.aws/v1"),
+    "@ai-sdk/amazon-bedrock": Adapter(
+        "bedrock_converse", "https://bedrock-runtime.${AWS_REGION}.amazonaws.com", signing="sigv4"
+    ),
+    "@ai-sdk/amazon-bedrock/mantle": Adapter(
+        "openai_chat", "https://bedrock-mantle.${AWS_REGION}.api.aws/v1", signing="sigv4"
+    ),
     "@ai-sdk/mistral": Adapter("mistral", "https://api.mistral.ai/v1"),
     "@ai-sdk/cohere": Adapter("cohere_v2", "https://api.cohere.com/v2"),
     "@ai-sdk/groq": Adapter("openai_chat", "https://api.groq.com/openai/v1"),
@@ -114,9 +121,17 @@ _AIHUBMIX: Final = (
     ("claude", "anthropic_messages", "https://aihubmix.com/v1"),
     ("gemini", "gemini", "https://aihubmix.com/gemini/v1beta"),
 )
+# Hosts of OpenAI's chat format with a field of their own for how much to reason; see `dialects._reasoning_forms`.
+_REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
+    **dict.fromkeys(("alibaba", "alibaba-cn", "siliconflow", "siliconflow-cn"), "enable_thinking"),
+    **dict.fromkeys(("deepseek", "moonshotai", "moonshotai-cn"), "thinking"),
+    **dict.fromkeys(("zai", "zai-coding-plan", "zhipuai", "zhipuai-coding-plan"), "thinking"),
+    "vercel": "object",
+}
 _OF_ANTHROPIC: Final = ("anthropic_messages", "bedrock_anthropic", "vertex_anthropic")
 _SHAPES: Final = {"responses": "openai_responses", "completions": "openai_chat"}
-_KEY: Final = re.compile(r"(KEY|TOKEN|PAT|APIKEY)(_BEDROCK)?$")  # how variables with keys end; AWS's pairs sign instead
+# How variables with keys end. AWS's pairs of keys sign instead.
+_KEY: Final = re.compile(r"(?<!AWS_SECRET_ACCESS_)(KEY|TOKEN|PAT|APIKEY)(_BEDROCK)?$")
 _ADDRESS: Final = re.compile(r"(ENDPOINT|BASE_URL)$")
 
 
@@ -156,9 +171,10 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
         token_auth=adapter.token_auth or (_BEARER if provider.npm == "@ai-sdk/azure" else None),
         key_base_url="" if override.api else adapter.key_base_url,
         tokens=adapter.tokens or ("google" if provider.npm.startswith("@ai-sdk/google-vertex") else ""),
+        signing=adapter.signing,
         headers=override.headers or {},
         extra_body=override.body or {},
-        quirks=_anthropic_quirks() if dialect in _OF_ANTHROPIC else adapter.quirks,
+        quirks=_quirks(dialect, adapter, provider.id),
     )
 
 
@@ -183,6 +199,16 @@ def _adapter(provider: ProviderProfile, override: ProviderOverride, model: Model
 def _on_responses() -> tuple[str, ...]:
     """The beginnings of the names of OpenAI's models that know nothing else."""
     return read_row(data_folder("providers") / "openai.toml").other_dialects["openai_responses"]
+
+
+def _quirks(dialect: str, adapter: Adapter, provider: str) -> Quirks:
+    """Claude is itself wherever it is; Converse, which others are served by as well, asks for it by its own name."""
+    if dialect in _OF_ANTHROPIC:
+        return _anthropic_quirks()
+    if dialect == "bedrock_converse":
+        return replace(_anthropic_quirks(), prefill=("claude",))
+    form = _REASONING_FORMS.get(provider) if dialect == "openai_chat" else None
+    return adapter.quirks if form is None else replace(adapter.quirks, reasoning_form=form)
 
 
 @cache

@@ -70,6 +70,8 @@ class Usage(Struct, frozen=True, gc=False):
         reasoning: Part of `output` that was reasoning.
         total: As reported; may differ from `input + output` where a provider counts otherwise.
         cost: US dollars, where the provider (a gateway) reports its own price.
+        billed_input: Prompt tokens that are paid for, where the provider says that these are others (Cohere).
+        billed_output: Generated tokens that are paid for, likewise.
     """
 
     input: int | None = None
@@ -79,11 +81,35 @@ class Usage(Struct, frozen=True, gc=False):
     reasoning: int | None = None
     total: int | None = None
     cost: float | None = None
+    billed_input: int | None = None
+    billed_output: int | None = None
 
     def __add__(self, other: Usage) -> Usage:
         """That of both requests. What one of them did not say is missing in the sum, so that no sum is too low."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
         return Usage(*(None if one is None or two is None else one + two for one, two in pairs))
+
+
+class TokenLogprob(Struct, frozen=True, gc=False):
+    """How likely one token of the answer was.
+
+    Attributes:
+        token: Its text.
+        logprob: Natural logarithm of its probability, 0 at most.
+        utf8: Its bytes, which may be part of a character; None where the provider does not give them.
+        top: The likeliest tokens at its place, as many as `top_logprobs` asked for.
+    """
+
+    token: str
+    logprob: float
+    utf8: bytes | None = None
+    top: tuple[TokenLogprob, ...] = ()
+
+
+class Logprobs(Struct, frozen=True, gc=False):
+    """The probabilities of the answer's next tokens."""
+
+    tokens: tuple[TokenLogprob, ...]
 
 
 class Citation(Struct, frozen=True):
@@ -118,12 +144,13 @@ class State(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True, gc=False):
-    """The provider reported an error inside its reply."""
+    """The provider reported an error inside its reply; `retry_after_s` where that says how long to wait, in seconds."""
 
     message: str
     type: str = ""
     code: str = ""
     status: int | None = None
+    retry_after_s: float | None = None
 
 
 class Finished(Struct, frozen=True, gc=False):
@@ -140,6 +167,7 @@ Event = (
     | ReasoningDelta
     | RefusalDelta
     | ToolCallDelta
+    | Logprobs
     | Usage
     | Citation
     | Media

@@ -2,7 +2,8 @@
 
 It yields a `Send`, a `READ`, a `DRAIN` or a `Wait`, and is sent the outcome; between those it yields the events it
 learned, a list for each read. Whatever goes wrong on the wire is thrown in as a `WireError`. Both drivers in
-`transport.py` answer it, so retrying, waiting, truncation and the reading of refusals exist once.
+`transport.py` answer it, so retrying, waiting, truncation and the reading of refusals exist once. What stands around an
+exchange (a cache, a server on this machine) yields a `Do` or a `Join` as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from msgflux_like.dialects import Decoder, Dialect
 from msgflux_like.errors import (
@@ -74,10 +75,24 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
+class Do(Struct, frozen=True):
+    """Call this function; the outcome is what it gives. One that `blocks` must not be called by an event loop."""
+
+    function: Callable[[], Any]
+    blocks: bool
+
+
+class Join(Struct, frozen=True):
+    """Wait for the equal call that is under way, or lead; see `transport.flights`, which has the outcomes."""
+
+    flights: Any
+    key: bytes
+
+
 READ: Final = Read()
 DRAIN: Final = Drain()
 
-Step = Send | Read | Drain | Wait | list[Event]
+Step = Send | Read | Drain | Wait | Do | Join | list[Event]
 
 
 class WireError(Exception):
@@ -146,7 +161,7 @@ def _attempt(
         reading = _Reading(decoder, Replied(facts["request_id"] or "", attempt + 1))
         error = yield from _read(reading, _inflater(head), facts)
     except WireError as failure:
-        error = _unreachable(failure, facts)
+        error = unreachable(failure, facts)
     except (msgspec.DecodeError, EventTooLargeError, zlib.error) as failure:
         error = BadReplyError(f"the reply cannot be read: {failure}", **facts)
     if error is not None and reading is not None and reading.delivered:
@@ -267,6 +282,8 @@ def _refused(head: Head, dialect: Dialect, facts: dict[str, Any]) -> Generator[S
     except (WireError, zlib.error):
         pass  # the status is the news; a body that breaks off is shown as far as it came
     said = dialect.refusal(body[:MAX_REFUSAL_BYTES])
+    if not said.type and (named := head.get(b"x-amzn-errortype")):
+        said = structs.replace(said, type=named.partition(":")[0])  # a URL follows
     should_retry = head.get(b"x-should-retry")
     facts |= {
         "retry_after_s": _retry_after_s(head),
@@ -290,6 +307,8 @@ def _error(said: Failed, status: int, facts: dict[str, Any]) -> APIError:
     if kind is None:
         kind = ServerError if status >= 500 or status < 400 else BadRequestError
     error = kind(said.message, code=said.code or None, type=said.type or None, **facts)
+    if error.retry_after_s is None:
+        error.retry_after_s = said.retry_after_s
     if error.should_retry is None:
         final = said.code in _FINAL_CODES or said.type in _FINAL_CODES
         error.should_retry = not final and (status in (408, 409, 429) or status >= 500)
@@ -303,11 +322,15 @@ _KIND_OF_STATUS: Mapping[int, type[APIError]] = {
     429: RateLimitError,
 }
 _KIND_OF_CODE: Mapping[str, type[APIError]] = {
+    "API_KEY_INVALID": AuthenticationError,  # Google, with status 400
     "context_length_exceeded": ContextLengthError,
     "exceed_context_size_error": ContextLengthError,  # llama.cpp
     "content_filter": ContentFilterError,
     "content_policy_violation": ContentFilterError,
     "data_inspection_failed": ContentFilterError,  # Alibaba
+    "ServiceQuotaExceededException": RateLimitError,  # Amazon, with status 400
+    "ModelErrorException": ServerError,  # 424
+    "ModelTimeoutException": ServerError,  # 408
 }
 # Inside a reply of status 200 the type must tell what the status would have been.
 _STATUS_OF_TYPE: Mapping[str, int] = {
@@ -325,7 +348,8 @@ _STATUS_OF_TYPE: Mapping[str, int] = {
 _FINAL_CODES = {"insufficient_quota", "billing_hard_limit_reached"}  # a status 429 that no waiting mends
 
 
-def _unreachable(failure: WireError, facts: dict[str, Any]) -> APIError:
+def unreachable(failure: WireError, facts: Mapping[str, Any]) -> APIError:
+    """The error for what the driver threw in."""
     if failure.phase is None:
         return APIConnectionError(str(failure), **facts)
     # After the total time there is none left to try again.

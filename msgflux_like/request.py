@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Literal, NoReturn, Protocol, TypedDict
 
 import msgspec
@@ -22,8 +22,14 @@ Check = Literal["error", "warn", "off"]
 OnChange = Literal["record", "refuse"]
 """What to do about a request that cannot be sent exactly as asked."""
 
+ReasoningForm = Literal["effort", "groq", "object", "thinking", "enable_thinking", "template"]
+"""How a host of OpenAI's chat format is told how much to reason; see `dialects._reasoning_forms`."""
+
 Ask = Callable[[], str] | Callable[[], Awaitable[str]]
 """Gives a token, and is asked before every request."""
+
+ApiKey = str | Ask | tuple[str, ...]
+"""A key, what gives one, or for providers whose requests are signed: key id, secret, and a session token if any."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
 
@@ -48,7 +54,9 @@ class Parameters(TypedDict, total=False):
         logprobs: Ask for the log probabilities of the answer's tokens.
         top_logprobs: 0 to 20 alternatives a token; needs `logprobs=True`.
         parallel_tool_calls: Whether one answer may hold several tool calls.
-        reasoning_effort: How much to reason, in the provider's own words ("low", "medium", "high", ...).
+        reasoning_effort: How much to reason: "low", "medium", "high" and what other words the model knows; "none" is
+            not at all.
+        reasoning_budget: The same in tokens, which `max_tokens` counts in; 0 is not at all.
     """
 
     temperature: float | None
@@ -64,12 +72,13 @@ class Parameters(TypedDict, total=False):
     top_logprobs: int | None
     parallel_tool_calls: bool | None
     reasoning_effort: str | None
+    reasoning_budget: int | None
 
 
 class ServedOptions(TypedDict, total=False):
     """What a model of any kind takes; see `models.base.Served`."""
 
-    api_key: str | Ask | None
+    api_key: ApiKey | None
     base_url: str | None
     dialect: str | None
     timeout: Any
@@ -77,6 +86,9 @@ class ServedOptions(TypedDict, total=False):
     http_client: Any
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
+    enable_cache: bool | None
+    cache_size: int | None
+    cache: Any
 
 
 class ModelOptions(ServedOptions, Parameters, total=False):
@@ -91,6 +103,8 @@ class CallOptions(Parameters, total=False):
     tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
     stream_to: Any
     tool_choice: ToolChoice | None
+    api_key: ApiKey | None
+    base_url: str | None
     timeout: Any
     max_retries: int | None
     extra_body: Mapping[str, Any] | None
@@ -102,6 +116,7 @@ class CallOptions(Parameters, total=False):
     delivery: Delivery | None
     validation: Literal["strict", "lax"]
     retries: int
+    use_cache: bool | None
 
 
 class Change(Struct, frozen=True):
@@ -144,6 +159,10 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         named_tool_choice: False where a named tool is not understood: one tool and "required" are sent instead.
         schema_dialects: Dialects in which this server holds any model to a schema, whatever the catalogue knows.
         auto_tool_choice: False where the model cannot choose: "required" is sent, or "none" after a tool's result.
+        reasoning_form: How a chat completion says how much to reason.
+        reasoning_off: Parts of the ids of the models that can do without reasoning, whatever the catalogue lists.
+        encrypted_reasoning: Whether the Responses format's `reasoning.encrypted_content` can be asked for.
+        embeddings_base64: Whether vectors can be asked for as base64 text, in OpenAI's format of embeddings.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -155,6 +174,10 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     named_tool_choice: bool = True
     auto_tool_choice: bool = True
     schema_dialects: tuple[str, ...] = ()
+    reasoning_form: ReasoningForm = "effort"
+    reasoning_off: tuple[str, ...] = ()
+    encrypted_reasoning: bool = False
+    embeddings_base64: bool = False
 
 
 class Secret:
@@ -166,7 +189,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The key itself. Only `transport.py` calls this, when the bytes go out."""
+        """The key itself, for `transport` when the bytes go out, and for `cache.key`, which hashes it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -179,7 +202,7 @@ class Secret:
 class TokenSource:
     """A function that gives a token, asked before every request; it shows what it gives to nobody."""
 
-    __slots__ = ("_ask", "provider")
+    __slots__ = ("__weakref__", "_ask", "provider")
 
     def __init__(self, ask: Ask, provider: str) -> None:
         self._ask = ask
@@ -217,7 +240,9 @@ class TokenSource:
 
 def checked_key(key: Any, provider: str) -> Secret:
     """A key that a header can hold. The error does not show it."""
-    if not isinstance(key, str) or not key.strip() or not key.isascii() or not key.isprintable():
+    if not isinstance(key, str):
+        raise InvalidRequestError(f"the key for {provider} must be a text or a function, not {type(key).__name__}")
+    if not key.strip() or not key.isascii() or not key.isprintable():
         raise InvalidRequestError(
             f"the key for {provider} is empty or holds characters that no header may hold (a line end?)"
         )
@@ -225,7 +250,19 @@ def checked_key(key: Any, provider: str) -> Secret:
 
 
 class Signer(Protocol):
-    """Signs a request with credentials of more than one key, at the moment it goes out."""
+    """Signs a request with credentials of more than one key, at the moment it goes out.
+
+    Attributes:
+        blocks: Whether asking for the credentials may take long: `prepare` is then called in a thread before.
+    """
+
+    @property
+    def blocks(self) -> bool:  # noqa: D102  see Attributes
+        ...
+
+    def prepare(self) -> None:
+        """Get new credentials where the old ones have run out."""
+        ...
 
     def sign(self, http: HttpRequest, now_s: float) -> Mapping[str, str]:
         """The headers to add; `now_s` is in seconds since 1970."""
@@ -243,6 +280,7 @@ class Endpoint(Struct, frozen=True):
         quirks: How the provider differs from its dialect.
         headers: Sent with every request.
         signer: What signs each request, for providers that take no key.
+        query: Put behind every path.
     """
 
     provider: str
@@ -252,6 +290,13 @@ class Endpoint(Struct, frozen=True):
     quirks: Quirks = Quirks()
     headers: Mapping[str, str] = {}
     signer: Signer | None = None
+    query: str = ""
+
+    def url(self, path: str) -> str:
+        """The URL of a path of the dialect."""
+        if not self.query:
+            return self.base_url + path
+        return f"{self.base_url}{path}{'&' if '?' in path else '?'}{self.query}"
 
 
 class AnswerSchema(Struct, frozen=True):
@@ -260,6 +305,22 @@ class AnswerSchema(Struct, frozen=True):
     name: str
     schema: Mapping[str, Any]
     description: str = ""
+
+
+class Knobs(Struct, frozen=True):
+    """How a model can be told to reason, as far as the catalogue says and its host can be told.
+
+    Attributes:
+        reasons: Whether it reasons at all; None where that is not known.
+        switched: Whether reasoning can be turned off without a word for it.
+        efforts: The words for how much, "none" among them where that is one.
+        budget: Least and most tokens, None for a limit that is not known; None as a whole where it takes no number.
+    """
+
+    reasons: bool | None = None
+    switched: bool = False
+    efforts: tuple[str, ...] = ()
+    budget: tuple[int | None, int | None] | None = None
 
 
 class ChatRequest(Struct, frozen=True):
@@ -280,6 +341,7 @@ class ChatRequest(Struct, frozen=True):
         answer_schema: What the provider is to hold the answer to.
         family: Whose opaque state the model can read; see `dialects.state_family`.
         reasoning_field: In which field of a message the model wants its earlier reasoning back, "" for none.
+        knobs: How the model can be told to reason; None where nothing is known of it.
     """
 
     model: str
@@ -296,6 +358,7 @@ class ChatRequest(Struct, frozen=True):
     answer_schema: AnswerSchema | None = None
     family: str = ""
     reasoning_field: str = ""
+    knobs: Knobs | None = None
 
     def place(self, index: int) -> str:
         """What the caller calls the message at `index`, for errors."""
@@ -315,7 +378,7 @@ class Encoded(Struct):
 
 
 class HttpRequest(Struct, frozen=True):
-    """One POST, ready to send. Its repr shows neither the body nor a header's value."""
+    """One request, ready to send. Its repr shows neither the body nor a header's value."""
 
     url: str
     headers: Mapping[str, str]
@@ -324,9 +387,10 @@ class HttpRequest(Struct, frozen=True):
     key: Secret | TokenSource | None = None
     stream: bool = False
     signer: Signer | None = None
+    method: Literal["POST", "GET"] = "POST"
 
     def __repr__(self) -> str:
-        return f"HttpRequest(POST {self.url}, {len(self.body)} bytes)"
+        return f"HttpRequest({self.method} {self.url}, {len(self.body)} bytes)"
 
 
 _encoder = msgspec.json.Encoder()
@@ -335,14 +399,17 @@ _ACCEPT = {True: "text/event-stream", False: "application/json"}
 
 
 def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpRequest:
-    """The bytes to send. `extra_body` adds fields and never replaces one that is set (InvalidRequestError)."""
+    """The bytes to send.
+
+    `extra_body` adds fields, inside the objects of the body, too, and never replaces one (InvalidRequestError).
+    """
     body = encoded.body
     if request.extra_body:
-        if clash := sorted(body.keys() & request.extra_body.keys()):
+        if clash := sorted(_clashes(body, request.extra_body)):
             raise InvalidRequestError(
                 f"extra_body sets {', '.join(clash)}, which the call sets as well: give each field in one place only"
             )
-        body = {**body, **request.extra_body}
+        body = _joined(body, request.extra_body)
     headers = {
         "accept": _ACCEPT[request.stream],
         "content-type": "application/json",
@@ -352,7 +419,7 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
     if request.extra_headers:
         headers |= {name.lower(): value for name, value in request.extra_headers.items()}
     return HttpRequest(
-        url=endpoint.base_url + encoded.path,
+        url=endpoint.url(encoded.path),
         headers=headers,
         body=to_json(body),
         auth=endpoint.auth,
@@ -360,6 +427,21 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
         stream=request.stream,
         signer=endpoint.signer,
     )
+
+
+def _clashes(body: Mapping[str, Any], extra: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """The fields that both set."""
+    for name in body.keys() & extra.keys():
+        if isinstance(body[name], Mapping) and isinstance(extra[name], Mapping):
+            yield from _clashes(body[name], extra[name], f"{place}{name}.")
+        else:
+            yield f"{place}{name}"
+
+
+def _joined(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of both, which differ."""
+    added = sorted(extra.items(), key=lambda field: str(field[0]))  # in whatever order they were given
+    return {**body, **{name: _joined(body[name], item) if name in body else item for name, item in added}}
 
 
 def to_json(body: Any, place: str = "") -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import Generic, Protocol, TypeVar, cast
 
 from msgflux_like.events import Event, Failed, Finished, Usage
 from msgflux_like.request import ChatRequest, Encoded, Quirks
@@ -91,19 +91,40 @@ def state_family(dialect: Dialect, provider: str, model: str) -> str:
     return f"{form}:{next((maker for maker in makers if maker in model.lower()), provider)}"
 
 
-class SseDecoder:
-    """A stream of server-sent events, read by a function that a dialect gives.
+T = TypeVar("T")
 
-    `read(data, events)` appends what one event's data says, and returns True when it is the last one. Some servers
+
+class StreamParser(Protocol[T]):
+    """Bytes of a stream, cut anywhere, to its events; of what sort they are is the stream's form."""
+
+    def feed(self, data: bytes) -> list[T]:
+        """The events that these bytes complete."""
+        ...
+
+    def close(self) -> list[T]:
+        """The body ended: the event that was left over, if it is one."""
+        ...
+
+
+class StreamDecoder(Generic[T]):
+    """A stream of the form that `parser` makes a parser for, read by a function that a dialect gives.
+
+    `read(event, events)` appends what one event says, and returns True when it is the last one. Some servers
     answer a request for a stream with a whole reply: a body that begins with a brace goes to `decode`.
     """
 
-    __slots__ = ("_decode", "_parser", "_read", "_whole", "complete", "ended")
+    __slots__ = ("_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
 
-    def __init__(self, read: Callable[[bytes, list[Event]], bool], decode: Callable[[bytes], list[Event]]) -> None:
+    def __init__(
+        self,
+        parser: Callable[[], StreamParser[T]],
+        read: Callable[[T, list[Event]], bool],
+        decode: Callable[[bytes], list[Event]],
+    ) -> None:
+        self._make = parser
         self._read = read
         self._decode = decode
-        self._parser: Parser | None = None  # made when the first byte shows that it is a stream
+        self._parser: StreamParser[T] | None = None  # made when the first byte shows that it is a stream
         self._whole: list[bytes] = []
         self.complete = False
         self.ended = False
@@ -119,7 +140,7 @@ class SseDecoder:
                 return []
             if not data.strip():
                 return []
-            parser = self._parser = Parser()
+            parser = self._parser = self._make()
         return self._events(parser.feed(data))
 
     def close(self) -> list[Event]:
@@ -133,10 +154,10 @@ class SseDecoder:
             return self._decode(b"".join(self._whole))
         return []
 
-    def _events(self, payloads: list[bytes]) -> list[Event]:
+    def _events(self, found: list[T]) -> list[Event]:
         events: list[Event] = []
-        for data in payloads:
-            if self._read(data, events):
+        for each in found:
+            if self._read(each, events):
                 self.ended = self.complete = True
                 break
             if events and type(events[-1]) is Failed:
@@ -147,6 +168,15 @@ class SseDecoder:
                 if type(event) in _EVIDENCE:
                     self.complete = True
         return events
+
+
+class SseDecoder(StreamDecoder[bytes]):
+    """A stream of server-sent events: `read` is given the data of each."""
+
+    __slots__ = ()
+
+    def __init__(self, read: Callable[[bytes, list[Event]], bool], decode: Callable[[bytes], list[Event]]) -> None:
+        super().__init__(Parser, read, decode)
 
 
 _EVIDENCE = {Finished, Usage}  # with the end mark, what shows that an answer is whole

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
 
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.events import Failed
+from msgflux_like.events import Failed, Logprobs, TokenLogprob
 from msgflux_like.request import REASONING_TEXT, Change, ChatRequest, Quirks, ToolChoice
-from msgflux_like.shapes import as_mapping
+from msgflux_like.shapes import as_list, as_mapping
 
 EMPTY_SCHEMA: Final[Mapping[str, Any]] = {"type": "object", "properties": {}}
 """The parameters of a function that names none, for dialects that demand them."""
@@ -67,6 +67,31 @@ def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirk
         )
 
 
+def note_unknown(message: Mapping[str, Any], known: frozenset[str], place: str, changes: list[Change]) -> None:
+    """Record the fields of a message that a dialect which refuses unknown ones has to leave out."""
+    changes.extend(
+        Change("dropped", f"{place}.{name}", "a message has no such field here")
+        for name in message
+        if name not in known and message[name] is not None
+    )
+
+
+def effort_word(fields: dict[str, Any], dialect: str) -> str | None:
+    """How much to reason, taken out of `fields`, in a dialect that takes words alone; no tokens at all are "none"."""
+    effort, budget = fields.pop("reasoning_effort", None), fields.pop("reasoning_budget", None)
+    if budget:
+        raise UnsupportedError(f"reasoning_budget: {dialect} takes no number of tokens. Give a reasoning_effort")
+    return "none" if budget == 0 else effort
+
+
+def system_role(role: str, place: str, changes: list[Change]) -> str:
+    """The role, in a dialect that has no developers: what they say is a system text, and that is recorded."""
+    if role != "developer":
+        return role
+    changes.append(Change("renamed", f"{place}.role", "developer texts are system texts here"))
+    return "system"
+
+
 def own_state(
     message: Mapping[str, Any], request: ChatRequest, place: str, changes: list[Change]
 ) -> dict[int, list[tuple[str, Any]]]:
@@ -86,6 +111,28 @@ def own_state(
         Change("dropped", f"{place}.provider_state", f"state of {family}, which this model cannot read")
         for family in sorted(foreign)
     )
+    return found
+
+
+def reasoning_text(message: Mapping[str, Any]) -> str:
+    """What the model thought before an earlier answer, where that was kept as plain text; whoever the model was."""
+    kept = message.get("provider_state") or ()
+    return "".join(entry["raw"] for entry in kept if entry["family"] == REASONING_TEXT)
+
+
+def with_state(
+    pieces: Sequence[Sequence[Any]], state: Mapping[int, list[tuple[str, Any]]], place: str, changes: list[Change]
+) -> list[Any]:
+    """The pieces of an answer in one list, and before each the state of `own_state` that belongs there, as it came.
+
+    State that nothing follows is dropped, and recorded: an answer that was cut short, or emptied since.
+    """
+    found: list[Any] = []
+    for index, piece in enumerate(pieces):
+        found += [raw for _, raw in state.get(index, ())]
+        found += piece
+    if any(after >= len(pieces) for after in state):
+        changes.append(Change("dropped", f"{place}.provider_state", "state that nothing follows, which is refused"))
     return found
 
 
@@ -115,6 +162,21 @@ def prefill_text(request: ChatRequest, quirks: Quirks) -> str:
             f"Ask for the beginning in the system prompt instead"
         )
     return request.prefill
+
+
+def logprobs(tokens: Sequence[Any]) -> Logprobs:
+    """OpenAI's list of tokens and their probabilities; each may have alternatives of the same form."""
+    return Logprobs(tuple(_token(as_mapping(token)) for token in tokens))
+
+
+def _token(fields: Mapping[str, Any]) -> TokenLogprob:
+    utf8 = fields.get("bytes")
+    return TokenLogprob(
+        str(fields.get("token") or ""),
+        float(fields.get("logprob") or 0.0),
+        None if utf8 is None else bytes(utf8),
+        tuple(_token(as_mapping(other)) for other in as_list(fields.get("top_logprobs"))),
+    )
 
 
 def failure_in(body: bytes) -> Failed:

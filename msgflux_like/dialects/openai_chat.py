@@ -12,13 +12,16 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects import SseDecoder
+from msgflux_like.dialects import SseDecoder, _reasoning_forms
 from msgflux_like.dialects._common import (
     failure_from,
     failure_in,
     json_text,
+    logprobs,
     offered_tools,
+    own_state,
     prefill_text,
+    reasoning_text,
     refuse_parameters,
 )
 from msgflux_like.events import (
@@ -35,7 +38,7 @@ from msgflux_like.events import (
     ToolCallDelta,
     Usage,
 )
-from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
+from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -46,6 +49,7 @@ FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
     "eos": "stop",  # together
     "length": "length",
+    "model_length": "length",  # mistral
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
@@ -63,13 +67,15 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if quirks.refuses:
         refuse_parameters(request, frozenset(), quirks, "this provider")
     changes: list[Change] = []
-    messages = list(request.messages)
+    messages = [
+        _returned(message, request, request.place(index), changes) if "provider_state" in message else message
+        for index, message in enumerate(request.messages)
+    ]
     prefill = prefill_text(request, quirks) if request.prefill else ""
     if prefill:
         messages.append({"role": "assistant", "content": prefill})
     body: dict[str, Any] = {"model": request.model, "messages": messages, **request.parameters}
-    if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
-        body[quirks.max_tokens_field] = body.pop("max_tokens")
+    _rename(body, request, quirks, changes)
     if request.tools:
         tools, choice = offered_tools(request, quirks, changes)
         body["tools"] = list(tools)
@@ -89,7 +95,41 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     return Encoded("/chat/completions", body, changes=tuple(changes), prefill="" if repeated else prefill)
 
 
+def _rename(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
+    """Put the parameters that the provider calls otherwise under its own names."""
+    if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
+        body[quirks.max_tokens_field] = body.pop("max_tokens")
+    if "reasoning_effort" in body or "reasoning_budget" in body:
+        effort, budget = body.pop("reasoning_effort", None), body.pop("reasoning_budget", None)
+        body |= _reasoning_forms.told(request, effort, budget, quirks.reasoning_form, changes)
+
+
+def _returned(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> dict[str, Any]:
+    """An earlier answer with what its provider wants back, each in the field that it came in."""
+    sent = {name: value for name, value in message.items() if name != "provider_state"}
+    details: list[Any] = []
+    calls: list[dict[str, Any]] = list(message.get("tool_calls") or ())
+    for after, entries in sorted(own_state(message, request, place, changes).items()):
+        for kind, raw in entries:
+            if kind == _CALL_EXTRA and calls:
+                index = min(after - bool(message.get("content")), len(calls) - 1)
+                calls[index] = {**calls[index], "extra_content": raw}
+            elif kind == "reasoning_details":
+                details.append(raw)
+            elif kind == "extra_content":
+                sent[kind] = raw
+    if calls:
+        sent["tool_calls"] = calls
+    if details:
+        sent["reasoning_details"] = details
+    elif request.reasoning_field and (text := reasoning_text(message)):
+        sent.setdefault(request.reasoning_field, text)
+    return sent
+
+
 # ------------------------------------------------------------------------------------------------------------ reply
+
+_CALL_EXTRA: Final = "tool_call.extra_content"
 
 
 class _Function(Struct, gc=False):
@@ -102,6 +142,7 @@ class _ToolCall(Struct, gc=False):
     id: str | None = None
     function: _Function | None = None
     custom: Any = None  # {"name", "input"} of a custom tool
+    extra_content: Any = None  # Google's signature
 
 
 class _Message(Struct, gc=False):
@@ -122,6 +163,7 @@ class _Choice(Struct, gc=False):
     message: _Message | None = None
     delta: _Message | None = None
     finish_reason: str | None = None
+    logprobs: Any = None
 
 
 class _Details(Struct, gc=False):
@@ -139,6 +181,7 @@ class _Usage(Struct, gc=False):
     completion_tokens_details: _Details | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     cached_tokens: int | None = None  # Moonshot, Together
+    num_cached_tokens: int | None = None  # Mistral
     cache_read_input_tokens: int | None = None  # Databricks
     cost: Any = None  # OpenRouter: US dollars; Perplexity: a table with total_cost
     cost_in_usd_ticks: int | None = None  # xAI: 10^10 to the dollar
@@ -148,7 +191,9 @@ class _Groq(Struct, gc=False):
     usage: _Usage | None = None
 
 
-class _Reply(Struct, gc=False):
+class Reply(Struct, gc=False):
+    """A whole reply, or a streamed chunk of one."""
+
     id: str | None = None
     model: str | None = None
     choices: list[_Choice] | None = None
@@ -160,45 +205,53 @@ class _Reply(Struct, gc=False):
     x_groq: _Groq | None = None
 
 
-_decoder = msgspec.json.Decoder(_Reply)
+_decoder = msgspec.json.Decoder(Reply)
+_GROWING: Final = {"text", "summary"}
 
 
 def decode(body: bytes) -> list[Event]:
     """See `Dialect`."""
-    events: list[Event] = []
-    reply = _decoder.decode(body)
-    if not reply.choices and not reply.error:
-        raise msgspec.ValidationError("it has no `choices`, or none in them")
-    _Reader(streamed=False).take(reply, events)
-    return events
+    return Reader(streamed=False).whole(body)
 
 
 def decoder() -> SseDecoder:
     """See `Dialect`."""
-    return SseDecoder(_Reader(streamed=True).read, decode)
+    return SseDecoder(Reader(streamed=True).read, decode)
 
 
-class _Reader:
+class Reader:
     """Reads the chunks of one reply; knows which pieces of tool calls belong together."""
 
-    __slots__ = ("_begun", "_cited", "_ids", "_key_of_index", "_streamed")
+    __slots__ = ("_begun", "_cited", "_details", "_ids", "_key_of_index", "_streamed")
 
     def __init__(self, *, streamed: bool) -> None:
         self._streamed = streamed
         self._begun = False
         self._cited = 0
+        self._details: list[Any] = []  # of a stream, until it ends: the pieces of one have its index
         self._ids: list[str] = []  # of the calls so far; a call's place here is its key
         self._key_of_index: dict[int, int] = {}
+
+    def whole(self, body: bytes) -> list[Event]:
+        """A reply that came in one piece."""
+        reply = _decoder.decode(body)
+        if not reply.choices and not reply.error:
+            raise msgspec.ValidationError("it has no `choices`, or none in them")
+        events: list[Event] = []
+        self.take(reply, events)
+        events.extend(self._collected())
+        return events
 
     def read(self, data: bytes, events: list[Event]) -> bool:
         """One event's data; True for the end mark."""
         if data == b"[DONE]":
+            events.extend(self._collected())
             return True
         if data:
             self.take(_decoder.decode(data), events)
         return False
 
-    def take(self, reply: _Reply, events: list[Event]) -> None:
+    def take(self, reply: Reply, events: list[Event]) -> None:
         """A whole reply and a streamed chunk have the same shape: one says `message` where the other says `delta`.
 
         Only the first choice is read: no parameter of ours asks for more.
@@ -212,6 +265,8 @@ class _Reader:
             message = (choice.delta or choice.message) if self._streamed else (choice.message or choice.delta)
             if message is not None:
                 self._said(message, events)
+            if choice.logprobs:
+                events.extend(_weighed(choice.logprobs))
         if reply.citations:
             events.extend(self._sources(reply.citations, reply.search_results or []))
         if (usage := reply.usage or (reply.x_groq.usage if reply.x_groq else None)) is not None:
@@ -219,6 +274,7 @@ class _Reader:
         if reply.error:
             events.append(failure_from({"error": reply.error, "status_code": reply.status_code}))
         elif choice is not None and choice.finish_reason:
+            events.extend(self._collected())
             events.append(Finished(FINISH.get(choice.finish_reason, "unknown"), choice.finish_reason))
 
     def _said(self, message: _Message, events: list[Event]) -> None:
@@ -229,13 +285,25 @@ class _Reader:
             if content:
                 events.append(TextDelta(content))
         elif content:
-            events.extend(_parts(content))
+            events.extend(self.parts(content))
         if message.refusal:
             events.append(RefusalDelta(message.refusal))
         for call in message.tool_calls or ():
             events.extend(self._called(call))
-        if message.annotations or message.images or message.audio or message.reasoning_details or message.extra_content:
+        if message.reasoning_details:
+            self._details += message.reasoning_details
+        if message.annotations or message.images or message.audio or message.extra_content:
             events.extend(_attachments(message))
+
+    def _collected(self) -> Iterator[Event]:
+        """The `reasoning_details`, which go back whole and in their order, as they came."""
+        details, self._details = self._details, []
+        for detail in _merged(details) if self._streamed else details:
+            yield State("reasoning_details", detail)
+
+    def parts(self, content: Any) -> Iterator[Event]:
+        """Content that is no text."""
+        return _parts(content)
 
     def _called(self, call: _ToolCall) -> Iterator[Event]:
         """A piece of a call. A new call begins with a new index, or with another id that comes with a name.
@@ -259,6 +327,8 @@ class _Reader:
             self._key_of_index[call.index or 0] = key
         elif not self._ids[key]:
             self._ids[key] = id_
+        if call.extra_content is not None:
+            yield State(_CALL_EXTRA, call.extra_content)
         arguments = function.arguments
         text = arguments if isinstance(arguments, str) else "" if arguments is None else json_text(arguments)
         yield ToolCallDelta(key, id_, name, text)
@@ -307,10 +377,33 @@ def _attachments(message: _Message) -> Iterator[Event]:
         yield Media("audio", str(audio["data"]))
     if audio.get("transcript"):
         yield TextDelta(str(audio["transcript"]))
-    for detail in message.reasoning_details or ():
-        yield State("reasoning_details", detail)
     if message.extra_content is not None:
         yield State("extra_content", message.extra_content)
+
+
+def _merged(details: list[Any]) -> list[Any]:
+    """Pieces of one text or summary (same type, same index) as one, as OpenRouter's streams want to be read."""
+    found: list[dict[str, Any]] = []
+    known: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for detail in details:
+        piece = as_mapping(detail)
+        key = (piece.get("type"), piece.get("index"))
+        whole = known.get(key)
+        if whole is None or key[1] is None or not (piece.keys() & _GROWING or "signature" in piece):
+            whole = known[key] = {}
+            found.append(whole)
+        for name, value in piece.items():
+            grows = name in _GROWING and isinstance(value, str) and isinstance(whole.get(name), str)
+            if grows:
+                whole[name] += value
+            elif value is not None or name not in whole:
+                whole[name] = value
+    return found
+
+
+def _weighed(given: Any) -> Iterator[Event]:
+    if tokens := as_list(as_mapping(given).get("content")):
+        yield logprobs(tokens)
 
 
 def _thoughts(details: list[Any] | None) -> str:
@@ -321,7 +414,7 @@ def _thoughts(details: list[Any] | None) -> str:
 
 
 def _tokens(usage: _Usage) -> Usage:
-    """Providers name the cache in six ways. xAI counts reasoning beside the completion instead of inside."""
+    """Providers name the cache in seven ways. xAI counts reasoning beside the completion instead of inside."""
     prompt = usage.prompt_tokens_details or usage.prompt_token_details or _Details()
     reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
     cached = next(
@@ -331,6 +424,7 @@ def _tokens(usage: _Usage) -> Usage:
                 prompt.cached_tokens,
                 usage.prompt_cache_hit_tokens,
                 usage.cached_tokens,
+                usage.num_cached_tokens,
                 usage.cache_read_input_tokens,
             )
             if count is not None

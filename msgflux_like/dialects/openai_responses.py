@@ -6,58 +6,32 @@ Source: https://platform.openai.com/docs/api-reference/responses. Nothing is kep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
-
-from msgflux_like.dialects import SseDecoder
 from msgflux_like.dialects._common import (
     EMPTY_SCHEMA,
-    failure_from,
     failure_in,
-    json_text,
     offered_tools,
+    own_state,
     prefill_text,
     refuse_parameters,
     unsupported_part,
+    with_state,
 )
-from msgflux_like.events import (
-    Citation,
-    Event,
-    Finished,
-    FinishReason,
-    Media,
-    ReasoningDelta,
-    RefusalDelta,
-    ServerTool,
-    Started,
-    State,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from msgflux_like.dialects._responses_reply import decode, decoder
+from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
-from msgflux_like.shapes import as_list, as_mapping
+from msgflux_like.shapes import as_mapping
+
+__all__ = ["AUTH", "HEADERS", "STATE", "decode", "decoder", "encode", "refusal"]
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_responses", ())
 
-# The status, or the reason of an incomplete one. A completed reply with calls in it ends with `tool_calls`.
-FINISH: Final[Mapping[str, FinishReason]] = {
-    "completed": "stop",
-    "complete": "stop",  # xAI and Azure, now and then
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-    "cancelled": "error",
-}
-
 refusal = failure_in
 
-
-# ---------------------------------------------------------------------------------------------------------- request
 
 _NO_WORDS: Final = frozenset({"stop", "seed", "top_k", "presence_penalty", "frequency_penalty"})
 _RENAMED: Final = {"max_tokens": "max_output_tokens"}
@@ -67,10 +41,12 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     """See `Dialect`. Every message becomes an input item; a message with calls, or a tool's, becomes one for each."""
     refuse_parameters(request, _NO_WORDS, quirks, "the Responses format")
     changes: list[Change] = []
-    items = [item for index, message in enumerate(request.messages) for item in _items(message, request.place(index))]
+    items: list[dict[str, Any]] = []
+    for index, message in enumerate(request.messages):
+        items += _with_reasoning(message, request, request.place(index), changes)
     if prefill := prefill_text(request, quirks):
         items.append(_answer(prefill))
-    body: dict[str, Any] = {"model": request.model, "input": items, **_parameters(request.parameters)}
+    body: dict[str, Any] = {"model": request.model, "input": items, **_parameters(request, quirks)}
     if "store" not in request.extra_body:
         body["store"] = False
     tools, choice = offered_tools(request, quirks, changes)
@@ -89,13 +65,49 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     return Encoded("/responses", body, changes=tuple(changes), prefill=prefill)
 
 
-def _parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {_RENAMED.get(name, name): value for name, value in given.items()}
-    if (effort := fields.pop("reasoning_effort", None)) is not None:
+def _parameters(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
+    """How much to reason is a field of `reasoning`. A summary of it is not asked for: OpenAI wants an ID card first."""
+    fields = {_RENAMED.get(name, name): value for name, value in request.parameters.items()}
+    effort, budget = fields.pop("reasoning_effort", None), fields.pop("reasoning_budget", None)
+    if budget:
+        raise UnsupportedError(
+            "reasoning_budget: the Responses format takes no number of tokens. Give a reasoning_effort instead"
+        )
+    if budget == 0:
+        effort = "none"
+    if effort is not None:
         fields["reasoning"] = {"effort": effort}
-    if fields.pop("logprobs", None):
-        fields["include"] = ["message.output_text.logprobs"]
+    include = ["message.output_text.logprobs"] if fields.pop("logprobs", None) else []
+    if _is_to_come_back(request, quirks, effort):
+        include.append("reasoning.encrypted_content")
+    if include:
+        fields["include"] = include
     return fields
+
+
+def _is_to_come_back(request: ChatRequest, quirks: Quirks, effort: str | None) -> bool:
+    """Whether the reply is to hold its reasoning, encrypted, for the next request: nobody else keeps it."""
+    if not quirks.encrypted_reasoning or "include" in request.extra_body or request.extra_body.get("store"):
+        return False
+    return effort != "none" and (effort is not None or (request.knobs is not None and request.knobs.reasons is True))
+
+
+def _with_reasoning(
+    message: Message, request: ChatRequest, place: str, changes: list[Change]
+) -> Iterable[dict[str, Any]]:
+    """The items of a message, each behind the reasoning that led to it: the API refuses the one without the other."""
+    if not message.get("provider_state"):
+        return _items(message, place)
+    state = own_state(message, request, place, changes)
+    said = bool(message.get("content")) or bool(message.get("tool_calls"))
+    pieces = [[item] for item in _items(message, place)] if said else []
+    items = with_state(pieces, state, place, changes)
+    return [_sent_back(item) if item.get("type") == "reasoning" else item for item in items] or _items(message, place)
+
+
+def _sent_back(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as input; the status is of the reply."""
+    return {name: value for name, value in item.items() if name != "status"}
 
 
 def _items(message: Message, place: str) -> Iterator[dict[str, Any]]:
@@ -161,274 +173,3 @@ def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     if tool.get("type") != "function" or "function" not in tool:
         return tool
     return {"type": "function", "parameters": EMPTY_SCHEMA, "strict": False, **tool["function"]}
-
-
-# ------------------------------------------------------------------------------------------------------------ reply
-
-
-class _InputDetails(Struct, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _OutputDetails(Struct, gc=False):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
-    cost: float | None = None  # OpenRouter: US dollars
-    cost_in_usd_ticks: int | None = None  # xAI: 10^10 to the dollar
-
-
-class _Incomplete(Struct, gc=False):
-    reason: str | None = None
-
-
-class _Response(Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    status: str | None = None
-    output: list[Any] | None = None  # items of more than twenty kinds
-    usage: _Usage | None = None
-    incomplete_details: _Incomplete | None = None
-    error: Any = None
-
-
-class _Event(Struct, gc=False):
-    """One event of a stream, of any kind; the JSON names its type, and not every server sends the `event:` line."""
-
-    type: str = ""
-    delta: Any = None
-    output_index: int | None = None  # llama.cpp leaves it out
-    item_id: str | None = None
-    item: Any = None
-    annotation: Any = None
-    response: _Response | None = None
-    error: Any = None
-    message: Any = None  # of an `error` event, which has its fields at the top or in `error`
-    code: Any = None
-
-
-class _Item(Struct, gc=False):
-    """What has been said of one output item, so that its repetitions add what is missing and nothing twice."""
-
-    key: int
-    kind: str = ""
-    id: str = ""
-    said: dict[str, list[str]] = {}  # by channel; parts are not told apart, because some servers miscount them
-    cited: int = 0
-    named: bool = False  # a call's id and name
-    closed: bool = False  # what has no pieces: server tools, images, encrypted reasoning
-
-
-_response_decoder = msgspec.json.Decoder(_Response)
-_event_decoder = msgspec.json.Decoder(_Event)
-
-# What a delta adds to, and the kind of item it can only be of.
-_CHANNEL: Final[Mapping[str, tuple[str, str]]] = {
-    "response.output_text.delta": ("text", "message"),
-    "response.refusal.delta": ("refusal", "message"),
-    "response.reasoning_text.delta": ("reasoning", "reasoning"),
-    "response.reasoning_summary_text.delta": ("summary", "reasoning"),
-    "response.function_call_arguments.delta": ("arguments", "function_call"),
-    "response.custom_tool_call_input.delta": ("arguments", "custom_tool_call"),
-}
-_EVENT: Final[Mapping[str, Callable[[str], Event]]] = {
-    "text": TextDelta,
-    "refusal": RefusalDelta,
-    "reasoning": ReasoningDelta,
-    "summary": ReasoningDelta,
-}
-_WHOLE: Final = {"response.completed", "response.incomplete"}
-_LAST: Final = {*_WHOLE, "response.failed"}
-_CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
-
-
-def decode(body: bytes) -> list[Event]:
-    """See `Dialect`."""
-    response = _response_decoder.decode(body)
-    if response.output is None and response.status is None and not response.error:
-        raise msgspec.ValidationError("it has neither `output` nor `status`")
-    return list(_Reader().end(response))
-
-
-def decoder() -> SseDecoder:
-    """See `Dialect`."""
-    return SseDecoder(_Reader().read, decode)
-
-
-class _Reader:
-    """Reads the events of one reply. Deltas come first, then the same in whole parts, whole items and a whole response.
-
-    Any of them may be missing, and an item's id may change on the way (Azure, GitHub Copilot), so each repetition
-    is compared with what was said under its `output_index`.
-    """
-
-    __slots__ = ("_called", "_items", "_last")
-
-    def __init__(self) -> None:
-        self._items: dict[int | str, _Item] = {}
-        self._last: int | str = ""
-        self._called = False
-
-    def read(self, data: bytes, events: list[Event]) -> bool:
-        """One event's data; True for the last one."""
-        if data == b"[DONE]":
-            return True
-        if not data.strip():
-            return False
-        event = _event_decoder.decode(data)
-        known = _CHANNEL.get(event.type)
-        if known is None:
-            events.extend(self._other(event))
-        elif event.delta and isinstance(event.delta, str):
-            channel, kind = known
-            events.append(self._said(self._item(event, kind), channel, event.delta))
-        return event.type in _WHOLE
-
-    def _other(self, event: _Event) -> Iterator[Event]:
-        match event.type:
-            case "response.output_item.added":
-                item = self._item(event)
-                if item.kind in _CALLS:
-                    yield self._call(item, event.item)
-            case "response.output_item.done":
-                yield from self._rest(self._item(event), as_mapping(event.item))
-            case "response.output_text.annotation.added":
-                self._item(event).cited += 1
-                yield _citation(event.annotation)
-            case "response.created" if event.response is not None:
-                yield Started(event.response.id or "", event.response.model or "")
-            case _ if event.type in _LAST and event.response is not None:
-                yield from self.end(event.response, event.type.removeprefix("response."))
-            case _ if event.type == "error" or (not event.type and event.error):
-                yield failure_from({"error": event.error or {"message": event.message, "code": event.code}})
-            case _:
-                pass
-
-    def end(self, response: _Response, status: str = "") -> Iterator[Event]:
-        """The response as it is in the end: all there is of a whole reply, and what a stream has left to say."""
-        yield Started(response.id or "", response.model or "")
-        for item, raw in self._pairs([as_mapping(raw) for raw in response.output or ()]):
-            yield from self._rest(item, raw)
-        if response.usage is not None:
-            yield _tokens(response.usage)
-        raw_reason = (response.incomplete_details and response.incomplete_details.reason) or response.status or status
-        if response.error or raw_reason == "failed":
-            yield failure_from({"error": response.error or {}})
-        else:
-            reason: FinishReason = FINISH.get(raw_reason, "unknown")
-            yield Finished("tool_calls" if reason == "stop" and self._called else reason, raw_reason)
-
-    def _item(self, event: _Event, kind: str = "") -> _Item:
-        """The item an event speaks of: by its place in the output, else by its id, else the one begun last."""
-        raw = as_mapping(event.item)
-        place = event.output_index
-        if place is None:
-            place = event.item_id or str(raw.get("id") or "") or self._last
-        item = self._items.get(place)
-        if item is None:
-            item = self._items[place] = _Item(len(self._items), kind, event.item_id or "")
-            self._last = place
-        if raw:
-            item.kind = str(raw.get("type") or "") or item.kind
-            item.id = str(raw.get("id") or "") or item.id
-        return item
-
-    def _pairs(self, raws: list[Mapping[str, Any]]) -> list[tuple[_Item, Mapping[str, Any]]]:
-        """Each item of the final output with the one of the stream: by id, else in order among those of its kind.
-
-        Not by place: servers leave items out of the final output that had a place in the stream.
-        """
-        open_items = list(self._items.values())
-        pairs: dict[int, _Item] = {}
-        for same in (_same_id, _same_kind):
-            for place, raw in enumerate(raws):
-                if place not in pairs and (item := next((item for item in open_items if same(item, raw)), None)):
-                    pairs[place] = item
-                    open_items.remove(item)
-        for place in range(len(raws)):
-            if place not in pairs:
-                pairs[place] = self._items[f"final {place}"] = _Item(len(self._items))
-        return [(pairs[place], raw) for place, raw in enumerate(raws)]
-
-    def _rest(self, item: _Item, raw: Mapping[str, Any]) -> Iterator[Event]:
-        """What a whole item says beyond what was said of it."""
-        kind = raw.get("type")
-        if kind == "message":
-            yield from self._message(item, raw)
-        elif kind == "reasoning":
-            yield from self._missing(item, "summary", _joined(raw.get("summary"), "text"))
-            yield from self._missing(item, "reasoning", _joined(raw.get("content"), "text"))
-            if raw.get("encrypted_content") and not item.closed:
-                item.closed = True
-                yield State("reasoning", raw)
-        elif kind in _CALLS:
-            if not item.named:
-                yield self._call(item, raw)
-            written = raw.get(_CALLS[kind]) or ""
-            yield from self._missing(item, "arguments", written if isinstance(written, str) else json_text(written))
-        elif not item.closed:
-            item.closed = True
-            if kind == "image_generation_call" and raw.get("result"):
-                yield Media("image", str(raw["result"]), media_type=f"image/{raw.get('output_format') or 'png'}")
-            yield ServerTool(str(kind or ""), raw)
-
-    def _message(self, item: _Item, raw: Mapping[str, Any]) -> Iterator[Event]:
-        parts = raw.get("content")
-        yield from self._missing(item, "text", _joined(parts, "text"))
-        yield from self._missing(item, "refusal", _joined(parts, "refusal"))
-        notes = [note for part in as_list(parts) for note in as_list(as_mapping(part).get("annotations"))]
-        yield from (_citation(note) for note in notes[item.cited :])
-        item.cited = max(item.cited, len(notes))
-
-    def _call(self, item: _Item, raw: Mapping[str, Any]) -> Event:
-        item.named = self._called = True
-        return ToolCallDelta(item.key, str(raw.get("call_id") or raw.get("id") or ""), str(raw.get("name") or ""))
-
-    def _said(self, item: _Item, channel: str, text: str) -> Event:
-        item.said.setdefault(channel, []).append(text)
-        make = _EVENT.get(channel)
-        return make(text) if make is not None else ToolCallDelta(item.key, arguments=text)
-
-    def _missing(self, item: _Item, channel: str, whole: str) -> Iterator[Event]:
-        """The end of `whole` that was not streamed. One that was streamed differently stays as it was streamed."""
-        said = "".join(item.said.get(channel, ()))
-        if len(whole) > len(said) and whole.startswith(said):
-            yield self._said(item, channel, whole[len(said) :])
-
-
-def _same_id(item: _Item, raw: Mapping[str, Any]) -> bool:
-    return bool(item.id) and item.id == raw.get("id")
-
-
-def _same_kind(item: _Item, raw: Mapping[str, Any]) -> bool:
-    return item.kind == raw.get("type")
-
-
-def _joined(parts: Any, field: str) -> str:
-    return "".join(str(as_mapping(part).get(field) or "") for part in as_list(parts))
-
-
-def _citation(note: Any) -> Citation:
-    source = as_mapping(note)
-    return Citation(str(source.get("url") or ""), str(source.get("title") or source.get("filename") or ""), raw=note)
-
-
-def _tokens(usage: _Usage) -> Usage:
-    given = usage.input_tokens_details or _InputDetails()
-    cost = usage.cost if usage.cost_in_usd_ticks is None else usage.cost_in_usd_ticks / 1e10
-    return Usage(
-        input=usage.input_tokens,
-        output=usage.output_tokens,
-        cached_input=given.cached_tokens,
-        cache_write=given.cache_write_tokens,
-        reasoning=usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else None,
-        total=usage.total_tokens,
-        cost=cost,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -50,6 +51,27 @@ _OPENAI: Final = Subset(
 # constraints but `minItems` of 0 or 1.
 _ANTHROPIC: Final = Subset(keywords=frozenset({"minItems"}), formats=_FORMATS | {"uri"}, recursion=False, least_items=1)
 
+# https://docs.mistral.ai/capabilities/structured-output/custom_structured_output names no constraint that is kept to.
+_MISTRAL: Final = Subset(recursion=False)
+
+# https://docs.cohere.com/docs/structured-outputs: no ranges, no lengths, and `pattern` without anchors.
+_COHERE: Final = Subset(formats=frozenset({"date-time", "date", "time", "uuid"}), recursion=False)
+
+# https://ai.google.dev/gemini-api/docs/structured-output#json_schema_support: what is not listed there is ignored, and
+# a schema may refer to itself only where a property may be left out.
+_GEMINI: Final = Subset(
+    keywords=frozenset({"minimum", "maximum", "minItems", "maxItems"}),
+    formats=frozenset({"date-time", "date", "time"}),
+    recursion=False,
+)
+
+# A grammar is made of it: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md. It takes any schema,
+# `pattern` only with both anchors, and closed objects are what small models fill in best.
+_OLLAMA: Final = Subset(
+    keywords=frozenset({"minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum"}),
+    formats=frozenset({"date-time", "date", "time", "uuid"}),
+)
+
 ANY: Final = Subset(strict=False)
 """For a forced tool that is not strict, and for a schema in the prompt."""
 
@@ -57,5 +79,19 @@ NATIVE: Final[Mapping[str, Subset]] = {
     "openai_chat": _OPENAI,
     "openai_responses": _OPENAI,
     "anthropic_messages": _ANTHROPIC,
+    "bedrock_anthropic": _ANTHROPIC,
+    "vertex_anthropic": _ANTHROPIC,
+    # https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html: the same limits
+    "bedrock_converse": _ANTHROPIC,
+    "gemini": _GEMINI,
+    "mistral": _MISTRAL,
+    "cohere_v2": _COHERE,
+    "ollama_chat": _OLLAMA,
 }
 """The dialects that can hold an answer to a schema."""
+
+ALONE: Final[Mapping[str, re.Pattern[str]]] = {
+    "cohere_v2": re.compile(""),
+    "gemini": re.compile(r"gemini-[12]\b"),
+}
+"""Those that cannot do so where tools are offered, too; and for which models, by a part of their ids."""

@@ -282,6 +282,24 @@ def test_tools_go_together_with_a_type_and_a_call_comes_first(provider, model_of
         assert second.parsed == EVENT
 
 
+@pytest.mark.parametrize(
+    ("path", "beside", "alone"),
+    [
+        ("google/gemini-2.5-flash", "tool", "native"),
+        ("google/gemini-3.1-pro-preview", "native", "native"),
+        ("cohere/command-a-03-2025", "tool", "native"),
+        ("openai/gpt-4o", "native", "native"),
+    ],
+)
+def test_where_a_schema_does_not_go_with_tools_a_tool_is_the_answer(path, beside, alone, monkeypatch):
+    add = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+    schema = {"type": "object", "title": "Sum", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+    model = mf.Model.chat_completion(path, api_key="sk-x")
+    body = model.plan("2 + 3?", generation_schema=schema, tool_schemas=[add]).body
+    assert ("Sum" in json.dumps(body["tools"])) is (beside == "tool")
+    assert ("tools" not in model.plan("2 + 3?", generation_schema=schema).body) is (alone == "native")
+
+
 def test_with_tools_one_of_them_or_the_answer_is_required(provider, model_of):
     server = provider(chat_call(TEXT))
     model_of(server)("What?", generation_schema=Event, tool_schemas=[TOOL], delivery="tool")
