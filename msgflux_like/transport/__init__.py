@@ -1,13 +1,14 @@
-"""The only package that touches the network: connections, the drivers that answer an exchange, one GET.
+"""The only package that touches the network: connections, the drivers that answer an exchange, one request.
 
 clock.py        the time limits of a call
 http_client.py  the only file that imports the HTTP client: connecting, requests, its exceptions
 connections.py  which connection a request takes, and one reply on it
+interception.py a reply, and who may stand in between, for tests
 drivers.py      an exchange, answered from a thread or from an event loop
 together.py     several functions or coroutines at once
 push.py         a stream handed to a callback from a thread or a task of its own
 handlers.py     a stream's events handled one by one by an object with state
-fetch.py        one GET, for the data that the library keeps
+fetch.py        one GET or POST: the data that the library keeps, services on this machine
 """
 
 from msgflux_like.transport.clock import Timeouts

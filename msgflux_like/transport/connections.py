@@ -14,61 +14,32 @@ import weakref
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.exchange import Head
 from msgflux_like.request import HttpRequest, Secret, TokenSource
 from msgflux_like.transport import http_client
 from msgflux_like.transport.clock import Clock
-from msgflux_like.transport.http_client import FAILURES, KEEPALIVE_S, Limits
+from msgflux_like.transport.http_client import FAILURES, KEEPALIVE_S, Limits, Target
+from msgflux_like.transport.interception import AsyncReply, Interceptor, Reply, interceptors
 
 _DRAIN_S = 0.1
-
-
-class Reply(Protocol):
-    """A reply whose head has come."""
-
-    head: Head
-
-    def read(self, clock: Clock) -> bytes | None:
-        """The next bytes of the body, None at its end; WireError."""
-        ...
-
-    def drain(self) -> None:
-        """Read the end of the body if it comes at once."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the connection; it is kept for the next request if the body was read to its end."""
-        ...
-
-    def abort(self) -> None:
-        """End a read that another thread is waiting in."""
-        ...
-
-
-class AsyncReply(Protocol):
-    """The async twin of `Reply`."""
-
-    head: Head
-
-    async def read(self, clock: Clock) -> bytes | None: ...  # noqa: D102
-    async def drain(self) -> None: ...  # noqa: D102
-    async def aclose(self) -> None: ...  # noqa: D102
-    def abort(self) -> None: ...  # noqa: D102
 
 
 class Transport:
     """The connections of one model. Nothing is opened before the first request.
 
-    A user's own `client` (httpx2 or httpx) is used as it is and is never closed here.
+    A user's own `client` (httpx2 or httpx) is used as it is and is never closed here. It may be an `Interceptor`.
+
+    Attributes:
+        interceptor: Stands between this transport and the network, before those of the whole process.
     """
 
     def __init__(self, client: Any = None) -> None:
-        self._client = client
+        self.interceptor: Interceptor | None = client if hasattr(client, "aopen") else None
+        self._client = client if self.interceptor is None else None
         self._client_is_async = client is not None and hasattr(client, "aclose")
         self._stack = _Stack()
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopStack] = weakref.WeakKeyDictionary()
@@ -76,6 +47,21 @@ class Transport:
 
     def open(self, http: HttpRequest, clock: Clock) -> Reply:
         """Send, and wait for the head of the reply."""
+        if (between := self._between()) is not None:
+            return between.open(http, clock, self.send)
+        return self.send(http, clock)
+
+    async def aopen(self, http: HttpRequest, clock: Clock) -> AsyncReply:
+        """The async twin of `open`."""
+        if (between := self._between()) is not None:
+            return await between.aopen(http, clock, self.asend)
+        return await self.asend(http, clock)
+
+    def _between(self) -> Interceptor | None:
+        return self.interceptor or next(reversed(interceptors), None)
+
+    def send(self, http: HttpRequest, clock: Clock) -> Reply:
+        """The same, past all interceptors."""
         if type(http.key) is TokenSource:
             http = replace(http, key=http.key.token())
         limits = clock.begin_attempt()
@@ -85,10 +71,12 @@ class Transport:
             raise InvalidRequestError("http_client is an AsyncClient: use acall, or give a Client")
         return _ClientReply(self._client, http, limits, clock)
 
-    async def aopen(self, http: HttpRequest, clock: Clock) -> AsyncReply:
-        """The async twin of `open`."""
+    async def asend(self, http: HttpRequest, clock: Clock) -> AsyncReply:
+        """The async twin of `send`."""
         if type(http.key) is TokenSource:
-            http = replace(http, key=await _atoken(http.key))
+            http = replace(http, key=await atoken(http.key))
+        if http.signer is not None and http.signer.blocks:
+            await asyncio.to_thread(http.signer.prepare)
         limits = clock.begin_attempt()
         if self._client is not None:
             if not self._client_is_async:
@@ -112,7 +100,7 @@ class Transport:
         self.close()
 
 
-async def _atoken(source: TokenSource) -> Secret:
+async def atoken(source: TokenSource) -> Secret:
     """Its token, without blocking the event loop where the function does."""
     return await source.atoken() if source.is_async else await asyncio.to_thread(source.token)
 
@@ -129,7 +117,7 @@ class _Stack:
             self.close()
             self._process = os.getpid()
         target = http_client.target(http.url)
-        connection = self._take() or http_client.connection(target, asynchronous=False)
+        connection = self._take(target) or http_client.connection(target, asynchronous=False)
         try:
             response = connection.handle_request(http_client.request(http, target, limits))
         except FAILURES as error:
@@ -147,14 +135,21 @@ class _Stack:
             with suppress(IndexError):  # another thread took it
                 self._idle.popleft()[1].close()
 
-    def _take(self) -> Any:
-        while self._idle:
+    def _take(self, target: Target) -> Any:
+        elsewhere: list[tuple[float, Any]] = []  # where a call of another base URL went
+        found: Any = None
+        while self._idle and found is None:
             with suppress(IndexError):
-                _, connection = self._idle.pop()
-                if not connection.has_expired():
-                    return connection
-                connection.close()
-        return None
+                since, connection = self._idle.pop()
+                if connection.has_expired():
+                    connection.close()
+                elif connection.can_handle_request(target.origin):
+                    found = connection
+                else:
+                    elsewhere.append((since, connection))
+        if elsewhere:
+            self._idle.extend(reversed(elsewhere))
+        return found
 
     def close(self) -> None:
         while self._idle:
@@ -186,7 +181,7 @@ class _LoopStack:
 
     async def open(self, http: HttpRequest, limits: Limits, clock: Clock) -> _AsyncReply:
         target = http_client.target(http.url)
-        connection = await self._take() or http_client.connection(target, asynchronous=True)
+        connection = await self._take(target) or http_client.connection(target, asynchronous=True)
         try:
             async with asyncio.timeout(limits["read"]):
                 response = await connection.handle_async_request(
@@ -213,13 +208,20 @@ class _LoopStack:
         while self._idle and self._idle[0][0] < now - KEEPALIVE_S:
             await self._idle.popleft()[1].aclose()
 
-    async def _take(self) -> Any:
-        while self._idle:
-            _, connection = self._idle.pop()
-            if not connection.has_expired():
-                return connection
-            await connection.aclose()
-        return None
+    async def _take(self, target: Target) -> Any:
+        elsewhere: list[tuple[float, Any]] = []
+        found: Any = None
+        while self._idle and found is None:
+            since, connection = self._idle.pop()
+            if connection.has_expired():
+                await connection.aclose()
+            elif connection.can_handle_request(target.origin):
+                found = connection
+            else:
+                elsewhere.append((since, connection))
+        if elsewhere:
+            self._idle.extend(reversed(elsewhere))
+        return found
 
     async def aclose(self) -> None:
         if self._guard is not None:

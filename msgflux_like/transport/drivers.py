@@ -12,9 +12,10 @@ from types import AsyncGeneratorType
 from typing import Any, TypeVar, cast
 
 from msgflux_like.events import Event
-from msgflux_like.exchange import READ, Drain, Send, Step, Wait, WireError
+from msgflux_like.exchange import READ, Do, Drain, Join, Send, Step, Wait, WireError
 from msgflux_like.transport.clock import Clock, Timeouts
 from msgflux_like.transport.connections import AsyncReply, Reply, Transport
+from msgflux_like.transport.flights import await_outcome, wait
 
 T = TypeVar("T")
 Steps = Generator[Step, Any, None]
@@ -113,6 +114,10 @@ def _do(step: Step, transport: Transport, clock: Clock, line: _Line) -> Any:
             raise WireError("the call was cancelled")
     elif isinstance(step, Drain) and line.reply is not None:
         line.reply.drain()
+    elif isinstance(step, Do):
+        return step.function()
+    elif isinstance(step, Join):
+        return wait(step.flights, step.key, clock)
     return None
 
 
@@ -213,6 +218,10 @@ async def _ado(step: Step, transport: Transport, clock: Clock, line: _AsyncLine)
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Drain) and line.reply is not None:
         await line.reply.drain()
+    elif isinstance(step, Do):
+        return await in_thread(step.function, lambda: None) if step.blocks else step.function()
+    elif isinstance(step, Join):
+        return await await_outcome(step.flights, step.key, clock)
     return None
 
 

@@ -1,4 +1,4 @@
-"""One GET: how the data that the library keeps is fetched."""
+"""One GET or POST: how the data that the library keeps is fetched, and how services on this machine are told things."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ _GZIP_CONTAINER = 31  # zlib's name for it, with the checksum checked
 
 
 def fetch(
-    url: str, headers: Mapping[str, str], *, timeout_s: float = 30.0, max_bytes: int = MAX_BYTES
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    body: bytes | None = None,
+    timeout_s: float = 30.0,
+    max_bytes: int = MAX_BYTES,
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers (names in lower case) and body, unpacked, of what is at `url`.
 
@@ -39,6 +44,7 @@ def fetch(
     Args:
         url: http or https, without a user name or password.
         headers: Sent along.
+        body: What is posted there; without it the request is a GET.
         timeout_s: For the whole of it.
         max_bytes: Length of the body, unpacked.
 
@@ -56,15 +62,15 @@ def fetch(
     headers = {"accept-encoding": "gzip", "user-agent": "msgflux-like", **headers}
     try:
         limits = clock.begin_attempt()
-        response = connection.handle_request(http_client.get_request(target, headers, limits, clock.deadline))
+        response = connection.handle_request(http_client.plain_request(target, headers, limits, clock.deadline, body))
         head = http_client.head(response.status, response.headers)
         if head.status in _REDIRECTS:
             raise _redirect(url, head, host)
-        body = _body(response.stream, head, max_bytes, host)
+        reply = _body(response.stream, head, max_bytes, host)
     except http_client.FAILURES as error:
         failure = http_client.wire_error(error, clock)
     else:
-        return head.status, {name.decode("latin-1"): head.get(name) for name in head.headers}, body
+        return head.status, {name.decode("latin-1"): head.get(name) for name in head.headers}, reply
     finally:
         connection.close()
     raise _api_error(failure, host)

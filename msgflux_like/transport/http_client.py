@@ -35,6 +35,7 @@ class Target(Struct, frozen=True):
 
     url: httpcore2.URL
     host: bytes
+    origin: httpcore2.Origin
 
 
 @lru_cache(1024)
@@ -42,31 +43,40 @@ def target(url: str) -> Target:
     """`url`, taken apart once."""
     parsed = httpcore2.URL(url)
     host = b"[%b]" % parsed.host if b":" in parsed.host else parsed.host
-    return Target(parsed, host if parsed.port is None else b"%b:%d" % (host, parsed.port))
+    return Target(parsed, host if parsed.port is None else b"%b:%d" % (host, parsed.port), parsed.origin)
 
 
 def request(http: HttpRequest, target: Target, limits: Limits) -> httpcore2.Request:
     """What httpcore sends. The key is in it: whoever catches an exception must not keep its frames."""
     headers = [(b"host", target.host)]
     headers += [(name.encode(), value.encode()) for name, value in _headers(http).items()]
-    headers.append((b"content-length", b"%d" % len(http.body)))
-    return httpcore2.Request(b"POST", target.url, headers=headers, content=http.body, extensions={"timeout": limits})
+    if http.method != "GET":
+        headers.append((b"content-length", b"%d" % len(http.body)))
+    method, timed = http.method.encode(), {"timeout": limits}
+    return httpcore2.Request(method, target.url, headers=headers, content=http.body, extensions=timed)
 
 
-def get_request(
-    target: Target, headers: Mapping[str, str], limits: Limits, deadline: float | None
+def plain_request(
+    target: Target, headers: Mapping[str, str], limits: Limits, deadline: float | None, body: bytes | None = None
 ) -> httpcore2.Request:
-    """A GET without a key. `deadline`, on the monotonic clock, holds from the reply's first byte to its last."""
+    """A GET without a key, or a POST of `body`.
+
+    `deadline`, on the monotonic clock, holds from the reply's first byte to its last.
+    """
 
     def connected(_event: str, outcome: dict[str, Any]) -> None:
         # A limit for each read alone would start anew with every byte that comes of the head.
         if isinstance(stream := outcome.get("return_value"), _TimedStream):
             stream.deadline = deadline
 
+    fields = [(b"host", target.host), *((name.encode(), value.encode()) for name, value in headers.items())]
+    if body is not None:
+        fields.append((b"content-length", b"%d" % len(body)))
     return httpcore2.Request(
-        b"GET",
+        b"GET" if body is None else b"POST",
         target.url,
-        headers=[(b"host", target.host), *((name.encode(), value.encode()) for name, value in headers.items())],
+        headers=fields,
+        content=body,
         extensions={"timeout": limits, "trace": connected},
     )
 
@@ -85,7 +95,8 @@ def _headers(http: HttpRequest) -> dict[str, str]:
 def client_request(client: Any, http: HttpRequest, limits: Limits) -> Any:
     """The same for a user's own client."""
     timeout = (limits["connect"], limits["read"], limits["write"], limits["pool"])
-    return client.build_request("POST", http.url, headers=_headers(http), content=http.body, timeout=timeout)
+    body = http.body or None
+    return client.build_request(http.method, http.url, headers=_headers(http), content=body, timeout=timeout)
 
 
 def head(status: int, headers: list[tuple[bytes, bytes]]) -> Head:
@@ -132,7 +143,7 @@ def connection(target: Target, *, asynchronous: bool) -> Any:
     """A new connection, not yet made: the first request on it makes it."""
     url = target.url
     scheme, host = url.scheme.decode(), url.host.decode()
-    return _factory(scheme == "https", _proxy(scheme, host), asynchronous).create_connection(url.origin)
+    return _factory(scheme == "https", _proxy(scheme, host), asynchronous).create_connection(target.origin)
 
 
 @lru_cache(64)

@@ -1,0 +1,256 @@
+"""An answer that a test gives, in the bytes of OpenAI's chat completions format, whole and streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import Struct
+
+from msgflux_like.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+    StreamError,
+    TruncatedStreamError,
+)
+from msgflux_like.events import Usage
+from msgflux_like.pricing import count_tokens
+from msgflux_like.request import to_json
+from msgflux_like.testing.fake_provider import FakeReply
+from msgflux_like.testing.played import Breaks
+from msgflux_like.tools import ToolCall, ToolCallAggregator
+
+_calls = count(1)
+
+# The status and the code that lead the reader of a reply to each class.
+_REFUSALS: Final[Mapping[type[APIError], tuple[int, str]]] = {
+    AuthenticationError: (401, "invalid_api_key"),
+    NotFoundError: (404, "model_not_found"),
+    BadRequestError: (400, ""),
+    ContextLengthError: (400, "context_length_exceeded"),
+    ContentFilterError: (400, "content_filter"),
+    RateLimitError: (429, "rate_limit_exceeded"),
+    ServerError: (500, ""),
+}
+
+
+class FakeAnswer(Struct, frozen=True, kw_only=True):
+    """All that an answer can have.
+
+    Attributes:
+        text: The answer's text; a stream brings it word by word.
+        pieces: The text in pieces of one's own, instead.
+        tool_calls: What is called; see `tool_call`.
+        reasoning: What the model thought before.
+        refusal: Its refusal.
+        usage: Tokens; estimated from the texts when None, not reported when it is `Usage()`.
+        finish_reason: In the wire's words; else "stop", or "tool_calls" where there are any.
+        error: How it ends instead. With pieces before it, a stream brings them, and then fails.
+    """
+
+    text: str = ""
+    pieces: Sequence[str] = ()
+    tool_calls: Sequence[ToolCall] = ()
+    reasoning: str = ""
+    refusal: str = ""
+    usage: Usage | None = None
+    finish_reason: str = ""
+    error: Exception | None = None
+
+
+def tool_call(name: str, /, **arguments: Any) -> ToolCall:
+    """A call of a tool, with an id of its own.
+
+    >>> tool_call("get_weather", city="Paris").arguments
+    {'city': 'Paris'}
+    """
+    return ToolCall(f"call_fake_{next(_calls)}", name, to_json(arguments, "the arguments").decode())
+
+
+def answer_of(given: Any) -> FakeAnswer | None:
+    """The answer that a test wrote down in short; None for a value that is to be written as JSON."""
+    found: FakeAnswer | None = None
+    match given:
+        case FakeAnswer():
+            found = given
+        case str():
+            found = FakeAnswer(text=given)
+        case Exception():
+            found = FakeAnswer(error=given)
+        case ToolCall():
+            found = FakeAnswer(tool_calls=(given,))
+        case ToolCallAggregator():
+            found = FakeAnswer(text=given.text, reasoning=given.reasoning or "", tool_calls=given.get_calls())
+        case list() | tuple() if given:
+            found = _of_several(cast("Sequence[Any]", given))
+        case _:
+            pass
+    return found
+
+
+def _of_several(given: Sequence[Any]) -> FakeAnswer | None:
+    if all(isinstance(each, ToolCall) for each in given):
+        return FakeAnswer(tool_calls=given)
+    if all(isinstance(each, str) for each in given):
+        return FakeAnswer(pieces=given)
+    return None
+
+
+def plain(given: Any) -> Any:
+    """A dict, a Struct, a dataclass, a pydantic model, ...: as JSON has it. Raises InvalidRequestError for others."""
+    if hasattr(given, "model_dump"):
+        return given.model_dump(mode="json")
+    try:
+        return msgspec.to_builtins(given, str_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"an answer of type {type(given).__name__} has no JSON: {error}") from None
+
+
+def reply_of(answer: FakeAnswer, body: Mapping[str, Any], number: int) -> FakeReply | Breaks | Exception:
+    """What a provider sends to give that answer to the request with that body."""
+    id_ = f"chatcmpl-fake-{number}"
+    if answer.error is not None and not (body.get("stream") and _said(answer)):
+        return _failure(answer.error)
+    if not body.get("stream"):
+        return FakeReply.whole(_whole(answer, body, id_), headers={"x-request-id": f"req-fake-{number}"})
+    chunks = [_event({"id": id_, "model": body.get("model"), **chunk}) for chunk in _chunks(answer, body)]
+    if answer.error is not None:
+        return _broken(chunks, answer.error)
+    return FakeReply.streamed(*chunks, b"data: [DONE]\n\n")
+
+
+# ------------------------------------------------------------------------------------------------------------ bytes
+
+
+def _said(answer: FakeAnswer) -> str:
+    return "".join(answer.pieces) or answer.text
+
+
+def _whole(answer: FakeAnswer, body: Mapping[str, Any], id_: str) -> dict[str, Any]:
+    calls = [_call(call) for call in answer.tool_calls]
+    fields = {"reasoning_content": answer.reasoning, "refusal": answer.refusal, "tool_calls": calls}
+    message = {"role": "assistant", "content": _said(answer) or None, **_given(fields)}
+    choice = {"index": 0, "message": message, "finish_reason": _finish(answer)}
+    return {"id": id_, "model": body.get("model"), "choices": [choice], **_given({"usage": _usage(answer, body)})}
+
+
+def _chunks(answer: FakeAnswer, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield _delta({"role": "assistant"})
+    for field, text in (("reasoning_content", answer.reasoning), ("refusal", answer.refusal)):
+        yield from (_delta({field: piece}) for piece in _words(text))
+    yield from (_delta({"content": piece}) for piece in answer.pieces or _words(answer.text))
+    for index, call in enumerate(answer.tool_calls):
+        whole = _call(call)
+        start = {**whole, "index": index, "function": {"name": call.name, "arguments": ""}}
+        yield _delta({"tool_calls": [start]})
+        yield _delta({"tool_calls": [{"index": index, "function": {"arguments": call.raw_arguments}}]})
+    if answer.error is None:
+        yield _delta({}, _finish(answer))
+        if usage := _usage(answer, body):
+            yield {"choices": [], "usage": usage}
+
+
+def _delta(delta: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def _event(chunk: Mapping[str, Any]) -> bytes:
+    return b"data: " + to_json(chunk) + b"\n\n"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
+
+
+def _finish(answer: FakeAnswer) -> str:
+    return answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop")
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
+
+
+def _usage(answer: FakeAnswer, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokens, in the wire's words; empty when they are not reported."""
+    usage = answer.usage if answer.usage is not None else _estimated(answer, body)
+    total = usage.total
+    if total is None and usage.input is not None and usage.output is not None:
+        total = usage.input + usage.output
+    prompt = {"cached_tokens": usage.cached_input, "cache_write_tokens": usage.cache_write}
+    fields = {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": total,
+        "cost": usage.cost,
+        "prompt_tokens_details": _known(prompt) or None,
+        "completion_tokens_details": _known({"reasoning_tokens": usage.reasoning}) or None,
+    }
+    return _known(fields)
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _estimated(answer: FakeAnswer, body: Mapping[str, Any]) -> Usage:
+    """From the bytes of the texts, whether a tokenizer is installed or not: the same on every machine."""
+    written = answer.reasoning + _said(answer) + answer.refusal
+    written += "".join(call.name + call.raw_arguments for call in answer.tool_calls)
+    asked, _ = count_tokens(body["messages"], tool_schemas=body.get("tools"))
+    return Usage(input=asked, output=_tokens(written) - _tokens(""))
+
+
+def _tokens(text: str) -> int:
+    return count_tokens([{"role": "assistant", "content": text}])[0]
+
+
+# ----------------------------------------------------------------------------------------------------------- errors
+
+
+def _failure(error: Exception) -> FakeReply | Breaks | Exception:
+    """What leads to that error: a refusal, a connection that fails; else the error itself, to be raised as it is."""
+    if isinstance(error, (APIConnectionError, APITimeoutError)):
+        return _break(error)
+    if not isinstance(error, APIError) or type(error) not in _REFUSALS:
+        return error
+    status, code = _REFUSALS[type(error)]
+    headers = {} if error.retry_after_s is None else {"retry-after-ms": str(error.retry_after_s * 1000)}
+    if error.should_retry is not None:
+        headers["x-should-retry"] = str(error.should_retry).lower()
+    said = {"message": error.message, "type": error.type, "code": error.code or code or None}
+    return FakeReply.whole({"error": said}, error.status or status, headers)
+
+
+def _broken(chunks: list[bytes], error: Exception) -> FakeReply | Exception:
+    """A stream that ends so."""
+    if isinstance(error, (APIConnectionError, APITimeoutError)):
+        return FakeReply.streamed(*chunks, breaks=_break(error))
+    if isinstance(error, TruncatedStreamError):
+        return FakeReply.streamed(*chunks)
+    if isinstance(error, StreamError):
+        said = {"message": error.message, "type": error.type, "code": error.code}
+        return FakeReply.streamed(*chunks, _event({"error": said}))
+    raise InvalidRequestError(
+        f"a stream that has begun cannot end with {type(error).__name__}: take a StreamError, a TruncatedStreamError, "
+        f"an APIConnectionError or an APITimeoutError"
+    )
+
+
+def _break(error: APIConnectionError | APITimeoutError) -> Breaks:
+    return Breaks(error.message, error.phase if isinstance(error, APITimeoutError) else None)

@@ -1,0 +1,82 @@
+"""Fixtures for pytest: a recording named after the test, and fake models. Loaded in every run, it imports nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from msgflux_like.testing.cassette import Cassette
+    from msgflux_like.testing.fake_model import FakeModel
+
+_MODES: Final = ("auto", "replay", "record", "new")
+_LONGEST_NAME = 100  # characters of a file's name
+
+_failure = pytest.StashKey[BaseException]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--msgflux-record`."""
+    parser.getgroup("msgflux-like").addoption(
+        "--msgflux-record",
+        choices=_MODES,
+        help="What msgflux_cassette does: replay what is there and record the rest of the tests (auto), replay only, "
+        "record anew, or record what is new. Default: replay where CI is set in the environment, else auto.",
+    )
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Keep how the test failed, for the end of its recording."""
+    if call.when == "call" and call.excinfo is not None:
+        item.stash[_failure] = call.excinfo.value
+
+
+@pytest.fixture
+def msgflux_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
+    """A `Cassette` around the test, in `cassettes/<module>/<test>.jsonl` beside it.
+
+    A test that ends with an APIError records nothing new.
+    """
+    from msgflux_like.testing.cassette import Cassette  # noqa: PLC0415  for the tests that want it
+
+    given = request.config.getoption("--msgflux-record")
+    cassette = Cassette(_file(request), given or ("replay" if _in_ci() else "auto"))
+    cassette.__enter__()
+    yield cassette
+    failure: BaseException | None = request.node.stash.get(_failure, None)
+    cassette.__exit__(type(failure) if failure else None, failure, None)
+
+
+@pytest.fixture
+def fake_model() -> Iterator[Callable[..., FakeModel]]:
+    """Makes `FakeModel`s: `fake_model("Hello")`. They are closed after the test."""
+    from msgflux_like.testing.fake_model import FakeModel  # noqa: PLC0415  for the tests that want it
+
+    made: list[FakeModel] = []
+
+    def make(*args: Any, **named: Any) -> FakeModel:
+        made.append(FakeModel(*args, **named))
+        return made[-1]
+
+    yield make
+    for model in made:
+        model.close()
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def _file(request: pytest.FixtureRequest) -> Path:
+    """One for each test: names that no file can have are told apart by a few digits of their hash."""
+    name = ".".join(request.node.nodeid.split("::")[1:])
+    plain = re.sub(r"[^\w.-]+", "-", name.replace("[", "-").replace("]", ""))[:_LONGEST_NAME]
+    if plain.replace("-", "") != re.sub(r"[\[\]-]", "", name):
+        plain += "-" + blake2b(name.encode(), digest_size=4).hexdigest()
+    return request.path.parent / "cassettes" / request.path.stem / f"{plain}.jsonl"

@@ -1,0 +1,179 @@
+"""The file of a recording: JSON lines, from exchanges and back.
+
+{"line":"cassette","version":1}
+{"line":"request","method":"POST","url":"https://...","headers":{...},"json":{...}}
+{"line":"reply","status":200,"headers":{...}}
+{"line":"piece","text":"data: ..."}              each read of the network, or "base64" where it is no text
+{"line":"end","how":"whole"}                     or "left" by its reader, or "failed" with a message
+...
+{"line":"eof"}
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from msgflux_like.errors import CassetteError, Phase
+
+VERSION: Final = 1
+
+
+class _Line(Struct, tag_field="line", omit_defaults=True, forbid_unknown_fields=True):
+    pass
+
+
+class Opening(_Line, tag="cassette"):
+    """The first line."""
+
+    version: int
+
+
+class Request(_Line, tag="request"):
+    """What was asked: its body is JSON, a text, or bytes in base64."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    json: Any = UNSET
+    text: str | UnsetType = UNSET
+    base64: str | UnsetType = UNSET
+
+
+class Reply(_Line, tag="reply"):
+    """The head of what came. `received_at` is in seconds since 1970, where a header's date is measured by it."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    received_at: float | None = None
+
+
+class Piece(_Line, tag="piece"):
+    """What one read gave."""
+
+    text: str | UnsetType = UNSET
+    base64: str | UnsetType = UNSET
+
+
+class End(_Line, tag="end"):
+    """How the reply ended: whole, left by its reader, or failed; `message` and `phase` are those of the failure."""
+
+    how: Literal["whole", "left", "failed"]
+    message: str = ""
+    phase: Phase | None = None
+
+
+class Eof(_Line, tag="eof"):
+    """The last line: without it the file was cut off."""
+
+
+WHOLE: Final = End("whole")
+LEFT: Final = End("left")
+
+_Any = Opening | Request | Reply | Piece | End | Eof
+
+
+@dataclass
+class Exchange:
+    """One request and what came of it; `reply` is None when nothing came, `end` while it is still coming."""
+
+    request: Request
+    reply: Reply | None = None
+    pieces: list[bytes] = field(default_factory=list[bytes])
+    end: End | None = None
+
+
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
+_line: Final = msgspec.json.Decoder(_Any)
+
+
+def dump(exchanges: Iterable[Exchange]) -> bytes:
+    """The file."""
+    lines: list[_Any] = [Opening(VERSION)]
+    for exchange in exchanges:
+        lines.append(exchange.request)
+        if exchange.reply is not None:
+            lines.append(exchange.reply)
+        lines += map(_piece, exchange.pieces)
+        lines.append(exchange.end or LEFT)
+    lines.append(Eof())
+    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
+
+
+def with_body(request: Request, body: bytes) -> Request:
+    """The request with a body that is no JSON."""
+    return msgspec.structs.replace(request, **_spelled(body))
+
+
+def _piece(data: bytes) -> Piece:
+    return Piece(**_spelled(data))
+
+
+def _spelled(data: bytes) -> dict[str, str]:
+    """As a text where it is one."""
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def load(content: bytes, name: str) -> list[Exchange]:
+    """The exchanges in a file. Raises CassetteError that names the file, the line and what is wrong there."""
+    *lines, rest = content.split(b"\n")
+    if rest or not lines:
+        raise CassetteError(f"{name} was cut off in line {len(lines) + 1}: record it anew")
+    exchanges: list[Exchange] = []
+    closed = False
+    for number, line in enumerate(lines, 1):
+        try:
+            if closed:
+                raise ValueError("something follows the end")  # noqa: TRY301  said with the line, as the others are
+            closed = _take(_read(line, number), exchanges)
+        except ValueError as error:
+            raise CassetteError(f"{name}, line {number}, is not of a cassette: {error}") from None
+    if not closed:
+        raise CassetteError(f"{name} was cut off after line {len(lines)}: record it anew")
+    return exchanges
+
+
+def _read(line: bytes, number: int) -> _Any:
+    read = _line.decode(line)
+    if isinstance(read, Opening) and read.version != VERSION:
+        raise ValueError(f"it is of version {read.version}, this is a reader of version {VERSION}")
+    if isinstance(read, Opening) is not (number == 1):
+        raise ValueError('the first line, and no other, is {"line":"cassette",...}')
+    return read
+
+
+def _take(line: _Any, exchanges: list[Exchange]) -> bool:
+    """Add what the line says; True for the last one. ValueError where it does not belong."""
+    current = exchanges[-1] if exchanges and exchanges[-1].end is None else None
+    match line:
+        case Opening():
+            pass
+        case Request() if current is None:
+            exchanges.append(Exchange(line))
+        case Reply() if current is not None and current.reply is None:
+            current.reply = line
+        case Piece() if current is not None and current.reply is not None:
+            current.pieces.append(_bytes(line))
+        case End() if current is not None and (current.reply is not None or line.how == "failed"):
+            current.end = line
+        case Eof() if current is None:
+            return True
+        case _:
+            raise ValueError("it does not belong where it stands")
+    return False
+
+
+def _bytes(piece: Piece) -> bytes:
+    if isinstance(piece.text, str) and piece.base64 is UNSET:
+        return piece.text.encode()
+    if isinstance(piece.base64, str) and piece.text is UNSET:
+        return base64.b64decode(piece.base64, validate=True)
+    raise ValueError("a piece has either `text` or `base64`")
