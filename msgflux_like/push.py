@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Any
 
 from msgspec import Struct
 
@@ -17,64 +17,13 @@ from msgflux_like.events import (
     TextDelta,
     ToolCallDelta,
 )
-
-
-class ChunkFunction(Struct, frozen=True):
-    """The function of a call: its name on the call's first chunk, and a piece of the arguments' JSON text."""
-
-    name: str | None = None
-    arguments: str = ""
-
-
-class ChunkToolCall(Struct, frozen=True):
-    """A piece of the answer's call number `index`, counted from 0; `id` on its first chunk."""
-
-    index: int
-    id: str | None = None
-    type: Literal["function"] = "function"
-    function: ChunkFunction = ChunkFunction()
-
-
-class ChunkDelta(Struct, frozen=True):
-    """What is new: at most one of the fields beside `role`, which is on the first chunk."""
-
-    role: Literal["assistant"] | None = None
-    content: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | None = None
-    tool_calls: tuple[ChunkToolCall, ...] | None = None
-
-
-class ChunkChoice(Struct, frozen=True):
-    """The only choice of a chunk."""
-
-    index: int
-    delta: ChunkDelta
-    finish_reason: FinishReason | None = None
-
-
-class ChatCompletionChunk(Struct, frozen=True):
-    """A piece of an answer, from any provider, as OpenAI's clients give it.
-
-    Attributes:
-        id: The provider's id of the answer, "" when it gave none.
-        model: The model that answers.
-        choices: Always one.
-        created: Unix time, in seconds, of the first chunk.
-        object: "chat.completion.chunk".
-    """
-
-    id: str
-    model: str
-    choices: tuple[ChunkChoice, ...]
-    created: int
-    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+from msgflux_like.replies import ChatCompletionChunk, CompletionChunk
 
 
 class StreamData(Struct, frozen=True):
-    """The next piece."""
+    """The next piece: of a chat, or of a text completion."""
 
-    data: ChatCompletionChunk
+    data: ChatCompletionChunk | CompletionChunk
 
 
 class StreamError(Struct, frozen=True):
@@ -97,41 +46,93 @@ class ChunkMaker:
         self._id = ""
         self._model = model
         self._created = int(time.time())
-        self._role: Literal["assistant"] | None = "assistant"
+        self._begun = False
         self._index_of: dict[int, int] = {}  # of the calls, by their key
         self._named: set[tuple[int, str]] = set()
 
     def chunk(self, event: Event) -> ChatCompletionChunk | None:
-        """The chunk that says this, if a chunk can."""
+        """The chunk that says this, if a chunk can: with one choice, and one thing that is new."""
         finish: FinishReason | None = None
+        delta: dict[str, Any] = {}
         match event:
             case TextDelta(text):
-                delta = ChunkDelta(self._role, content=text)
+                delta["content"] = text
             case ReasoningDelta(text):
-                delta = ChunkDelta(self._role, reasoning_content=text)
+                delta["reasoning_content"] = text
             case RefusalDelta(text):
-                delta = ChunkDelta(self._role, refusal=text)
+                delta["refusal"] = text
             case ToolCallDelta():
-                delta = ChunkDelta(self._role, tool_calls=(self._call(event),))
+                delta["tool_calls"] = [self._call(event)]
             case Finished(reason):
-                delta = ChunkDelta(self._role)
                 finish = "tool_calls" if reason == "stop" and self._index_of else reason
             case Started(id_, model):
                 self._id, self._model = self._id or id_, model or self._model
                 return None
             case _:
                 return None
-        self._role = None
-        return ChatCompletionChunk(self._id, self._model, (ChunkChoice(0, delta, finish),), self._created)
+        if not self._begun:
+            self._begun = True
+            delta = {"role": "assistant", **delta}
+        return self.made([{"index": 0, "delta": delta, "finish_reason": finish}])
 
-    def _call(self, piece: ToolCallDelta) -> ChunkToolCall:
+    def made(self, choices: list[dict[str, Any]], **more: Any) -> ChatCompletionChunk:
+        """A chunk of this answer."""
+        return ChatCompletionChunk(
+            {
+                "id": self._id,
+                "object": "chat.completion.chunk",
+                "created": self._created,
+                "model": self._model,
+                "choices": choices,
+                **more,
+            }
+        )
+
+    def _call(self, piece: ToolCallDelta) -> dict[str, Any]:
         """Some hosts repeat id and name on every piece; here each comes once."""
         index = self._index_of.setdefault(piece.key, len(self._index_of))
-        id_ = piece.id if piece.id and self._first(index, "id") else None
-        name = piece.name if piece.name and self._first(index, "name") else None
-        return ChunkToolCall(index, id_, function=ChunkFunction(name, piece.arguments))
+        call: dict[str, Any] = {"index": index}
+        if piece.id and self._first(index, "id"):
+            call["id"] = piece.id
+        if self._first(index, "type"):
+            call["type"] = "function"
+        named = {"name": piece.name} if piece.name and self._first(index, "name") else {}
+        return {**call, "function": {**named, "arguments": piece.arguments}}
 
     def _first(self, index: int, field: str) -> bool:
         known = (index, field) in self._named
         self._named.add((index, field))
         return not known
+
+
+class TextChunkMaker:
+    """The same for text completions, whose pieces are `choices[0].text`."""
+
+    def __init__(self, model: str) -> None:
+        self._id = ""
+        self._model = model
+        self._created = int(time.time())
+
+    def chunk(self, event: Event) -> CompletionChunk | None:
+        """The chunk that says this, if a chunk can."""
+        text, finish = "", None
+        match event:
+            case TextDelta(text):
+                pass
+            case Finished(finish):
+                pass
+            case Started(id_, model):
+                self._id, self._model = self._id or id_, model or self._model
+                return None
+            case _:
+                return None
+        choice = {"index": 0, "text": text, "finish_reason": finish}
+        return CompletionChunk(
+            {
+                "id": self._id,
+                "object": "text_completion",
+                "created": self._created,
+                "model": self._model,
+                "choices": [choice],
+            }
+        )

@@ -7,13 +7,15 @@ from typing import Any
 
 from msgflux_like.errors import APIError, InvalidRequestError, StreamClosedError
 from msgflux_like.functions import is_async
-from msgflux_like.push import ChunkMaker, Pushed, StreamData, StreamError, StreamFinish
+from msgflux_like.push import ChunkMaker, Pushed, StreamData, StreamError, StreamFinish, TextChunkMaker
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.transport.handlers import AsyncStreamHandler, StreamHandler
 from msgflux_like.transport.push import AsyncPusher, Callback, Pusher, Target, done
 
+Maker = ChunkMaker | TextChunkMaker
 
-def push(stream_to: Any, opened: Callable[[], ModelStreamResponse], model: str) -> ModelStreamResponse:
+
+def push(stream_to: Any, opened: Callable[[], ModelStreamResponse], maker: Maker) -> ModelStreamResponse:
     """Open the stream, and begin to read it in a thread of its own.
 
     When it cannot be opened that is told as the only event, and raised.
@@ -31,12 +33,12 @@ def push(stream_to: Any, opened: Callable[[], ModelStreamResponse], model: str) 
     except BaseException:
         target.abandon()
         raise
-    stream.pushed_by(Pusher(_told(stream, model), target, stream.close))
+    stream.pushed_by(Pusher(_told(stream, maker), target, stream.close))
     return stream
 
 
 async def apush(
-    stream_to: Any, opened: Callable[[], Awaitable[ModelStreamResponse]], model: str
+    stream_to: Any, opened: Callable[[], Awaitable[ModelStreamResponse]], maker: Maker
 ) -> ModelStreamResponse:
     """The async twin of `push`: in a task of its own."""
     target = _target(stream_to, in_loop=True)
@@ -52,7 +54,7 @@ async def apush(
     except BaseException:
         target.abandon()
         raise
-    stream.pushed_by(AsyncPusher(_atold(stream, model), target, stream.close, stream.aclose))
+    stream.pushed_by(AsyncPusher(_atold(stream, maker), target, stream.close, stream.aclose))
     return stream
 
 
@@ -71,8 +73,12 @@ def _target(stream_to: Any, *, in_loop: bool) -> Target:
     return Callback(stream_to)
 
 
-def _told(stream: ModelStreamResponse, model: str) -> Generator[Pushed]:
-    maker = ChunkMaker(model)
+def maker_of(model_type: str, model: str) -> Maker:
+    """What makes the chunks of an answer of that kind of model."""
+    return TextChunkMaker(model) if model_type == "text_completion" else ChunkMaker(model)
+
+
+def _told(stream: ModelStreamResponse, maker: Maker) -> Generator[Pushed]:
     try:
         for event in stream.events():
             if (chunk := maker.chunk(event)) is not None:
@@ -85,8 +91,7 @@ def _told(stream: ModelStreamResponse, model: str) -> Generator[Pushed]:
         yield StreamFinish()
 
 
-async def _atold(stream: ModelStreamResponse, model: str) -> AsyncGenerator[Pushed]:
-    maker = ChunkMaker(model)
+async def _atold(stream: ModelStreamResponse, maker: Maker) -> AsyncGenerator[Pushed]:
     try:
         async for event in stream.events():
             if (chunk := maker.chunk(event)) is not None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgflux_like.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from msgflux_like.models.chat_completion import ChatCompletion
-    from msgflux_like.request import Ask
+    from msgflux_like.models.text_completion import TextCompletion
+    from msgflux_like.models.text_embedder import TextEmbedder
+    from msgflux_like.request import ApiKey
 
-_TYPES = ("chat_completion",)
+# The class of each kind, in the module of its name.
+_TYPES = {"chat_completion": "ChatCompletion", "text_completion": "TextCompletion", "text_embedder": "TextEmbedder"}
 _registered: dict[tuple[str, str], Callable[..., Any]] = {}
 
 T = TypeVar("T", bound=type[Any])
@@ -48,12 +52,17 @@ class Model:
     @staticmethod
     def chat_completion(path: str, /, **options: Any) -> ChatCompletion:
         """A chat model, named by `provider/model`; for the options see `ChatCompletion`."""
-        registered = _registered.get(("chat_completion", str(path).partition("/")[0]))
-        if registered is not None:
-            return registered(path, **options)
-        from msgflux_like.models.chat_completion import ChatCompletion  # noqa: PLC0415  importing costs nothing so
+        return _made("chat_completion", path, options)
 
-        return ChatCompletion(path, **options)
+    @staticmethod
+    def text_completion(path: str, /, **options: Any) -> TextCompletion:
+        """A model that goes on from a prompt; for the options see `TextCompletion`."""
+        return _made("text_completion", path, options)
+
+    @staticmethod
+    def text_embedder(path: str, /, **options: Any) -> TextEmbedder:
+        """A model that makes vectors of texts; for the options see `TextEmbedder`."""
+        return _made("text_embedder", path, options)
 
     @staticmethod
     def model_types() -> list[str]:
@@ -65,8 +74,10 @@ class Model:
         """The providers of each kind, by name."""
         from msgflux_like import resolve  # noqa: PLC0415
 
-        names = {*resolve.provider_names(), *(provider for _, provider in _registered)}
-        return {"chat_completion": sorted(names)}
+        return {
+            kind: sorted({*resolve.provider_names(), *(name for known, name in _registered if known == kind)})
+            for kind in _TYPES
+        }
 
     @staticmethod
     def from_serialized(
@@ -75,16 +86,24 @@ class Model:
         state: Mapping[str, Any],
         msgflux_type: str = "model",
         *,
-        api_key: str | Ask | None = None,
-    ) -> ChatCompletion:
+        api_key: ApiKey | None = None,
+    ) -> Any:
         """The model that `model.serialize()` described: `Model.from_serialized(**state)`.
 
         The key is not part of the state: it is read from the environment, or given here.
         """
-        from msgflux_like.models.chat_completion import ChatCompletion  # noqa: PLC0415
-
         if msgflux_type != "model":
             raise InvalidRequestError(f"msgflux_type is {msgflux_type!r}: this is not a serialized model")
         if model_type not in _TYPES:
             raise InvalidRequestError(f"there is no model type {model_type!r}; there are {', '.join(_TYPES)}")
-        return ChatCompletion.from_serialized(provider, state, api_key=api_key)
+        return _class(model_type).from_serialized(provider, state, api_key=api_key)
+
+
+def _class(kind: str) -> Any:
+    """The class of that kind of model, imported when it is first needed."""
+    return getattr(import_module(f"msgflux_like.models.{kind}"), _TYPES[kind])
+
+
+def _made(kind: str, path: str, options: dict[str, Any]) -> Any:
+    registered = _registered.get((kind, str(path).partition("/")[0]))
+    return (registered or _class(kind))(path, **options)

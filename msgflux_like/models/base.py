@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import cached_property
 from typing import Any
+
+from msgspec import structs
 
 from msgflux_like import catalogue, dialects, resolve
 from msgflux_like.closing import Closing
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import MissingKeyError, NotFoundError
-from msgflux_like.exchange import Retries
+from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
 from msgflux_like.models.state import Stored
 from msgflux_like.parameters import check_headers, check_retries, check_seconds, timeout_of_environment
-from msgflux_like.request import Ask, Endpoint, ServedOptions
-from msgflux_like.transport import Timeouts, Transport
+from msgflux_like.request import ApiKey, Endpoint, HttpRequest, ServedOptions
+from msgflux_like.transport import Timeouts, Transport, off_loop
+
+_PLACEHOLDER = "of-the-model"  # never sent: the model's own key takes its place
 
 
 class Served(Stored, Closing):
@@ -24,7 +28,8 @@ class Served(Stored, Closing):
 
     Args:
         path: `provider/model`, split at the first slash.
-        api_key: The key, or a function (sync or async) that gives a token and is asked before every request; else the
+        api_key: The key, or a function (sync or async) that gives a token and is asked before every request; for
+            amazon-bedrock also a tuple of access key id, secret access key and, if any, session token. Else the
             provider's environment variable, read now.
         base_url: Another place that speaks the provider's dialect; else `<PROVIDER>_BASE_URL`, else the provider's own.
         dialect: Another wire dialect than the provider's, such as "openai_responses".
@@ -34,6 +39,10 @@ class Served(Stored, Closing):
         http_client: An `httpx2` or `httpx` Client or AsyncClient to send with; it is not closed here.
         extra_body: Fields in the provider's own words, for every request.
         extra_headers: Headers for every request.
+        enable_cache: Whether equal requests are answered once and then from a cache; True where `cache` is given.
+        cache_size: Most answers of a cache of the model's own, 128 when not given.
+        cache: Where answers are kept: a `ResponseCache`, which several models may share; a path, True or a redis:// URL
+            as `ResponseCache` takes them for `store`.
         parameters: What else every request says, checked by the kind of model.
 
     Raises:
@@ -46,7 +55,7 @@ class Served(Stored, Closing):
         path: str,
         parameters: Mapping[str, Any],
         *,
-        api_key: str | Ask | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
         dialect: str | None = None,
         timeout: float | Timeouts | None = None,
@@ -54,10 +63,13 @@ class Served(Stored, Closing):
         http_client: Any = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        enable_cache: bool | None = None,
+        cache_size: int | None = None,
+        cache: Any = None,
     ) -> None:
         self.provider, self.model_id = resolve.split_path(path)
         row = resolve.find_provider(self.provider, self.model_id)
-        self._row = row if dialect is None else catalogue.with_dialect(row, dialect)
+        self._row = self._spoken(row if dialect is None else catalogue.with_dialect(row, dialect))
         self._given = {
             "api_key": api_key is not None,
             "base_url": base_url,
@@ -75,14 +87,47 @@ class Served(Stored, Closing):
         self._extra_body = copy.deepcopy({**self._row.extra_body, **(extra_body or {})})
         self._extra_headers = dict(check_headers(extra_headers))
         self._transport = Transport(http_client)
+        self._response_cache = None
+        if enable_cache or cache is not None or cache_size is not None:
+            from msgflux_like.cache import cache_of  # noqa: PLC0415  for those who want one
 
-    def _served(self) -> Endpoint:
-        """The endpoint of an embedded server, which the first call starts."""
-        if self._endpoint.base_url:
-            return self._endpoint
-        from msgflux_like import local  # noqa: PLC0415  only the embedded model needs it
+            self._response_cache = cache_of(cache, cache_size, enable_cache)
+        self._closes_cache = self._response_cache is not cache
 
-        return catalogue.endpoint(self._row, base_url=local.serve(self.model_id))
+    @classmethod
+    def _spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
+        """The row, in the dialect that this kind of model speaks there."""
+        return row
+
+    def _served(self, base_url: str | None = None) -> tuple[Endpoint, str]:
+        """Where requests go, and what the model is called there; the first call finds or starts the server."""
+        if not self._row.embedded:
+            return self._endpoint, self.model_id
+        from msgflux_like import servers  # noqa: PLC0415  for models on this machine
+
+        place = base_url or self._endpoint.base_url
+        place, model_id = servers.serve(self._row.embedded, self.model_id, place)
+        return structs.replace(self._endpoint, base_url=place), model_id
+
+    def _exchange(
+        self, http: HttpRequest, again: Retries, base_url: str | None, dialect: dialects.Dialect | None = None
+    ) -> Generator[Step, Any, None]:
+        """The exchange; once more where a server on this machine had let go of the model, and has it back."""
+        dialect = dialect or self._dialect
+        steps = exchange(http, dialect, self.provider, self.model_id, again)
+        if not self._row.embedded:
+            return steps
+        from msgflux_like import servers  # noqa: PLC0415  for models on this machine
+
+        once_more = exchange(http, dialect, self.provider, self.model_id, again)
+        place = base_url or self._endpoint.base_url
+        return servers.mended(self._row.embedded, self.model_id, place, steps, once_more)
+
+    def _elsewhere(self, endpoint: Endpoint, api_key: ApiKey | None, base_url: str | None) -> Endpoint:
+        """The endpoint of one call that names another key, another place, or both."""
+        place = (endpoint.base_url if self._row.embedded else "") or base_url or endpoint.base_url or None
+        other = catalogue.endpoint(self._row, base_url=place, api_key=api_key or _PLACEHOLDER)
+        return other if api_key is not None else structs.replace(other, auth=endpoint.auth, key=endpoint.key)
 
     def _explained(self, error: NotFoundError) -> NotFoundError:
         error.hint = resolve.explain_unknown_model(self.provider, self.model_id)
@@ -91,7 +136,7 @@ class Served(Stored, Closing):
     @cached_property
     def profile(self) -> ModelProfile | None:
         """What the catalogue says of this model; None when it does not know it."""
-        return get_model_profile(self.model_id, self.provider)
+        return get_model_profile(self.model_id, self.provider.removesuffix("-responses"))
 
     # ---- information
 
@@ -112,10 +157,14 @@ class Served(Stored, Closing):
     def close(self) -> None:
         """Close the idle connections. Twice is once, and a later call opens new ones."""
         self._transport.close()
+        if self._response_cache is not None and self._closes_cache:
+            self._response_cache.close()
 
     async def aclose(self) -> None:
         """The async twin of `close`."""
         await self._transport.aclose()
+        if self._response_cache is not None and self._closes_cache:
+            await off_loop(self._response_cache.close)
 
 
 def parted(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
+
+from msgspec import structs
 
 from msgflux_like import dialects, preflight
 from msgflux_like.errors import ChangeError, InvalidRequestError, NotFoundError, OutputParsingError
 from msgflux_like.events import Event
-from msgflux_like.exchange import Retries, Step, exchange
+from msgflux_like.exchange import Retries, Step
 from msgflux_like.messages import normalize
 from msgflux_like.models.base import Served, checked_timeouts, parted
 from msgflux_like.models.model_profile import Interleaved
@@ -22,8 +24,10 @@ from msgflux_like.parameters import (
     check_parameters,
     check_reasking,
     check_retries,
+    in_order,
 )
 from msgflux_like.request import (
+    ApiKey,
     CallOptions,
     Change,
     ChatRequest,
@@ -31,6 +35,7 @@ from msgflux_like.request import (
     Delivery,
     Endpoint,
     HttpRequest,
+    Knobs,
     ModelOptions,
     OnChange,
     ServedOptions,
@@ -40,9 +45,10 @@ from msgflux_like.request import (
 from msgflux_like.response import About, Answer, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
 from msgflux_like.tools import check_tools
-from msgflux_like.transport import AsyncDrive, Drive, Timeouts
+from msgflux_like.transport import AsyncDrive, Drive, Timeouts, off_loop
 
 if TYPE_CHECKING:
+    from msgflux_like.cache.calls import Place
     from msgflux_like.call_plan import CallPlan
     from msgflux_like.structured import Wanted
 
@@ -60,6 +66,7 @@ class _Prepared(NamedTuple):
     about: About
     timeouts: Timeouts
     wanted: Wanted | None = None  # the type of the answer, if one was asked for
+    place: Place | None = None  # where a cache has the answer, or will have it
 
 
 class ChatCompletion(Served):
@@ -122,7 +129,7 @@ class ChatCompletion(Served):
     def __call__(
         self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]
     ) -> ModelResponse | ModelStreamResponse:
-        """Ask the model.
+        """ApiKey the model.
 
         Args:
             messages: A text, ChatML messages, `ChatBlock`s, a `ChatML` history, or a mix of texts and messages.
@@ -134,6 +141,8 @@ class ChatCompletion(Served):
                 returns when the first piece is there; a thread (a task) reads the rest.
             tool_schemas: Tools the model may call: OpenAI-style schemas, or plain functions.
             tool_choice: "auto", "required", "none", a tool's name, or a dict in the dialect's own form.
+            api_key: Another key than the model's, for this call.
+            base_url: Another place than the model's, for this call.
             timeout: As for the model, for this call.
             max_retries: As for the model, for this call.
             extra_body: As for the model, added to it.
@@ -146,6 +155,7 @@ class ChatCompletion(Served):
             delivery: As for the model, for this call.
             validation: "strict" (the default), or "lax", which reads "5" as a number where one is wanted.
             retries: How often to ask again, with what was wrong, for an answer that is not of the type; 0 is never.
+            use_cache: False neither looks into the model's cache nor keeps the answer there.
             **call: The above, and `Parameters`, which beat the model's.
 
         Raises:
@@ -157,6 +167,11 @@ class ChatCompletion(Served):
         if call.get("retries"):
             return self._until_right(messages, stream=stream, **call)
         prepared = self._prepare(messages, stream=stream, **call)
+        if prepared.place is not None and (found := prepared.place.find()) is not None:
+            if not stream:
+                prepared.answer.add(found)
+                return _response(prepared)
+            prepared = _replayed(prepared, found)
         drive = Drive(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
@@ -187,7 +202,15 @@ class ChatCompletion(Served):
         """The async twin of calling the model: same arguments, same results, no thread."""
         if call.get("retries"):
             return await self._auntil_right(messages, stream=stream, **call)
+        if self._row.embedded:
+            # It may take as long as a model takes to load; then it is known.
+            await off_loop(partial(self._served, call.get("base_url")))
         prepared = self._prepare(messages, stream=stream, **call)
+        if prepared.place is not None and (found := await prepared.place.afind()) is not None:
+            if not stream:
+                prepared.answer.add(found)
+                return _response(prepared)
+            prepared = _replayed(prepared, found)
         drive = AsyncDrive(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
@@ -210,10 +233,12 @@ class ChatCompletion(Served):
 
         prepared = self._prepare(messages, stream=stream, serve=False, **call)
         about = prepared.about
-        return plan_of(prepared.http, about.changes, about.warnings, estimate_of(prepared.request, about.profile))
+        key = prepared.place.looked_for() if prepared.place is not None else None
+        cost = estimate_of(prepared.request, about.profile)
+        return plan_of(prepared.http, about.changes, about.warnings, cost, key.hex() if key else None)
 
     def _until_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
-        """Ask, and ask again while the answer is not of the type and there are retries left."""
+        """ApiKey, and ask again while the answer is not of the type and there are retries left."""
         from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
 
         check_reasking(call, stream=stream)
@@ -236,20 +261,20 @@ class ChatCompletion(Served):
                 asking.failed(error)
 
     def _pushed(self, drive: Drive, prepared: _Prepared, call: CallOptions) -> ModelStreamResponse:
-        from msgflux_like.push_to import push  # noqa: PLC0415  for those who want it
+        from msgflux_like.push_to import maker_of, push  # noqa: PLC0415  for those who want it
 
         def opened() -> ModelStreamResponse:
             return _stream(drive, next(drive), prepared)
 
-        return push(call.get("stream_to"), opened, self.model_id)
+        return push(call.get("stream_to"), opened, maker_of(self.model_type, self.model_id))
 
     async def _apushed(self, drive: AsyncDrive, prepared: _Prepared, call: CallOptions) -> ModelStreamResponse:
-        from msgflux_like.push_to import apush  # noqa: PLC0415  for those who want it
+        from msgflux_like.push_to import apush, maker_of  # noqa: PLC0415  for those who want it
 
         async def opened() -> ModelStreamResponse:
             return _stream(drive, await anext(drive), prepared)
 
-        return await apush(call.get("stream_to"), opened, self.model_id)
+        return await apush(call.get("stream_to"), opened, maker_of(self.model_type, self.model_id))
 
     def _prepare(
         self,
@@ -257,6 +282,8 @@ class ChatCompletion(Served):
         *,
         stream: bool,
         serve: bool = True,
+        api_key: ApiKey | None = None,
+        base_url: str | None = None,
         system_prompt: str | None = None,
         prefilling: str | None = None,
         tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
@@ -273,24 +300,30 @@ class ChatCompletion(Served):
         delivery: Delivery | None = None,
         validation: Literal["strict", "lax"] = "strict",
         retries: int = 0,  # noqa: ARG002  was looked at before
+        use_cache: bool | None = None,
         **sampling: Any,
     ) -> _Prepared:
         """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
         if stream_to is not None and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
         tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
-        endpoint = self._served() if self._row.embedded and serve else self._endpoint
+        endpoint, model_id = self._served(base_url) if self._row.embedded and serve else (self._endpoint, self.model_id)
+        if api_key is not None or base_url is not None:
+            endpoint = self._elsewhere(endpoint, api_key, base_url)
         wanted = None
         if generation_schema is not None or typed_parser is not None or delivery is not None:
             if prefilling:
                 raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
-            wanted = self._wanted(generation_schema, typed_parser, delivery, validation, endpoint)
+            delivery = delivery or (None if typed_parser else self._delivery)
+            wanted = self._wanted(
+                generation_schema, typed_parser, delivery, validation, endpoint, beside_tools=bool(tools)
+            )
             system_prompt = wanted.prompt(system_prompt)
             if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
                 sampling = {"parallel_tool_calls": False, **sampling}  # one answer
             tools, tool_choice = wanted.tools(tools, tool_choice)
         request = ChatRequest(
-            model=self.model_id,
+            model=model_id,
             messages=normalize(messages, system_prompt),
             prompted=system_prompt is not None,
             parameters=self._sampling(sampling, has_tools=bool(tools))
@@ -308,9 +341,11 @@ class ChatCompletion(Served):
             answer_schema=wanted.schema() if wanted is not None else None,
             family=self._family,
             reasoning_field=self._reasoning_field,
+            knobs=self._knobs,
         )
+        request, translated = self._reasoning(request, check)
         encoded = self._dialect.encode(request, endpoint.quirks)
-        changed = encoded.changes if wanted is None else (*wanted.changes(), *encoded.changes)
+        changed = (*(wanted.changes() if wanted is not None else ()), *translated, *encoded.changes)
         refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
         if changed and refuses:
             raise _changed(changed)
@@ -319,10 +354,14 @@ class ChatCompletion(Served):
         again = self._retries if max_retries is None else Retries(check_retries(max_retries))
         if refuses:
             again = Retries(0)  # another request than the one that was asked for
+        place = None
+        if self._response_cache is not None or use_cache is not None:
+            place = self._place(http, encoded.prefill, wanted, generation_schema, use_cache)
+        steps = self._exchange(http, again, base_url)
         return _Prepared(
             request,
             http,
-            exchange(http, self._dialect, self.provider, self.model_id, again),
+            steps if place is None else place.streamed(steps) if stream else place.whole(steps),
             Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
             About(
                 self.provider,
@@ -335,6 +374,31 @@ class ChatCompletion(Served):
             ),
             self._timeouts if timeout is None else checked_timeouts(timeout),
             wanted,
+            place,
+        )
+
+    def _place(
+        self, http: HttpRequest, prefill: str, wanted: Wanted | None, asked_for: Any, use_cache: bool | None
+    ) -> Place | None:
+        """Where a cache has the answer, or will have it; None for nowhere."""
+        if use_cache not in (None, True, False) or (use_cache and self._response_cache is None):
+            raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
+        if self._response_cache is None or use_cache is False:
+            return None
+        keeping = self._keeping
+        facts: dict[str, Any] = {"dialect": self._row.dialect}
+        if self._row.embedded:
+            http, seen = keeping.server_facts(http, self._row.embedded)
+            facts |= seen
+        return keeping.place_of(
+            self._response_cache,
+            http,
+            self.provider,
+            self.model_id,
+            facts=facts,
+            prefill=prefill,
+            wanted=wanted,
+            asked_for=asked_for,
         )
 
     def _wanted(
@@ -344,6 +408,8 @@ class ChatCompletion(Served):
         delivery: Delivery | None,
         validation: Literal["strict", "lax"],
         endpoint: Endpoint,
+        *,
+        beside_tools: bool,
     ) -> Wanted:
         """How an answer of that type is asked for here."""
         from msgflux_like import structured  # noqa: PLC0415  for those who want it
@@ -351,12 +417,24 @@ class ChatCompletion(Served):
         return structured.wanted(
             generation_schema,
             typed_parser,
-            delivery or (None if typed_parser else self._delivery),
+            delivery,
             validation,
             dialect=self._row.dialect,
             quirks=endpoint.quirks,
             profile=self.profile,
+            beside_tools=beside_tools,
         )
+
+    def _reasoning(self, request: ChatRequest, check: Check | None) -> tuple[ChatRequest, tuple[Change, ...]]:
+        """The request with the reasoning parameters that the model knows, and what was changed for it."""
+        given = request.parameters
+        if "reasoning_effort" not in given and "reasoning_budget" not in given:
+            return request, ()
+        from msgflux_like import reasoning  # noqa: PLC0415  for those who steer it
+
+        clamps = (check or self._check) == "warn"
+        told, changes = reasoning.translate(given, request.knobs, request.output_limit, clamps=clamps)
+        return structs.replace(request, parameters=told), changes
 
     def _against_profile(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
         """CapabilityError, or the warnings for the response."""
@@ -372,7 +450,7 @@ class ChatCompletion(Served):
         """The parameters of this call: the model's, and over them the call's."""
         parameters = self._parameters
         if given:
-            parameters = {**parameters, **check_parameters(given, _CALL_KEYWORDS)}
+            parameters = in_order({**parameters, **check_parameters(given, _CALL_KEYWORDS)})
             check_logprobs(parameters)
         if "parallel_tool_calls" in parameters and not has_tools:  # refused by providers where it says nothing
             parameters = {name: value for name, value in parameters.items() if name != "parallel_tool_calls"}
@@ -389,10 +467,24 @@ class ChatCompletion(Served):
         return state
 
     @cached_property
+    def _keeping(self) -> Any:
+        """A module, for models with a cache: to import it for every call would take as long as to look there."""
+        from msgflux_like.models import keeping  # noqa: PLC0415
+
+        return keeping
+
+    @cached_property
     def _reasoning_field(self) -> str:
-        """Where the model wants its earlier reasoning back."""
+        """Where the model wants the text of its earlier reasoning back; `reasoning_details` are no text."""
         interleaved = self.profile.interleaved if self.profile else None
-        return interleaved.field if isinstance(interleaved, Interleaved) else ""
+        field = interleaved.field if isinstance(interleaved, Interleaved) else ""
+        return "" if field == "reasoning_details" else field
+
+    @cached_property
+    def _knobs(self) -> Knobs | None:
+        from msgflux_like import reasoning  # noqa: PLC0415  when a model is called, not when it is made
+
+        return reasoning.knobs_of(self.profile, self._row.dialect, self._endpoint.quirks) if self.profile else None
 
     @cached_property
     def _abilities(self) -> preflight.Abilities | None:
@@ -406,17 +498,28 @@ def _changed(changes: tuple[Change, ...]) -> ChangeError:
     )
 
 
+def _about(prepared: _Prepared) -> About:
+    cached = prepared.place is not None and prepared.place.cached
+    return prepared.about._replace(cached=True) if cached else prepared.about
+
+
+def _replayed(prepared: _Prepared, found: list[Event]) -> _Prepared:
+    from msgflux_like.models.keeping import replayed  # noqa: PLC0415  imported already
+
+    return prepared._replace(steps=replayed(found))
+
+
 def _response(prepared: _Prepared) -> ModelResponse:
     if prepared.wanted is None:
-        return ModelResponse(prepared.answer, prepared.about)
+        return ModelResponse(prepared.answer, _about(prepared))
     from msgflux_like.structured import StructuredResponse  # noqa: PLC0415  imported already
 
-    return StructuredResponse(prepared.answer, prepared.about, prepared.wanted)
+    return StructuredResponse(prepared.answer, _about(prepared), prepared.wanted)
 
 
 def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: _Prepared) -> ModelStreamResponse:
     if prepared.wanted is None:
-        return ModelStreamResponse(drive, first, prepared.answer, prepared.about)
+        return ModelStreamResponse(drive, first, prepared.answer, _about(prepared))
     from msgflux_like.structured import StructuredStream  # noqa: PLC0415  imported already
 
-    return StructuredStream(drive, first, prepared.answer, prepared.about, prepared.wanted)
+    return StructuredStream(drive, first, prepared.answer, _about(prepared), prepared.wanted)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from msgflux_like import catalogue, resolve
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.exchange import Retries
-from msgflux_like.request import Ask
+from msgflux_like.request import ApiKey
 from msgflux_like.transport import Timeouts, Transport
 
-_STORED = ("base_url", "dialect", "max_retries", "timeout", "extra_body")
+if TYPE_CHECKING:
+    from msgflux_like.cache import ResponseCache
+
+_STORED = ("base_url", "dialect", "max_retries", "timeout", "extra_body", "cache")
 
 
 class Stored:
@@ -32,9 +35,10 @@ class Stored:
     _extra_body: dict[str, Any]
     _extra_headers: Mapping[str, str]
     _transport: Transport
+    _response_cache: ResponseCache | None
 
     def serialize(self) -> dict[str, Any]:
-        """All that `Model.from_serialized` needs, as plain JSON. No key is in it, and no extra header."""
+        """All that `Model.from_serialized` needs, as plain JSON. No key, extra header or cached answer is in it."""
         return {
             "msgflux_type": "model",
             "provider": self.provider,
@@ -50,10 +54,12 @@ class Stored:
             state["timeout"] = {name: getattr(self._timeouts, name) for name in Timeouts.__struct_fields__}
         if self._extra_body != self._row.extra_body:
             state["extra_body"] = self._extra_body
+        if self._response_cache is not None:
+            state["cache"] = self._response_cache.settings()
         return state
 
     @classmethod
-    def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: str | Ask | None = None) -> Self:
+    def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: ApiKey | None = None) -> Self:
         """The model that `serialize` described. The key is read from the environment, or given.
 
         A stored `base_url` gets the environment's key only if it is on the provider's own host: state that comes
@@ -72,7 +78,7 @@ class Stored:
         return cls._of_state(provider, state, api_key)
 
     @classmethod
-    def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: str | Ask | None = None) -> Self:
+    def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: ApiKey | None = None) -> Self:
         options = {name: state[name] for name in (*_STORED, *cls.STORED) if name in state}
         if "timeout" in options:
             options["timeout"] = Timeouts(**options["timeout"])

@@ -1,0 +1,388 @@
+"""An embedder: texts go out, and a vector for each of them comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, Final, NamedTuple, TypedDict, Unpack, cast, overload
+
+from msgflux_like import catalogue, embeddings, preflight
+from msgflux_like.embeddings import Reply
+from msgflux_like.errors import APIError, CapabilityError, InvalidRequestError, NotFoundError, UnsupportedError
+from msgflux_like.events import Event
+from msgflux_like.exchange import Retries
+from msgflux_like.models.base import Served, checked_timeouts, parted
+from msgflux_like.models.embedding_response import EmbeddingResponse
+from msgflux_like.models.embedding_work import Kept, Work
+from msgflux_like.parameters import (
+    OF_EMBEDDINGS,
+    check_check,
+    check_headers,
+    check_parameters,
+    check_retries,
+    in_order,
+)
+from msgflux_like.pricing import count_tokens
+from msgflux_like.request import Ask, ChatRequest, Check, Endpoint, HttpRequest, ServedOptions, to_http
+from msgflux_like.response import About
+from msgflux_like.transport import AsyncDrive, Drive, Timeouts, gathered, in_threads, off_loop
+
+
+class EmbeddingParameters(TypedDict, total=False):
+    """Parameters of embeddings, for a model or for one call. None means "not given".
+
+    Keys:
+        dimensions: How many numbers a vector is to have, at least 1, for the models that let one choose.
+        input_type: What the vectors are for: "query" or "document" of a search, "classification", "clustering",
+            "similarity"; for the formats that have words for it.
+        user: Your own id of the end user.
+    """
+
+    dimensions: int | None
+    input_type: str | None
+    user: str | None
+
+
+class EmbedderOptions(ServedOptions, EmbeddingParameters, total=False):
+    """What an embedder takes beside what only it knows; see `models.base.Served`, and `EmbeddingParameters`."""
+
+
+class EmbeddingOptions(EmbeddingParameters, total=False):
+    """What a call takes beside the texts; see `TextEmbedder.__call__`."""
+
+    api_key: str | Ask | None
+    base_url: str | None
+    timeout: Any
+    max_retries: int | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+    check: Check | None
+    use_cache: bool | None
+    max_concurrency: int | None
+    batch_size: int | None
+
+
+_OWN: Final = ("check", "max_concurrency", "batch_size")
+_MODEL_KEYWORDS: Final = (*ServedOptions.__annotations__, *_OWN)
+_CALL_KEYWORDS: Final = tuple(EmbeddingOptions.__annotations__)
+_MAX_CONCURRENCY: Final = 4
+
+
+class _Prepared(NamedTuple):
+    """A call, ready to be sent."""
+
+    texts: list[str]
+    alone: bool  # a text was given, and no list
+    work: Work
+    request: ChatRequest
+    endpoint: Endpoint
+    base_url: str | None
+    again: Retries
+    timeouts: Timeouts
+    about: About
+    batch_size: int
+    max_concurrency: int
+    kept: Kept | None
+
+
+class TextEmbedder(Served):
+    """One embedding model of one provider. Stateless, and safe to call from any mix of threads and event loops.
+
+    Args:
+        path: `provider/model`, split at the first slash.
+        check: What to do when the catalogue says that a text is too long: "error" raises a CapabilityError, "warn"
+            sends it and says so in `response.warnings`, "off" does not look.
+        max_concurrency: Most requests of one call at once, at least 1; beyond 32 a synchronous call does not go.
+        batch_size: Most texts of one request, where a server takes fewer than its format does.
+        options: See `ServedOptions` (key, base URL, time limits, cache, ...) and `EmbeddingParameters`.
+
+    Raises:
+        UnknownProviderError: With near names.
+        MissingKeyError: With the names of the variables.
+        UnsupportedError: The provider has no embeddings.
+        UnknownParameterError: A TypeError, with near names.
+
+    Example:
+        >>> import msgflux_like as mf
+        >>> embedder = mf.Model.text_embedder("openai/text-embedding-3-small", api_key="sk-...", dimensions=256)
+        >>> embedder.instance_type()
+        {'model_type': 'text_embedder'}
+    """
+
+    model_type = "text_embedder"
+    STORED = _OWN
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        check: Check = "error",
+        max_concurrency: int = _MAX_CONCURRENCY,
+        batch_size: int | None = None,
+        **options: Unpack[EmbedderOptions],
+    ) -> None:
+        served, parameters = parted(options)
+        super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS, OF_EMBEDDINGS), **served)
+        self._format = embeddings.load(self.provider, self._row.dialect)
+        self._check: Check = check_check(check)
+        self._max_concurrency = _check_count("max_concurrency", max_concurrency)
+        self._batch_size = None if batch_size is None else _check_count("batch_size", batch_size)
+
+    @classmethod
+    def _spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
+        embeddings.load(row.name, row.dialect)
+        if row.dialect == "gemini" and row.tokens == "google":
+            raise UnsupportedError(
+                f"{row.name} has another format of embeddings than Google AI: use google/gemini-embedding-001"
+            )
+        return row
+
+    # ---- calling
+
+    @overload
+    def __call__(self, texts: str, **call: Unpack[EmbeddingOptions]) -> EmbeddingResponse[list[float]]: ...  # pyright: ignore[reportOverlappingOverload]  a text is one of letters, too
+    @overload
+    def __call__(
+        self, texts: Iterable[str], **call: Unpack[EmbeddingOptions]
+    ) -> EmbeddingResponse[list[list[float]]]: ...
+    def __call__(self, texts: str | Iterable[str], **call: Unpack[EmbeddingOptions]) -> EmbeddingResponse[Any]:
+        """The vector of a text, or those of several, in their order.
+
+        More texts than the provider takes at once go out in several requests, up to `max_concurrency` of them at a
+        time. One that fails fails the call; vectors that came before are in the cache, if there is one.
+
+        Args:
+            texts: A text, or any number of them; none may be empty.
+            api_key: Another key than the model's, for this call.
+            base_url: Another place than the model's, for this call.
+            timeout: As for the model, for this call; the limits are those of each request.
+            max_retries: As for the model, for this call.
+            extra_body: As for the model, added to it.
+            extra_headers: As for the model, added to them.
+            check: As for the model, for this call.
+            use_cache: False neither looks into the model's cache nor keeps the vectors there.
+            max_concurrency: As for the model, for this call.
+            batch_size: As for the model, for this call.
+            **call: The above, and `EmbeddingParameters`, which beat the model's.
+
+        Raises:
+            InvalidRequestError: A ValueError: the call is wrong, nothing was sent.
+            UnknownParameterError: A TypeError, with near names.
+            APIError: The provider, or the way to it, failed.
+        """
+        prepared = self._prepare(texts, **call)
+        if prepared.kept is not None:
+            self._look_up(prepared, prepared.kept)
+        lanes = self._lanes(prepared)
+        in_threads([partial(self._send, prepared)] * lanes)
+        return _response(prepared)
+
+    @overload
+    async def acall(self, texts: str, **call: Unpack[EmbeddingOptions]) -> EmbeddingResponse[list[float]]: ...
+    @overload
+    async def acall(
+        self, texts: Iterable[str], **call: Unpack[EmbeddingOptions]
+    ) -> EmbeddingResponse[list[list[float]]]: ...
+    async def acall(self, texts: str | Iterable[str], **call: Unpack[EmbeddingOptions]) -> EmbeddingResponse[Any]:
+        """The async twin of calling the model: same arguments, same results, no thread."""
+        if self._row.embedded:
+            await off_loop(partial(self._served, call.get("base_url")))  # it may have to be started; then it is known
+        prepared = self._prepare(texts, **call)
+        if (kept := prepared.kept) is not None:
+            look_up = partial(self._look_up, prepared, kept)
+            await off_loop(look_up) if kept.blocks else look_up()
+        lanes = self._lanes(prepared)
+        await gathered([self._asend(prepared) for _ in range(lanes)])
+        return _response(prepared)
+
+    def _send(self, prepared: _Prepared) -> None:
+        """Send one batch after the other, until there are none left."""
+        work = prepared.work
+        while (batch := work.next()) is not None:
+            events: list[Event] = []
+            try:
+                for read in self._drive(Drive, prepared, batch):
+                    events += read
+            except APIError as error:
+                return work.failed(batch, self._hinted(error))
+            except BaseException:
+                work.stop()
+                raise
+            vectors = work.came(batch, events)
+            if prepared.kept is not None:
+                prepared.kept.keep(vectors)
+        return None
+
+    async def _asend(self, prepared: _Prepared) -> None:
+        """The async twin of `_send`."""
+        work = prepared.work
+        while (batch := work.next()) is not None:
+            events: list[Event] = []
+            try:
+                async for read in self._drive(AsyncDrive, prepared, batch):
+                    events += read
+            except APIError as error:
+                return work.failed(batch, self._hinted(error))
+            except BaseException:
+                work.stop()
+                raise
+            vectors = work.came(batch, events)
+            if (kept := prepared.kept) is not None:
+                keep = partial(kept.keep, vectors)
+                await off_loop(keep) if kept.blocks else keep()
+        return None
+
+    def _drive(self, kind: type[Any], prepared: _Prepared, batch: list[int]) -> Any:
+        http = self._http(prepared.work.texts(batch), prepared.request, prepared.endpoint)
+        steps = self._exchange(http, prepared.again, prepared.base_url, Reply(self._format, len(batch)))
+        return kind(steps, self._transport, prepared.timeouts)
+
+    def _hinted(self, error: APIError) -> APIError:
+        return self._explained(error) if isinstance(error, NotFoundError) else error
+
+    def _http(self, texts: Sequence[str], request: ChatRequest, endpoint: Endpoint) -> HttpRequest:
+        return to_http(self._format.encode(request, texts, endpoint.quirks), request, endpoint)
+
+    # ---- preparing
+
+    def _prepare(
+        self,
+        texts: Any,
+        *,
+        api_key: str | Ask | None = None,
+        base_url: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_retries: int | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        check: Check | None = None,
+        use_cache: bool | None = None,
+        max_concurrency: int | None = None,
+        batch_size: int | None = None,
+        **given: Any,
+    ) -> _Prepared:
+        """Check and encode: all that can be wrong is found here, before anything is sent."""
+        listed = checked_texts(texts)
+        parameters = self._parameters
+        if given:
+            checked = check_parameters(given, _CALL_KEYWORDS, OF_EMBEDDINGS)
+            parameters = in_order({**parameters, **checked}, OF_EMBEDDINGS)
+        endpoint, model_id = self._served(base_url)
+        if api_key is not None or base_url is not None:
+            endpoint = self._elsewhere(endpoint, api_key, base_url)
+        request = ChatRequest(
+            model_id,
+            (),
+            parameters,
+            extra_body={**self._extra_body, **(extra_body or {})},
+            extra_headers={**self._extra_headers, **check_headers(extra_headers)},
+        )
+        changes = self._format.encode(request, listed[:1], endpoint.quirks).changes
+        warnings = self._against_profile(listed, self._check if check is None else check_check(check))
+        size = self._batch_size if batch_size is None else _check_count("batch_size", batch_size)
+        return _Prepared(
+            listed,
+            isinstance(texts, str),
+            Work(listed),
+            request,
+            endpoint,
+            base_url,
+            self._retries if max_retries is None else Retries(check_retries(max_retries)),
+            self._timeouts if timeout is None else checked_timeouts(timeout),
+            About(self.provider, self.model_id, self.profile, changes, warnings),
+            min(size or self._format.MOST_TEXTS, self._format.MOST_TEXTS),
+            self._max_concurrency if max_concurrency is None else _check_count("max_concurrency", max_concurrency),
+            self._kept(use_cache),
+        )
+
+    def _lanes(self, prepared: _Prepared) -> int:
+        """How many requests there are to be at once, for all that is not known yet."""
+        most = self._format.MOST_TOKENS
+        tokens = [count_tokens(text, self.profile)[0] for text in prepared.texts] if most else []
+        return min(prepared.work.plan(tokens, prepared.batch_size, most), prepared.max_concurrency)
+
+    def _kept(self, use_cache: bool | None) -> Kept | None:
+        if use_cache not in (None, True, False) or (use_cache and self._response_cache is None):
+            raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
+        if self._response_cache is None or use_cache is False:
+            return None
+        return Kept(self._response_cache, self.provider, self.model_id)
+
+    def _look_up(self, prepared: _Prepared, kept: Kept) -> None:
+        facts: dict[str, Any] = {"dialect": self._row.dialect}
+        requests = [self._http([text], prepared.request, prepared.endpoint) for text in prepared.texts]
+        if self._row.embedded:
+            from msgflux_like.models import keeping  # noqa: PLC0415  for servers on this machine
+
+            seen = [keeping.server_facts(http, self._row.embedded) for http in requests]
+            requests = [http for http, _ in seen]
+            facts |= seen[0][1]
+        prepared.work.found(kept.find(requests, facts))
+
+    def _against_profile(self, texts: list[str], check: Check) -> tuple[str, ...]:
+        """CapabilityError for a text that is longer than the model takes, or the warnings for the response."""
+        if self._abilities is None or check == "off":
+            return ()
+        sizes = [len(text.encode()) for text in texts]
+        longest = max(range(len(texts)), key=sizes.__getitem__)
+        request = ChatRequest(self.model_id, ({"role": "user", "content": texts[longest]},))
+        found = self._abilities.problems(request, sizes[longest])
+        if found and check == "error":
+            raise CapabilityError(
+                f"{self.provider}/{self.model_id} cannot take texts[{longest}]: {found[0]}. Split the text "
+                f'(check="warn" sends it all the same)',
+                problems=tuple(found),
+            )
+        return (*self._abilities.warnings, *(f"texts[{longest}]: {problem}" for problem in found))
+
+    @cached_property
+    def _abilities(self) -> preflight.Abilities | None:
+        return preflight.Abilities(self.profile) if self.profile else None
+
+    def _state(self) -> dict[str, Any]:
+        state = super()._state()
+        if self._check != "error":
+            state["check"] = self._check
+        if self._max_concurrency != _MAX_CONCURRENCY:
+            state["max_concurrency"] = self._max_concurrency
+        if self._batch_size is not None:
+            state["batch_size"] = self._batch_size
+        return state
+
+
+def _response(prepared: _Prepared) -> EmbeddingResponse[Any]:
+    vectors = prepared.work.done()
+    requests = prepared.work.requests
+    about = prepared.about if requests.batches else prepared.about._replace(cached=True)
+    data: Any = vectors[0] if prepared.alone else vectors
+    return EmbeddingResponse(data, vectors, requests, about)
+
+
+def checked_texts(texts: Any) -> list[str]:
+    """A text, or several, as a list. InvalidRequestError names the place of what cannot be embedded."""
+    if isinstance(texts, str):
+        return [_checked_text(texts, "texts")]
+    if not isinstance(texts, Iterable) or isinstance(texts, (bytes, bytearray, Mapping)):
+        raise InvalidRequestError(f"texts must be a text or a list of texts, not {type(texts).__name__}")  # pyright: ignore[reportUnknownArgumentType]  from outside
+    listed = [_checked_text(text, f"texts[{place}]") for place, text in enumerate(cast("Iterable[Any]", texts))]
+    if not listed:
+        raise InvalidRequestError("texts is empty: give a text, or a list of at least one")
+    return listed
+
+
+def _checked_text(text: Any, place: str) -> str:
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"{place} must be a text, not {type(text).__name__}")
+    if not text:
+        raise InvalidRequestError(f"{place} is empty: an empty text has no vector")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(f"{place} holds half a surrogate pair, which JSON cannot hold") from None
+    return text
+
+
+def _check_count(name: str, count: Any) -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise InvalidRequestError(f"{name} must be a whole number of at least 1, not {count!r}")
+    return count

@@ -1,0 +1,288 @@
+"""Several models behind one call: who is asked, in which order, and what the response says of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import msgflux_like as mf
+from msgflux_like.errors import (
+    APIError,
+    AuthenticationError,
+    GatewayError,
+    InvalidRequestError,
+    OutputParsingError,
+    RateLimitError,
+    StreamError,
+    UnknownParameterError,
+)
+from tests.provider import chat, chat_stream, delta, sse, stream, whole
+
+BUSY = whole({"error": {"message": "busy"}}, 503)
+SLOW_DOWN = whole({"error": {"message": "slow down"}}, 429, retry_after="7")
+WRONG_KEY = whole({"error": {"message": "wrong key"}}, 401)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def at(model_of):
+    """A model that is asked once."""
+    return lambda server, path="openai/gpt-4o", **options: model_of(server, path, max_retries=0, **options)
+
+
+@pytest.fixture
+def gateway(at, clock):
+    return lambda *servers, **options: mf.ModelGateway([at(server) for server in servers], clock=clock, **options)
+
+
+def route(response: Any) -> list[str]:
+    return [tried.outcome for tried in response.route]
+
+
+class TestFallingBack:
+    def test_the_first_model_answers(self, provider, gateway, colour):
+        first, second = provider(whole(chat("1"))), provider(whole(chat("2")))
+        response = colour.ask(gateway(first, second), "Hello")
+        assert response.text == "1"
+        assert route(response) == ["answered"]
+        assert not second.requests
+
+    def test_the_next_one_answers_where_one_fails(self, provider, gateway, colour):
+        response = colour.ask(gateway(provider(BUSY), provider(whole(chat("2")))), "Hello")
+        assert response.text == "2"
+        assert route(response) == ["failed", "answered"]
+        assert response.route[0].why.startswith("ServerError: busy")
+
+    def test_a_stream_falls_back_until_its_first_piece(self, provider, gateway, colour):
+        servers = provider(BUSY), provider(stream(sse({"error": {"message": "no"}}))), provider(chat_stream("3", "!"))
+        got, response = colour.pieces(gateway(*servers), "Hello")
+        assert got == ["3", "!"]
+        assert route(response) == ["failed", "failed", "answered"]
+
+    def test_a_stream_does_not_fall_back_after_it(self, provider, gateway, colour):
+        broken = stream(delta("Hel"), sse({"error": {"message": "no"}}))
+        second = provider(chat_stream("2"))
+        with pytest.raises(StreamError):
+            colour.pieces(gateway(provider(broken), second), "Hello")
+        assert not second.requests
+
+    def test_when_nobody_answers_all_reasons_are_told(self, provider, gateway, colour):
+        with pytest.raises(GatewayError, match=r"no model answered\. .*busy.*; .*slow down") as raised:
+            colour.ask(gateway(provider(BUSY), provider(SLOW_DOWN)), "Hello")
+        assert [tried.outcome for tried in raised.value.route] == ["failed", "failed"]
+        assert isinstance(raised.value.__cause__, RateLimitError)
+
+    @pytest.mark.parametrize(
+        ("call", "error"),
+        [
+            ({"temprature": 1}, UnknownParameterError),
+            ({"temperature": 7}, InvalidRequestError),
+            ({"messages": []}, InvalidRequestError),
+        ],
+    )
+    def test_a_mistake_of_the_caller_is_raised_at_once(self, provider, gateway, colour, call, error):
+        servers = provider(whole(chat())), provider(whole(chat()))
+        with pytest.raises(error):
+            colour.ask(gateway(*servers), **{"messages": "Hello", **call})
+        assert not any(server.requests for server in servers)
+
+    def test_what_lets_the_next_one_try_can_be_widened(self, provider, gateway, colour):
+        servers = provider(whole(chat("no json"))), provider(whole(chat('{"a": 1}')))
+        schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+        both = gateway(*servers, on=(APIError, OutputParsingError))
+        response = colour.ask(both, "Hello", generation_schema=schema)
+        assert response.consume() == {"a": 1}
+        assert response.route[0].cost > 0
+
+    def test_the_cost_of_failed_attempts_counts(self, provider, gateway, colour):
+        servers = provider(whole(chat("no json"))), provider(whole(chat('{"a": 1}')))
+        schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+        response = colour.ask(gateway(*servers, on=(OutputParsingError,)), "Hello", generation_schema=schema)
+        assert response.cost == 2 * response.cost_details.usd > 0
+
+    def test_a_model_that_cannot_take_the_request_is_passed_over(self, provider, at, colour):
+        picture = mf.ChatBlock.user("What?", media=mf.ChatBlock.image("https://example.com/cat.jpg"))
+        blind, seeing = provider(whole(chat("1"))), provider(whole(chat("2")))
+        gateway = mf.ModelGateway([at(blind, "openai/gpt-3.5-turbo"), at(seeing)])
+        response = colour.ask(gateway, picture)
+        assert response.text == "2"
+        assert [(tried.model, tried.outcome) for tried in response.route] == [
+            ("openai/gpt-3.5-turbo", "cannot"),
+            ("openai/gpt-4o", "answered"),
+        ]
+        assert not blind.requests
+
+
+class TestResting:
+    def test_a_model_that_failed_is_asked_last_for_a_while(self, provider, gateway, clock):
+        first, second = provider(BUSY, whole(chat("1"))), provider(whole(chat("2")))
+        both = gateway(first, second, cool_down_s=60)
+        assert both("Hello").text == "2"
+        response = both("Hello")
+        assert response.text == "2"
+        assert route(response) == ["resting", "answered"]
+        clock.now += 61
+        assert both("Hello").text == "1"
+
+    def test_the_provider_says_for_how_long(self, provider, gateway, clock):
+        both = gateway(provider(SLOW_DOWN, whole(chat("1"))), provider(whole(chat("2"))))
+        assert both("Hello").text == "2"
+        clock.now += 6
+        assert both("Hello").text == "2"
+        clock.now += 2
+        assert both("Hello").text == "1"
+
+    def test_models_that_all_rest_are_asked_all_the_same(self, provider, gateway):
+        both = gateway(provider(BUSY, whole(chat("1"))), provider(BUSY))
+        with pytest.raises(GatewayError):
+            both("Hello")
+        assert both("Hello").text == "1"
+
+    def test_a_request_that_is_refused_says_nothing_of_the_model(self, provider, gateway):
+        too_long = whole({"error": {"message": "too long", "code": "context_length_exceeded"}}, 400)
+        both = gateway(provider(too_long, whole(chat("1"))), provider(whole(chat("2"))))
+        assert both("Hello").text == "2"
+        assert both("Hello").text == "1"
+
+
+class TestOrder:
+    def test_by_price(self, provider, at):
+        dear, cheap = provider(whole(chat("dear"))), provider(whole(chat("cheap")))
+        models = [at(dear, "openai/gpt-4o"), at(cheap, "openai/gpt-4o-mini")]
+        assert mf.ModelGateway(models, order="price")("Hello").text == "cheap"
+
+    def test_a_price_that_nobody_knows_comes_last(self, provider, at):
+        unknown, known = provider(whole(chat("unknown"))), provider(whole(chat("known")))
+        models = [at(unknown, "openai/gpt-unheard-of"), at(known)]
+        assert mf.ModelGateway(models, order="price")("Hello").text == "known"
+
+    def test_by_context(self, provider, at):
+        short, long = provider(whole(chat("short"))), provider(whole(chat("long")))
+        models = [at(short, "openai/gpt-4o"), at(long, "openai/gpt-4.1")]
+        assert mf.ModelGateway(models, order="context")("Hello").text == "long"
+
+    def test_by_weight(self, provider, gateway):
+        both = gateway(provider(whole(chat("1"))), provider(whole(chat("2"))), order="weight", weights=[9, 1])
+        counts = Counter(both("Hello").text for _ in range(200))
+        assert 140 < counts["1"] < 200  # each bound is missed less than once in a million times
+
+    def test_a_preferred_model_comes_first(self, provider, at, colour):
+        models = [at(provider(whole(chat("1")))), at(provider(whole(chat("2"))), "openai/gpt-4o-mini")]
+        both = mf.ModelGateway(models)
+        assert colour.ask(both, "Hello", model_preference="gpt-4o-mini").text == "2"
+        assert colour.ask(both, "Hello", model_preference="openai/gpt-4o-mini").text == "2"
+
+    def test_a_preferred_model_that_fails_is_followed_by_the_others(self, provider, at, colour):
+        models = [at(provider(whole(chat("1")))), at(provider(BUSY), "openai/gpt-4o-mini")]
+        assert colour.ask(mf.ModelGateway(models), "Hello", model_preference="gpt-4o-mini").text == "1"
+
+    def test_an_unknown_preference_is_refused(self, provider, gateway, colour):
+        with pytest.raises(InvalidRequestError, match="model_preference 'gpt-5' is none of openai/gpt-4o"):
+            colour.ask(gateway(provider(whole(chat()))), "Hello", model_preference="gpt-5")
+
+
+class TestKeys:
+    @pytest.fixture
+    def keyed(self, monkeypatch, clock):
+        def make(server: Any) -> mf.ModelGateway:
+            monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+            return mf.ModelGateway(["openai/gpt-4o"], keys={"openai": ["sk-1", "sk-2"]}, clock=clock)
+
+        return make
+
+    def test_they_are_used_in_turn(self, provider, keyed):
+        server = provider(whole(chat()))
+        gateway = keyed(server)
+        for _ in range(4):
+            gateway("Hello")
+        sent = [request.headers["authorization"] for request in server.requests]
+        assert sent == ["Bearer sk-1", "Bearer sk-2", "Bearer sk-1", "Bearer sk-2"]
+
+    def test_the_next_one_is_used_where_one_fails(self, provider, keyed, colour):
+        server = provider(WRONG_KEY, whole(chat("2")))
+        response = colour.ask(keyed(server), "Hello")
+        assert response.text == "2"
+        assert [request.headers["authorization"] for request in server.requests] == ["Bearer sk-1", "Bearer sk-2"]
+        assert "sk-1" not in str(response.route)
+
+    def test_they_are_not_part_of_any_state(self, provider, keyed):
+        with pytest.raises(TypeError, match="was given keys cannot be serialized"):
+            keyed(provider(whole(chat()))).serialize()
+
+    def test_those_of_nobody_are_refused(self):
+        with pytest.raises(InvalidRequestError, match="keys names groq, of which there is no model"):
+            mf.ModelGateway([mf.Model.chat_completion("openai/gpt-4o", api_key="sk-x")], keys={"groq": ["gsk-1"]})
+
+
+class TestState:
+    def test_it_comes_back(self, provider, monkeypatch, tmp_path):
+        server = provider(BUSY, whole(chat("2")))
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+        models = [mf.Model.chat_completion(f"openai/{name}", max_retries=0) for name in ("gpt-4o", "gpt-4o-mini")]
+        mf.save(mf.ModelGateway(models, cool_down_s=5), tmp_path / "gateway.json")
+        assert "sk-secret" not in json.dumps(mf.load(tmp_path / "gateway.json"))
+        restored = mf.ModelGateway.from_serialized(mf.load(tmp_path / "gateway.json"))
+        assert restored.paths == ["openai/gpt-4o", "openai/gpt-4o-mini"]
+        assert restored("Hello").text == "2"
+        assert restored.serialize() == mf.load(tmp_path / "gateway.json")
+
+    def test_other_state_is_refused(self):
+        with pytest.raises(InvalidRequestError, match="msgflux_type is 'model': this is not a serialized gateway"):
+            mf.ModelGateway.from_serialized({"msgflux_type": "model"})
+
+    async def test_it_closes_its_models(self, provider, gateway):
+        server = provider(whole(chat()))
+        with gateway(server) as first:
+            first("Hello")
+        async with gateway(server) as second:
+            await second.acall("Hello")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"models": []}, "models is empty"),
+        ({"models": [5]}, "models must be chat models or their paths, not int"),
+        ({"models": ["openai/gpt-4o"], "order": "luck"}, "order must be one of given, price, context, weight"),
+        ({"models": ["openai/gpt-4o"], "weights": [1]}, 'weights need order="weight"'),
+        ({"models": ["openai/gpt-4o"], "weights": [0], "order": "weight"}, "weights must be 1 numbers above 0"),
+    ],
+)
+def test_what_makes_no_gateway_is_refused(monkeypatch, arguments, message):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    with pytest.raises(InvalidRequestError, match=message):
+        mf.ModelGateway(**arguments)
+
+
+def test_tools_run_through_it(provider, gateway):
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2, "b": 3}'}}
+    server = provider(whole(chat(None, "tool_calls", tool_calls=[call])), whole(chat("5")))
+    run = mf.run_tools(gateway(provider(BUSY), server), "2 + 3?", [add])
+    assert run.text == "5"
+    assert isinstance(run.cost, Decimal)
+
+
+def test_an_authentication_error_is_no_mistake_of_the_caller(provider, gateway, colour):
+    with pytest.raises(GatewayError) as raised:
+        colour.ask(gateway(provider(WRONG_KEY)), "Hello")
+    assert isinstance(raised.value.__cause__, AuthenticationError)
