@@ -69,6 +69,8 @@ def _message(message: Any, place: str) -> Message:
         _check_text(checked.get("tool_call_id"), f"{place}.tool_call_id", ": it says which call is answered")
     if (calls := checked.get("tool_calls")) and (ours := _calls(calls, f"{place}.tool_calls")) is not calls:
         checked = {**checked, "tool_calls": ours}
+    if "provider_state" in checked:
+        _check_state(checked["provider_state"], f"{place}.provider_state")
     return checked
 
 
@@ -127,6 +129,11 @@ def _calls(calls: Any, place: str) -> Any:
         raise InvalidMessagesError(f"{place} must be a list of calls, not {_type(calls)}")
     given = cast("Sequence[Any]", calls)
     result = [_call(call, f"{place}[{index}]") for index, call in enumerate(given)]
+    seen: set[str] = set()
+    for index, call in enumerate(result):
+        if call["id"] in seen:
+            raise InvalidMessagesError(f"{place}[{index}].id is that of another call of the message: give each its own")
+        seen.add(call["id"])
     return given if all(new is old for new, old in zip(result, given, strict=True)) else result
 
 
@@ -142,6 +149,19 @@ def _call(call: Any, place: str) -> Any:
         raise InvalidMessagesError(f"{place}.function.arguments must be JSON text or an object, not {_type(arguments)}")
     text = to_json(arguments or {}, f"{place}.function.arguments").decode()
     return {**fields, "function": {**function, "arguments": text}}
+
+
+def _check_state(entries: Any, place: str) -> None:
+    """That it is what `response.message` gave, or what JSON made of it."""
+    if not isinstance(entries, (list, tuple)):
+        raise InvalidMessagesError(f"{place} must be a list, as response.message has it, not {_type(entries)}")
+    for index, entry in enumerate(cast("Sequence[Any]", entries)):
+        fields = as_mapping(entry)
+        texts = isinstance(fields.get("family"), str) and isinstance(fields.get("kind"), str)
+        if not texts or not isinstance(fields.get("after"), int) or "raw" not in fields:
+            raise InvalidMessagesError(
+                f"{place}[{index}] must have family, kind, after and raw, as response.message has"
+            )
 
 
 def _check_text(value: Any, place: str, why: str = "") -> None:

@@ -17,6 +17,7 @@ class _Rule(Struct, frozen=True):
     kinds: tuple[type, ...]
     low: float | None = None
     high: float | None = None
+    words: tuple[str, ...] = ()
 
 
 _NUMBER = (int, float)
@@ -34,20 +35,28 @@ _RULES: Mapping[str, _Rule] = {
     "top_logprobs": _Rule((int,), 0, 20),
     "parallel_tool_calls": _Rule((bool,)),
     "reasoning_effort": _Rule((str,)),
+    "reasoning_budget": _Rule((int,), 0),
 }
-NAMES = tuple(_RULES)
+OF_EMBEDDINGS: Mapping[str, _Rule] = {
+    "dimensions": _Rule((int,), 1),
+    "input_type": _Rule((str,), words=("query", "document", "classification", "clustering", "similarity")),
+    "user": _Rule((str,)),
+}
+"""The parameters of embeddings, for `check_parameters` and `in_order`."""
 
 
-def check_parameters(given: Mapping[str, Any], also: tuple[str, ...]) -> dict[str, Any]:
+def check_parameters(
+    given: Mapping[str, Any], also: tuple[str, ...], rules: Mapping[str, _Rule] = _RULES
+) -> dict[str, Any]:
     """Those that were given, checked. None is "not given", zeros and empty texts are values.
 
     `also` are the other keywords of the call, for the message about an unknown one (UnknownParameterError).
     """
     checked: dict[str, Any] = {}
     for name, value in given.items():
-        rule = _RULES.get(name)
+        rule = rules.get(name)
         if rule is None:
-            raise _unknown(name, also)
+            raise _unknown(name, (*rules, *also))
         if value is None:
             continue
         if not isinstance(value, rule.kinds) or (isinstance(value, bool) and bool not in rule.kinds):
@@ -57,8 +66,15 @@ def check_parameters(given: Mapping[str, Any], also: tuple[str, ...]) -> dict[st
         if (rule.low is not None and not value >= rule.low) or (rule.high is not None and not value <= rule.high):
             limits = f"at least {rule.low:g}" if rule.high is None else f"from {rule.low:g} to {rule.high:g}"
             raise InvalidRequestError(f"{name} must be {limits}, not {value!r}")
+        if rule.words and value not in rule.words:
+            raise InvalidRequestError(f"{name} must be one of {', '.join(rule.words)}, not {value!r}")
         checked[name] = _texts(name, cast("Sequence[Any]", value)) if isinstance(value, (list, tuple)) else value
-    return checked
+    return in_order(checked, rules)
+
+
+def in_order(parameters: Mapping[str, Any], rules: Mapping[str, _Rule] = _RULES) -> dict[str, Any]:
+    """The same, whatever order they were given in: equal requests are equal byte for byte."""
+    return {name: parameters[name] for name in rules if name in parameters}
 
 
 def _texts(name: str, values: Sequence[Any]) -> list[str]:
@@ -69,10 +85,10 @@ def _texts(name: str, values: Sequence[Any]) -> list[str]:
     return list(values)
 
 
-def _unknown(name: str, also: tuple[str, ...]) -> UnknownParameterError:
+def _unknown(name: str, known: tuple[str, ...]) -> UnknownParameterError:
     from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
 
-    close = get_close_matches(name, dict.fromkeys((*NAMES, *also)), n=2)
+    close = get_close_matches(name, dict.fromkeys(known), n=2)
     meant = f": did you mean {' or '.join(close)}?" if close else ""
     return UnknownParameterError(
         f"there is no parameter {name!r}{meant} (the provider's own fields go through extra_body=)"

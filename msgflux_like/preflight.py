@@ -10,7 +10,7 @@ from typing import Any
 
 from msgflux_like.errors import CapabilityError
 from msgflux_like.models.profiles import ModelProfile, search_profiles
-from msgflux_like.request import ChatRequest
+from msgflux_like.request import ChatRequest, Quirks
 from msgflux_like.shapes import as_list, as_mapping
 
 # Text of any language takes more than one token for this many bytes of JSON, so that what is over is over.
@@ -29,7 +29,6 @@ class Abilities:
 
     __slots__ = (
         "_calls_tools",
-        "_efforts",
         "_input_tokens",
         "_output_tokens",
         "_takes",
@@ -41,7 +40,6 @@ class Abilities:
         self._takes = frozenset(model.modalities.input)
         self._calls_tools = model.capabilities.tool_call is not False
         self._takes_temperature = model.capabilities.temperature is not False
-        self._efforts = _efforts(model)
         self._output_tokens = model.limits.output
         self._input_tokens = model.limits.input or model.limits.context
         self.warnings = _warnings(model)
@@ -58,10 +56,10 @@ class Abilities:
             found.append("it calls no tools")
         if "temperature" in parameters and not self._takes_temperature:
             found.append("it takes no temperature")
-        effort = parameters.get("reasoning_effort")
-        if effort is not None and self._efforts is not None and effort not in self._efforts:
-            known = f"it knows {', '.join(self._efforts)}" if self._efforts else "it cannot be told how much to reason"
-            found.append(f"reasoning_effort is {effort!r}, and {known}")
+        if request.knobs is not None and ("reasoning_effort" in parameters or "reasoning_budget" in parameters):
+            from msgflux_like import reasoning  # noqa: PLC0415  for those who steer it
+
+            found += reasoning.problems(parameters, request.knobs)
         wanted = parameters.get("max_tokens")
         if wanted is not None and self._output_tokens is not None and wanted > self._output_tokens:
             found.append(f"max_tokens is {wanted}, and it writes at most {self._output_tokens}")
@@ -73,16 +71,6 @@ class Abilities:
     def _too_much(self, kinds: set[str]) -> list[str]:
         known = ", ".join(kind for kind in _KINDS if kind in self._takes)
         return [f"it takes no {kind} (it takes {known})" for kind in sorted(kinds - self._takes)]
-
-
-def _efforts(model: ModelProfile) -> tuple[str, ...] | None:
-    """The words for how much to reason; none where the model does not reason, None where nothing is known."""
-    if model.capabilities.reasoning is False:
-        return ()
-    for option in model.reasoning_options or ():
-        if option.type == "effort" and option.values:
-            return tuple(value for value in option.values if value is not None)
-    return None
 
 
 def _warnings(model: ModelProfile) -> tuple[str, ...]:
@@ -132,6 +120,14 @@ def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
     able = [other for other in wanted if other.id != model.id and other.status != "deprecated"]
     if "temperature" in request.parameters:
         able = [other for other in able if other.capabilities.temperature]
+    if request.knobs is not None and {"reasoning_effort", "reasoning_budget"} & request.parameters.keys():
+        from msgflux_like import reasoning  # noqa: PLC0415  for those who steer it
+
+        able = [
+            other
+            for other in able
+            if not reasoning.problems(request.parameters, reasoning.knobs_of(other, "", Quirks()))
+        ]
     able.sort(key=lambda other: _price_distance(other, model))
     return tuple(f"{other.provider_id}/{other.id}" for other in able[:3])
 

@@ -7,11 +7,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from msgspec import Struct
+
 from msgflux_like.dotted import dotdict
 from msgflux_like.events import (
     Citation,
     Event,
     Finished,
+    Logprobs,
     Media,
     ReasoningDelta,
     RefusalDelta,
@@ -20,6 +23,7 @@ from msgflux_like.events import (
     Started,
     State,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     Usage,
 )
@@ -42,6 +46,7 @@ class Answer:
         "citations",
         "finished",
         "id",
+        "logprobs",
         "media",
         "model",
         "reasoning",
@@ -62,6 +67,7 @@ class Answer:
         self.usage: Usage | None = None
         self.finished: Finished | None = None
         self.citations: list[Citation] = []
+        self.logprobs: list[TokenLogprob] = []
         self.media: list[Media] = []
         self.server_tools: list[ServerTool] = []
         self.state: list[State] = []
@@ -94,6 +100,8 @@ class Answer:
                 self.usage = event
             case Finished():
                 self.finished = event
+            case Logprobs(tokens):
+                self.logprobs += tokens
             case Started(id_, model):
                 self.id, self.model = self.id or id_, self.model or model
             case Replied(request_id, attempts):
@@ -111,17 +119,24 @@ class Answer:
                 raise AssertionError(f"an answer cannot hold {type(event).__name__}")
 
     def events(self) -> Iterator[Event]:
-        """The events that say what is known until now: each piece of text, each call once."""
+        """The events that say what is known until now: each piece of text, each call once, state at its place."""
         if self.request_id or self.attempts > 1:
             yield Replied(self.request_id, self.attempts)
         if self.id or self.model:
             yield Started(self.id, self.model)
+        state: dict[int, list[State]] = {}
+        for after, each in zip(self.state_after, self.state, strict=True):
+            state.setdefault(after, []).append(each)
         yield from map(ReasoningDelta, self.reasoning)
+        yield from state.pop(0, ())
         yield from map(TextDelta, self.text)
         yield from map(RefusalDelta, self.refusal)
-        for key, (ids, names, arguments) in self.calls.items():
+        for place, (key, (ids, names, arguments)) in enumerate(self.calls.items(), bool(self.text)):
+            yield from state.pop(place, ())
             yield ToolCallDelta(key, ids[0] if ids else "", names[0] if names else "", "".join(arguments))
-        for several in (self.citations, self.media, self.server_tools, self.state):
+        if self.logprobs:
+            yield Logprobs(tuple(self.logprobs))
+        for several in (*state.values(), self.citations, self.media, self.server_tools):
             yield from several
         if self.usage:
             yield self.usage
@@ -147,6 +162,23 @@ class Answer:
         return kept
 
 
+class Tried(Struct, frozen=True):
+    """One model that a gateway thought of.
+
+    Attributes:
+        model: Its path.
+        outcome: It "answered"; it "failed"; it "cannot" take the request at all; or it was "resting" after an earlier
+            failure, and others were asked first.
+        why: One sentence.
+        cost: US dollars that the attempt cost, None where it is not known that it cost any.
+    """
+
+    model: str
+    outcome: Literal["answered", "failed", "cannot", "resting"]
+    why: str = ""
+    cost: Decimal | None = None
+
+
 class About(NamedTuple):
     """What is known of an answer before it comes.
 
@@ -158,6 +190,8 @@ class About(NamedTuple):
         warnings: What the catalogue says against the request or the model.
         family: Who can read the opaque state of the answer.
         reasoning_field: Where the model wants its reasoning back, "" for nowhere.
+        cached: Whether it came from a cache, or with an equal call: nothing was paid for it.
+        route: Whom a gateway asked.
     """
 
     provider: str
@@ -167,6 +201,8 @@ class About(NamedTuple):
     warnings: tuple[str, ...] = ()
     family: str = ""
     reasoning_field: str = ""
+    cached: bool = False
+    route: tuple[Tried, ...] = ()
 
 
 class ModelResponse:
@@ -177,12 +213,14 @@ class ModelResponse:
         reasoning: What the model thought, None when it did not say.
         refusal: The model's refusal, None when it did not refuse.
         usage: Tokens in detail, None when the provider did not report them.
+        logprobs: How likely each token of the text was; empty where that was not asked for, or not told.
         citations: Sources of the answer.
         media: Images and sounds in the answer.
         server_tools: What the provider's own tools did.
         state: Opaque provider state of the reply.
         changes: What was not sent exactly as asked.
         warnings: What the catalogue says against the request or the model.
+        cached: Whether it came from a cache, or with an equal call that was made at the same time.
         parsed: The value of the type that was asked for; None when none was.
         delivery: How it was asked for; None when none was.
     """
@@ -194,11 +232,13 @@ class ModelResponse:
         self._answer = answer
         self._about = about
         self.changes = changes_of(answer, about)
+        self.cached = about.cached
         self.warnings = about.warnings
         self.text = "".join(answer.text)
         self.reasoning = "".join(answer.reasoning) or None
         self.refusal = "".join(answer.refusal) or None
         self.usage = answer.usage
+        self.logprobs = answer.logprobs
         self.citations = answer.citations
         self.media = answer.media
         self.server_tools = answer.server_tools
@@ -244,8 +284,25 @@ class ModelResponse:
 
     @property
     def cost(self) -> Decimal | None:
-        """US dollars, exact; None when it is not known, and then `cost_details.reason` says why."""
-        return self.cost_details.usd
+        """US dollars, exact; None when it is not known, and then `cost_details.reason` says why.
+
+        What a gateway's failed attempts are known to have cost is in it.
+        """
+        return cost_with_route(self.cost_details, self._about)
+
+    @property
+    def route(self) -> tuple[Tried, ...]:
+        """Which models a gateway asked until this answer came; empty without a gateway."""
+        return self._about.route
+
+    def routed(self, route: tuple[Tried, ...]) -> None:
+        """Say how a gateway came to this answer."""
+        self._about = self._about._replace(route=route)
+
+    @cached_property
+    def saved(self) -> Decimal | None:
+        """US dollars that a cache saved: what the answer would have cost. 0 without one, None when it is not known."""
+        return saved_of(self._answer, self._about)
 
     @cached_property
     def cost_details(self) -> CostDetails:
@@ -269,9 +326,23 @@ def changes_of(answer: Answer, about: About) -> tuple[Change, ...]:
 
 def cost_details_of(answer: Answer, about: About) -> CostDetails:
     """What the answer cost; see `CostDetails`."""
-    from msgflux_like.pricing import cost_of  # noqa: PLC0415  for those who ask
+    from msgflux_like.pricing import FREE, cost_of  # noqa: PLC0415  for those who ask
 
+    if about.cached:
+        return FREE
     return cost_of(answer.usage, about.profile, f"{about.provider}/{about.model}")
+
+
+def cost_with_route(details: CostDetails, about: About) -> Decimal | None:
+    """The cost of the answer, and of the attempts before it."""
+    if details.usd is None:
+        return None
+    return details.usd + sum((tried.cost for tried in about.route if tried.cost is not None), Decimal(0))
+
+
+def saved_of(answer: Answer, about: About) -> Decimal | None:
+    """What the answer would have cost, if it came from a cache."""
+    return cost_details_of(answer, about._replace(cached=False)).usd if about.cached else Decimal(0)
 
 
 def metadata_of(answer: Answer, about: About) -> dotdict:
@@ -280,7 +351,7 @@ def metadata_of(answer: Answer, about: About) -> dotdict:
     `usage` always has `completion_tokens`, `prompt_tokens` and `total_tokens`, inclusive of cached and reasoning
     tokens, and None where the provider reported nothing; `cached_tokens`, `cache_write_tokens` and
     `reasoning_tokens` are there when reported. `finish_reason` is one of a few words, `finish_reason_raw` the
-    provider's own; both are None when it gave none.
+    provider's own; both are None when it gave none. `cached` is there, and True, for an answer that came from a cache.
     """
     usage = answer.usage or Usage()
     total = usage.total
@@ -311,6 +382,8 @@ def metadata_of(answer: Answer, about: About) -> dotdict:
         "request_id": answer.request_id or None,
         "attempts": answer.attempts,
     }
+    if about.cached:
+        facts["cached"] = True
     if answer.refusal:
         facts["refusal"] = "".join(answer.refusal)
     return dotdict(facts)

@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgflux_like.closing import Closing
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
-from msgflux_like.events import Event
-from msgflux_like.response import About, Answer, ModelResponse, ResponseType, changes_of, cost_details_of, metadata_of
+from msgflux_like.events import Event, TokenLogprob
+from msgflux_like.response import (
+    About,
+    Answer,
+    ModelResponse,
+    ResponseType,
+    Tried,
+    changes_of,
+    cost_details_of,
+    cost_with_route,
+    metadata_of,
+    saved_of,
+)
 from msgflux_like.tools import ToolCall
 from msgflux_like.transport import AsyncDrive, Drive, in_thread
 
@@ -30,6 +41,7 @@ class ModelStreamResponse(Closing):
         done: Whether it came to its end.
         error: What ended it instead, None while nothing did.
         changes: What was not sent exactly as asked.
+        cached: Whether it came from a cache.
         warnings: What the catalogue says against the request or the model.
     """
 
@@ -44,6 +56,7 @@ class ModelStreamResponse(Closing):
         self._answer = answer
         self._about = about
         self._open = True  # more may come
+        self.cached = about.cached
         self.warnings = about.warnings
         self.done = False
         self.error: MsgfluxError | None = None
@@ -83,6 +96,11 @@ class ModelStreamResponse(Closing):
         return "".join(self._answer.reasoning) or None
 
     @property
+    def logprobs(self) -> list[TokenLogprob]:
+        """As `ModelResponse.logprobs`, so far."""
+        return self._answer.logprobs
+
+    @property
     def response_type(self) -> ResponseType:
         """Text, or tool calls once one has begun."""
         return "tool_call" if self._answer.calls else "text_generation"
@@ -95,7 +113,21 @@ class ModelStreamResponse(Closing):
     @property
     def cost(self) -> Decimal | None:
         """As `ModelResponse.cost`; None before the usage has come."""
-        return self.cost_details.usd
+        return cost_with_route(self.cost_details, self._about)
+
+    @property
+    def route(self) -> tuple[Tried, ...]:
+        """As `ModelResponse.route`."""
+        return self._about.route
+
+    def routed(self, route: tuple[Tried, ...]) -> None:
+        """See `ModelResponse.routed`."""
+        self._about = self._about._replace(route=route)
+
+    @property
+    def saved(self) -> Decimal | None:
+        """As `ModelResponse.saved`."""
+        return saved_of(self._answer, self._about)
 
     @property
     def cost_details(self) -> CostDetails:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -18,7 +19,7 @@ from msgflux_like.generation.lowering import Lowered, RestoreError
 from msgflux_like.generation.partial import PartialJson
 from msgflux_like.generation.record import Record
 from msgflux_like.generation.schema import Target, as_records, target_of
-from msgflux_like.generation.subsets import ANY, NATIVE
+from msgflux_like.generation.subsets import ALONE, ANY, NATIVE
 from msgflux_like.messages import normalize
 from msgflux_like.models.profiles import ModelProfile
 from msgflux_like.request import AnswerSchema, Change, Delivery, Quirks, ToolChoice
@@ -158,6 +159,7 @@ def wanted(  # the whole choice, in one place
     dialect: str,
     quirks: Quirks,
     profile: ModelProfile | None,
+    beside_tools: bool = False,
 ) -> Wanted:
     """How to ask for it. InvalidRequestError for what cannot be asked for."""
     if delivery not in (None, "native", "tool", "prompted"):
@@ -176,16 +178,19 @@ def wanted(  # the whole choice, in one place
     if target is None:
         raise InvalidRequestError("delivery and validation need a generation_schema")
     if delivery is None:
-        return _best(target, dialect, quirks, profile, strict=strict)
+        return _best(target, dialect, quirks, profile, strict=strict, beside_tools=beside_tools)
     if delivery == "native" and dialect not in NATIVE:
         raise InvalidRequestError(f"{dialect} has no way to hold an answer to a schema: use another delivery")
     return Wanted(delivery, target, target.lowered(NATIVE[dialect] if delivery == "native" else ANY), strict=strict)
 
 
-def _best(target: Target, dialect: str, quirks: Quirks, profile: ModelProfile | None, *, strict: bool) -> Wanted:
+def _best(
+    target: Target, dialect: str, quirks: Quirks, profile: ModelProfile | None, *, strict: bool, beside_tools: bool
+) -> Wanted:
     """The surest way there is for the model: the provider's own, else a tool, else the prompt."""
     can = profile.capabilities if profile else None
-    if dialect in NATIVE and (dialect in quirks.schema_dialects or (can and can.structured_output)):
+    alone = beside_tools and profile is not None and dialect in ALONE and ALONE[dialect].search(profile.id)
+    if dialect in NATIVE and not alone and (dialect in quirks.schema_dialects or (can and can.structured_output)):
         try:
             return Wanted("native", target, target.lowered(NATIVE[dialect]), strict=strict)
         except UnsupportedSchemaError:
@@ -294,11 +299,24 @@ class StructuredResponse(ModelResponse):
     def count(self, earlier: Sequence[ModelResponse]) -> None:
         """Add what the attempts before this one took."""
         self.attempts = len(earlier) + 1
+        if any(response.cached for response in (*earlier, self)):
+            self._sum_up((*earlier, self))
         usages = [response.usage for response in (*earlier, self)]
         total = usages[0] or Usage()
         for usage in usages[1:]:
             total += usage or Usage()
         self.usage = self._answer.usage = total
+
+    def _sum_up(self, attempts: Sequence[ModelResponse]) -> None:
+        """What the attempts cost, some of which came from a cache."""
+        from msgflux_like.pricing import CostDetails  # noqa: PLC0415  for those who use one
+
+        details = [response.cost_details for response in attempts]
+        saved = [response.saved for response in attempts]
+        reason = next((each.reason for each in details if each.usd is None), None)
+        total = None if reason else sum((each.usd or Decimal(0) for each in details), Decimal(0))
+        self.cost_details = CostDetails(total, "cache" if not total else "catalogue", reason=reason)
+        self.saved = None if None in saved else sum((each or Decimal(0) for each in saved), Decimal(0))
 
 
 class StructuredStream(ModelStreamResponse):

@@ -142,7 +142,7 @@ def _steps(run: ToolRun, tools: list[functions.Function], max_rounds: int, call:
         response = yield call
         run.responses.append(response)
         if response.response_type != "tool_call":
-            run.messages.append({"role": "assistant", "content": response.text})
+            run.messages.append(_answer(response))
             return
         if not left:
             raise MaxRoundsError(f"the model still calls tools after {max_rounds} rounds", run=run)
@@ -175,6 +175,13 @@ def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any
             sent["function"]["arguments"] = "{}"
     results = zip(each_call, texts, strict=True)
     return [answer, *({"role": "tool", "tool_call_id": call.id, "content": text} for call, text in results)]
+
+
+def _answer(response: Any) -> dict[str, Any]:
+    """The last answer; one that came as a call of a tool for answers is no call to be answered."""
+    message = {"role": "assistant", "content": response.text}
+    state = response.message.get("provider_state")
+    return {**message, "provider_state": state} if state else message
 
 
 def _text(result: Any) -> str:

@@ -177,7 +177,9 @@ def _result_text(result: Any, call_id: str) -> str:
 
 
 def check_tools(
-    schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None, choice: ToolChoice | None
+    schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None,
+    choice: ToolChoice | None,
+    place: str = "tool_schemas",
 ) -> tuple[Mapping[str, Any], ...]:
     """The tool schemas, those of functions too, after a look at what every provider would refuse.
 
@@ -186,12 +188,12 @@ def check_tools(
     tools = _schemas(tuple(schemas or ()))
     if not tools:
         if choice is not None:
-            raise InvalidRequestError("tool_choice needs tool_schemas: there is no tool to choose")
+            raise InvalidRequestError(f"tool_choice needs {place}: there is no tool to choose")
         return ()
-    names = [_tool_name(schema, f"tool_schemas[{index}]") for index, schema in enumerate(tools)]
+    names = [_tool_name(schema, f"{place}[{index}]") for index, schema in enumerate(tools)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"tool_schemas has two tools called {twice!r}")
+        raise InvalidRequestError(f"{place} has two tools called {twice!r}")
     if isinstance(choice, str) and choice not in ("auto", "required", "none", *names):
         raise InvalidRequestError(f"tool_choice {choice!r} is none of auto, required, none, {', '.join(names)}")
     if choice is not None and not isinstance(choice, (str, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped

@@ -12,6 +12,7 @@ from msgflux_like.events import (
     Event,
     Failed,
     Finished,
+    Logprobs,
     Media,
     ReasoningDelta,
     RefusalDelta,
@@ -19,6 +20,7 @@ from msgflux_like.events import (
     Started,
     State,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     Usage,
 )
@@ -27,7 +29,7 @@ from msgflux_like.events import (
 def fold(events: Iterable[Event]) -> dict[str, Any]:  # noqa: C901, PLR0912  one branch for each kind of event
     """The answer that the events tell."""
     answer: dict[str, Any] = {"id": "", "model": "", "text": "", "reasoning": "", "refusal": ""}
-    lists: dict[str, list[Any]] = {"citations": [], "media": [], "server_tools": [], "state": []}
+    lists: dict[str, list[Any]] = {"citations": [], "media": [], "server_tools": [], "state": [], "logprobs": []}
     calls: dict[int, dict[str, str]] = {}
     for event in events:
         match event:
@@ -57,6 +59,8 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:  # noqa: C901, PLR0912  one
                 lists["media"].append(_given(event))
             case ServerTool(kind):
                 lists["server_tools"].append(kind)
+            case Logprobs(tokens):
+                lists["logprobs"] += [_weighed(token) for token in tokens]
             case State(kind):
                 lists["state"].append(kind)
     answer["tool_calls"] = [{**call, "arguments": parsed(call["arguments"])} for call in calls.values()]
@@ -90,6 +94,11 @@ def parsed(arguments: str) -> Any:
         return json.loads(arguments) if arguments.strip() else {}
     except ValueError:
         return arguments
+
+
+def _weighed(token: TokenLogprob) -> list[Any]:
+    utf8 = None if token.utf8 is None else token.utf8.decode()
+    return [token.token, token.logprob, utf8, [_weighed(other) for other in token.top]]
 
 
 def _given(event: Any) -> dict[str, Any]:

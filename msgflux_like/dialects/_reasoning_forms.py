@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from msgflux_like.errors import UnsupportedError
+from msgflux_like.reasoning import FORMS_WITH_BUDGET
 from msgflux_like.request import Change, ChatRequest, Knobs
 
 Fields = dict[str, Any]
@@ -81,7 +82,6 @@ _FORMS: Final[Mapping[str, Callable[[_Wish], Fields]]] = {
     "template": _template,
 }
 _NO_SWITCH: Final = ("effort", "groq")
-_WITH_BUDGET: Final = ("object", "enable_thinking")
 _UNKNOWN: Final = Knobs(switched=True, efforts=("none",), budget=(None, None))
 
 
@@ -92,7 +92,7 @@ def told(request: ChatRequest, effort: str | None, budget: int | None, form: str
     if wish.is_switch and not off and form not in _NO_SWITCH:
         name = "reasoning_budget" if effort is None else "reasoning_effort"
         changes.append(Change("emulated", name, "reasoning is switched on: this model cannot be told how much"))
-    elif wish.budget is not None and form not in _WITH_BUDGET:
+    elif wish.budget is not None and form not in FORMS_WITH_BUDGET:
         raise UnsupportedError(
             "reasoning_budget: this provider takes no number of tokens. Give a reasoning_effort, "
             "or the provider's own field in extra_body="

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects import SseDecoder, _reasoning_forms
+from msgflux_like.dialects import SseDecoder
 from msgflux_like.dialects._common import (
     failure_from,
     failure_in,
@@ -100,8 +100,10 @@ def _rename(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes:
     if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
         body[quirks.max_tokens_field] = body.pop("max_tokens")
     if "reasoning_effort" in body or "reasoning_budget" in body:
+        from msgflux_like.dialects._reasoning_forms import told  # noqa: PLC0415  for those who steer it
+
         effort, budget = body.pop("reasoning_effort", None), body.pop("reasoning_budget", None)
-        body |= _reasoning_forms.told(request, effort, budget, quirks.reasoning_form, changes)
+        body |= told(request, effort, budget, quirks.reasoning_form, changes)
 
 
 def _returned(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> dict[str, Any]:

@@ -383,7 +383,7 @@ def _tools() -> Iterator[Conversation]:
         for parallel in (None, True, False):
             traps = {"forced choice"} if choice in ("required", "search") else set()
             traps |= set() if parallel is None else {"parallel_tool_calls"}
-            traps |= {"one call"} if parallel is False and choice != "none" else set()
+            traps |= {"one call of any tool"} if parallel is False and choice in ("auto", "required") else set()
             arguments = {**TOOLS, "tool_choice": choice, "parallel_tool_calls": parallel}
             name = f"choice {choice}, parallel {parallel}"
             yield Conversation(name, frozenset(traps), [HELLO], arguments)

@@ -63,7 +63,7 @@ def _validate(type_: Any, body: Any) -> None:
 
 # A message in OpenAI's form goes out as it was given, with what other hosts of the format understand and OpenAI's types
 # do not have.
-_OF_OTHER_HOSTS: Final = ("cache_control", "reasoning_content")
+_OF_OTHER_HOSTS: Final = ("cache_control", "reasoning_content", "reasoning_details")
 _PARTS_OF_OTHER_HOSTS: Final = ("video_url", "hologram")
 
 

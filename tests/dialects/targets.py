@@ -47,7 +47,7 @@ _OWN_STATE: Final[Mapping[str, tuple[str, Any]]] = {
     "openai_responses": ("reasoning", {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "SIGNED"}),
     "anthropic_messages": ("thinking", {"type": "thinking", "thinking": "Hm.", "signature": "SIGNED"}),
     "bedrock_converse": ("reasoningText", {"text": "Hm.", "signature": "SIGNED"}),
-    "gemini": ("signature", "U0lHTkVE"),
+    "gemini": ("thought_signature", "U0lHTkVE"),
     "mistral": ("thinking", {"type": "thinking", "thinking": [{"type": "text", "text": "SIGNED"}]}),
     "cohere_v2": ("thinking", {"type": "thinking", "thinking": "SIGNED"}),
     "ollama_chat": ("thinking", {"thinking": "SIGNED"}),
