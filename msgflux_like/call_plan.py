@@ -13,7 +13,7 @@ from msgflux_like.request import Change, HttpRequest
 
 _HIDDEN = "***"
 # The headers that hold no secret; what a user adds may hold one under any name.
-_SHOWN = frozenset({"accept", "content-type", "user-agent", "anthropic-version", "anthropic-beta"})
+SHOWN_HEADERS = frozenset({"accept", "content-type", "user-agent", "anthropic-version", "anthropic-beta"})
 
 
 class CallPlan(Struct, frozen=True):
@@ -49,7 +49,7 @@ def plan_of(
     cache_key: str | None = None,
 ) -> CallPlan:
     """The plan of a call that is ready."""
-    headers = {name: value if name in _SHOWN else _HIDDEN for name, value in http.headers.items()}
+    headers = {name: value if name in SHOWN_HEADERS else _HIDDEN for name, value in http.headers.items()}
     if http.key is not None:
         name, prefix = http.auth
         headers[name] = prefix + _HIDDEN

@@ -3,7 +3,7 @@
     MsgfluxError
     ├── InvalidRequestError (ValueError)        found here, nothing was sent: change the call
     │   ├── UnknownProviderError                no such provider; near names are in the message
-    │   ├── UnknownModelError                   no such model at that provider
+    │   ├── UnknownModelError (LookupError)     no such model at that provider
     │   ├── MissingKeyError                     set the environment variable it names, or pass api_key=
     │   ├── InvalidMessagesError                a message, a part or a tool result is malformed
     │   ├── ChangeError                         it cannot be sent exactly as asked, as `changes="refuse"` wants it
@@ -28,9 +28,15 @@
     │   └── StreamError                         an error in the middle of a stream
     │       └── TruncatedStreamError            the stream ended without saying that it was complete
     ├── StreamClosedError                       the stream was left or cancelled before its end
+    ├── CassetteError                           a recording cannot be read, or does not hold this request
+    ├── OutOfAnswersError                       a scripted model or provider was asked more often than its test said
     ├── MaxRoundsError                          a tool loop did not come to its end in the rounds it was given
+    ├── GatewayError                            none of a gateway's models answered; `route` says why not
     ├── OutputParsingError                      the answer is not of the type that was asked for
+    ├── StoreError                              the store of a cache cannot do what it is asked for
     └── ToolCallError                           a tool call that cannot be used, or one left unanswered
+
+    CacheWarning (UserWarning)                  a cache is not used for now, or a damaged one was moved aside
 
 MaxRoundsError holds the conversation so far, to go on with; no other exception holds prompt, request or key.
 """
@@ -54,7 +60,7 @@ class UnknownProviderError(InvalidRequestError):
     """No provider of that name is known."""
 
 
-class UnknownModelError(InvalidRequestError):
+class UnknownModelError(InvalidRequestError, LookupError):
     """The path does not name a model."""
 
 
@@ -267,6 +273,24 @@ class StreamClosedError(MsgfluxError):
     """The stream was left, closed or cancelled before its end, so there is no whole answer."""
 
 
+class CassetteError(MsgfluxError):
+    """A recording cannot be read, or does not hold what is asked of it; see `msgflux_like.testing.Cassette`.
+
+    Attributes:
+        nearest: Number of the recorded request that is nearest to the unknown one, from 1; None when there is none.
+        differences: Where the unknown request differs from it, one JSON path with what is at both sides each.
+    """
+
+    def __init__(self, message: str, *, nearest: int | None = None, differences: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+        self.differences = differences
+
+
+class OutOfAnswersError(MsgfluxError):
+    """A `msgflux_like.testing.FakeModel` or `FakeProvider` was asked more often than it has answers."""
+
+
 class MaxRoundsError(MsgfluxError):
     """The model still called tools in the last round of a tool loop; those calls were not run.
 
@@ -300,6 +324,18 @@ class ToolCallError(MsgfluxError):
         self.raw_arguments = raw_arguments
 
 
+class GatewayError(MsgfluxError):
+    """None of a gateway's models answered. The last failure is the `__cause__`.
+
+    Attributes:
+        route: Who was asked, and why nobody answered: `Tried`s, each with `model`, `outcome`, `why` and `cost`.
+    """
+
+    def __init__(self, message: str, *, route: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.route = route
+
+
 class OutputParsingError(MsgfluxError):
     """The answer is not of the type that was asked for.
 
@@ -318,3 +354,11 @@ class OutputParsingError(MsgfluxError):
         self.raw_text = raw_text
         self.finish_reason = finish_reason
         self.path = path
+
+
+class StoreError(MsgfluxError):
+    """The store of a cache cannot do what it is asked for. A call goes on without it, with a CacheWarning."""
+
+
+class CacheWarning(UserWarning):
+    """A cache is not used for now, or a damaged one was moved aside. No answer is lost by it."""

@@ -24,15 +24,19 @@ class CostDetails(Struct, frozen=True):
 
     Attributes:
         usd: US dollars, None when it is not known.
-        source: "provider" for a price in the reply itself (gateways), "catalogue" for tokens times listed prices.
+        source: "provider" for a price in the reply itself (gateways), "catalogue" for tokens times listed prices,
+            "cache" for an answer that was not paid for.
         breakdown: The catalogue's price, kind by kind; also beside a provider's own.
         reason: Why it is not known, None when it is.
     """
 
     usd: Decimal | None
-    source: Literal["provider", "catalogue"] | None = None
+    source: Literal["provider", "catalogue", "cache"] | None = None
     breakdown: CostBreakdown | None = None
     reason: str | None = None
+
+
+FREE = CostDetails(Decimal(0), "cache")
 
 
 def cost_of(usage: Usage | None, model: ModelProfile | None, name: str) -> CostDetails:
@@ -54,6 +58,8 @@ def _priced(usage: Usage, model: ModelProfile | None, name: str) -> tuple[CostBr
         return None, f"the catalogue has no price for {name}"
     if usage.input is None or usage.output is None:
         return None, f"{name} reported only a part of its usage"
+    if usage.billed_input is not None and usage.billed_output is not None:
+        return model.cost.breakdown(usage.billed_input, usage.billed_output), None
     try:
         return model.cost.breakdown(
             usage.input,

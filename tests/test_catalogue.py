@@ -94,13 +94,13 @@ def test_a_name_of_no_provider_is_refused_and_never_read_as_a_file(name):
 
 
 def test_the_providers_are_listed_by_kind():
-    assert mf.Model.model_types() == ["chat_completion"]
     providers = mf.Model.providers()
-    assert list(providers) == ["chat_completion"]
+    assert mf.Model.model_types() == list(providers)
+    assert {"chat_completion", "text_completion"} <= set(providers)
     assert {"openai", "openai-responses", "anthropic", "groq", "openrouter", "ollama", "vllm", "local"} <= set(
         providers["chat_completion"]
     )
-    assert providers["chat_completion"] == sorted(providers["chat_completion"])
+    assert all(names == sorted(names) for names in providers.values())
 
 
 def test_the_list_of_providers_is_the_callers_own():
@@ -111,13 +111,16 @@ def test_the_list_of_providers_is_the_callers_own():
 # ---- rows
 
 
+OF_THE_USERS = "${OPENAI_COMPATIBLE_BASE_URL}"
+
+
 @pytest.mark.parametrize("file", ROWS, ids=lambda file: file.stem)
 def test_every_row_is_one(file):
     row = catalogue.read_row(file)
     assert row.name == file.stem
     assert row.dialect in dialects.names()
     assert row.docs.startswith("https://")
-    assert row.base_url.startswith(("https://", "http://localhost")) or row.embedded
+    assert row.base_url.startswith(("https://", "http://localhost")) or row.embedded or row.base_url == OF_THE_USERS
     assert row.api_key_env or not row.key_required
     assert all(name == name.upper() for name in (*row.api_key_env, *row.base_url_env))
     assert dialects.load(row.dialect).AUTH
@@ -245,11 +248,17 @@ def test_a_key_that_no_header_may_hold_is_refused_and_not_shown(monkeypatch, key
     assert str(raised.value) == UNSENDABLE_KEY
 
 
-@pytest.mark.parametrize("key", ["sk-\0secret", 5, b"sk-secret"])
-def test_a_key_that_no_environment_could_hold_is_refused_too(key):
+def test_a_key_that_no_environment_could_hold_is_refused_too():
+    with pytest.raises(InvalidRequestError) as raised:
+        mf.Model.chat_completion("openai/gpt-4o", api_key="sk-\0secret")
+    assert str(raised.value) == UNSENDABLE_KEY
+
+
+@pytest.mark.parametrize("key", [5, b"sk-secret", ("AKIA", "secret")])
+def test_a_key_that_is_no_text_is_refused(key):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key=key)
-    assert str(raised.value) == UNSENDABLE_KEY
+    assert str(raised.value) == f"the key for openai must be a text or a function, not {type(key).__name__}"
 
 
 def test_spaces_around_a_key_are_none_of_it(provider, model_of):

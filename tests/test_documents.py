@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from msgflux_like import resolve
+from tests.foundry.services import Second as FoundryService
 from tests.provider import chat, chat_stream, whole
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,24 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+REPLIES = {
+    "/v1/completions": {"choices": [{"index": 0, "text": " a time", "finish_reason": "stop"}]},
+    "/v1/models": {"data": [{"id": "gpt-4o"}]},
+}
+
+
+def vectors(request):
+    texts = request.body["input"] if isinstance(request.body["input"], list) else [request.body["input"]]
+    vector = [0.5] * request.body.get("dimensions", 1536)
+    data = [{"index": at, "embedding": vector} for at in range(len(texts))]
+    return whole({"data": data, "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)}})
+
+
 def answer(request):
+    if request.path == "/v1/embeddings":
+        return vectors(request)
+    if request.path in REPLIES:
+        return whole(REPLIES[request.path])
     if request.body.get("stream"):
         return chat_stream("One", " two")
     if request.body.get("tools"):
@@ -36,6 +54,7 @@ def test_the_blocks_of_a_page_run(page, provider, monkeypatch, tmp_path, local_s
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-x")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", server.base_url)
+    monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", provider(FoundryService()).base_url)
     monkeypatch.setenv("MSGFLUX_LIKE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("MSGFLUX_LIKE_CACHE_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)

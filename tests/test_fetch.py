@@ -1,4 +1,4 @@
-"""One GET, and the refresh of the profiles that it serves."""
+"""One GET or POST, and the refresh of the profiles that it serves."""
 
 from __future__ import annotations
 
@@ -67,6 +67,20 @@ def test_status_headers_and_body_come_back_however_the_body_is_framed(provider, 
     sent = server.requests[0]
     assert (sent.path, sent.raw, sent.headers["accept"]) == ("/v1/api.json?a=b", b"", "text/plain")
     assert not {"content-length", "authorization", "cookie"} & sent.headers.keys()
+
+
+def test_a_body_is_posted(provider):
+    server = provider(answer(b"done"))
+    headers = {"content-type": "application/json"}
+    assert fetch(server.base_url, headers, body=b'{"name": 1}')[::2] == (200, b"done")
+    [sent] = server.requests
+    assert (sent.body, sent.headers["content-length"], sent.headers["content-type"]) == (
+        {"name": 1},
+        "11",
+        "application/json",
+    )
+    assert fetch(server.base_url, {}, body=b"")[0] == 200
+    assert server.requests[1].headers["content-length"] == "0"
 
 
 @pytest.mark.parametrize("status", [304, 404, 500])

@@ -119,7 +119,8 @@ def test_state_of_an_unknown_provider_is_refused_with_near_names():
 def test_state_of_an_unknown_kind_is_refused():
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.from_serialized("openai", "chat_completions", {"model_id": "gpt-4o"})
-    assert str(raised.value) == "there is no model type 'chat_completions'; there are chat_completion"
+    known = ", ".join(mf.Model.model_types())
+    assert str(raised.value) == f"there is no model type 'chat_completions'; there are {known}"
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.from_serialized("openai", "chat_completion", {"model_id": "gpt-4o"}, "agent")
     assert str(raised.value) == "msgflux_type is 'agent': this is not a serialized model"

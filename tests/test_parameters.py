@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 
-import httpx
 import pytest
 
 import msgflux_like as mf
 from msgflux_like.errors import APITimeoutError, InvalidRequestError, UnknownParameterError, UnsupportedError
+from msgflux_like.testing import FakeProvider, FakeReply
 from tests.provider import chat, chat_stream, stream, whole
 
 EVERY_PARAMETER = {
@@ -46,14 +45,8 @@ TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "
 def openai_itself(monkeypatch):
     """A model of OpenAI's own address, and what it would have sent there."""
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    sent: list[tuple[str, dict]] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        sent.append((str(request.url), json.loads(request.content)))
-        return httpx.Response(200, content=iter([json.dumps(chat()).encode()]))
-
-    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        yield mf.Model.chat_completion("openai/gpt-4o", api_key="sk-secret", http_client=client), sent
+    provider = FakeProvider(FakeReply.whole(chat()))
+    return mf.Model.chat_completion("openai/gpt-4o", api_key="sk-secret", http_client=provider), provider.requests
 
 
 # ---- what is sent
@@ -122,10 +115,10 @@ def test_a_list_that_the_caller_changes_later_changes_no_request(provider, model
 def test_openai_itself_gets_its_own_name_for_the_limit(openai_itself):
     model, sent = openai_itself
     model("hi", max_tokens=5)
-    ((url, body),) = sent
-    assert url == "https://api.openai.com/v1/chat/completions"
-    assert body["max_completion_tokens"] == 5
-    assert "max_tokens" not in body
+    (request,) = sent
+    assert request.url == "https://api.openai.com/v1/chat/completions"
+    assert request.body["max_completion_tokens"] == 5
+    assert "max_tokens" not in request.body
 
 
 def test_other_servers_get_the_name_for_the_limit_that_all_of_them_know(provider, model_of):
@@ -250,8 +243,8 @@ def test_what_belongs_to_a_call_is_no_keyword_of_the_model(provider, model_of):
 
 
 def test_what_belongs_to_the_model_is_no_keyword_of_a_call(provider, model_of):
-    with pytest.raises(UnknownParameterError, match="there is no parameter 'api_key'"):
-        model_of(provider(whole(chat())))("hi", api_key="sk-other")
+    with pytest.raises(UnknownParameterError, match="there is no parameter 'http_client'"):
+        model_of(provider(whole(chat())))("hi", http_client=None)
 
 
 # ---- what is refused

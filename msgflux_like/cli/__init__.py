@@ -79,6 +79,7 @@ def _parser() -> _Parser:
     _add_cost(commands)
     _add_doctor(commands)
     _add_profiles(commands)
+    _add_cache(commands)
     _add_local(commands)
     return parser
 
@@ -171,6 +172,22 @@ def _add_profiles(commands: _Commands[_Parser]) -> None:
     diff.add_argument("old", help="an api.json, or a folder with a snapshot")
     diff.add_argument("new", nargs="?", help="(default: the one in use)")
     _command(actions, "info", ("profiles", "info"), "show which catalogue is in use")
+
+
+def _add_cache(commands: _Commands[_Parser]) -> None:
+    cache = commands.add_parser("cache", help="kept answers")
+    actions = cache.add_subparsers(required=True, metavar="COMMAND")
+    for name, does in (
+        ("stats", "show how many answers are kept, of which models, and how old they are"),
+        ("clear", "forget all answers"),
+        ("export", "print each answer as a line of JSON"),
+    ):
+        action = _command(actions, name, ("cache", name), does)
+        action.add_argument(
+            "--path",
+            metavar="PATH",
+            help="a file, a folder or a redis:// URL (default: responses.sqlite in the cache folder)",
+        )
 
 
 def _add_local(commands: _Commands[_Parser]) -> None:

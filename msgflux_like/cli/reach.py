@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from msgflux_like import resolve
+from msgflux_like import resolve, servers
 from msgflux_like.catalogue import Provider, endpoint, key_is_set
 from msgflux_like.errors import MsgfluxError
 from msgflux_like.folders import config_folder, data_folder
@@ -57,6 +56,8 @@ def key_words(row: Provider) -> str:
     """Which variable holds the key, or which ones may."""
     if name := _first_set(row.api_key_env):
         return f"{name} set"
+    if row.signing and key_is_set(row):
+        return "AWS credentials found"
     if not row.key_required:
         return "none needed"
     return f"{' or '.join(row.api_key_env)} not set" if row.api_key_env else "api_key= only"
@@ -64,17 +65,17 @@ def key_words(row: Provider) -> str:
 
 def address(row: Provider) -> tuple[str, str]:
     """The base URL, fit to be shown, and the variable it comes from, "" for the row itself."""
-    if row.embedded:
-        return "in this process", ""
     if name := _first_set(row.base_url_env):
         return shown_url(os.environ[name]), name
+    if row.embedded:
+        return servers.PLACES[row.embedded], ""
     return shown_url(row.base_url), ""
 
 
 def problem(row: Provider) -> str:
     """What stands in the way besides a key that is not set; "" for nothing."""
-    if row.embedded:
-        return _missing_for_the_embedded_model()
+    if row.embedded and (missing := servers.missing(row.embedded)):
+        return missing
     try:
         # Any key will do here: that none is set is told by `key_words`.
         endpoint(row, api_key="any" if row.key_required and not key_is_set(row) else None)
@@ -91,16 +92,6 @@ def shown_url(url: str) -> str:
         return "no URL"
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
-
-
-def _missing_for_the_embedded_model() -> str:
-    from msgflux_like import local  # noqa: PLC0415  brings subprocess along
-
-    try:
-        local.find_gguf()
-    except MsgfluxError as error:
-        return str(error)
-    return "" if find_spec("xllamacpp") else local.NO_ENGINE
 
 
 def _first_set(names: tuple[str, ...]) -> str | None:

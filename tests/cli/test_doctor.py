@@ -43,7 +43,7 @@ def test_a_folder_that_is_not_there_yet_is_told(doctor, monkeypatch, tmp_path):
 
 def test_the_rows_that_somebody_wrote_and_the_providers_with_a_key_are_examined(doctor, monkeypatch, write_row):
     assert {"openai", "anthropic", "local", "ollama"} <= doctor()[1].keys()
-    assert "mistral" not in doctor()[1]
+    assert "deepseek" not in doctor()[1]
     assert "zai" not in doctor()[1]
     monkeypatch.setenv("ZHIPU_API_KEY", "sesame")
     write_row("mine", 'name = "mine"\ndialect = "openai_chat"\nbase_url = "https://x.example/v1"')
@@ -103,6 +103,17 @@ def test_the_embedded_model_is_a_provider_that_may_lack_its_model(doctor, monkey
     facts, rows = doctor("local")
     assert facts["local model"] == f"no model file at {tmp_path}/none.gguf (from MSGFLUX_LIKE_GGUF)"
     assert rows["local"].startswith("built-in row openai_chat none needed in this process no model file at")
+
+
+def test_foundry_local_is_told_of_by_its_program_or_by_its_url(doctor, monkeypatch, tmp_path):
+    monkeypatch.delenv("FOUNDRY_LOCAL_BASE_URL", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "told by `foundry`" in doctor("foundry-local")[1]["foundry-local"]
+    assert "there is no `foundry` on PATH" in doctor("foundry-local")[1]["foundry-local"]
+    monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", "http://localhost:5273")
+    row = doctor("foundry-local")[1]["foundry-local"]
+    assert "http://localhost:5273" in row
+    assert "PATH" not in row
 
 
 def test_fetched_profiles_that_are_broken_are_told(doctor, own_folders):

@@ -17,23 +17,30 @@ def model(provider, model_of):
     return model_of(provider(chat_stream("Once", " upon", " a time")))
 
 
-def test_streaming_with_a_callback(model, capsys):
+@pytest.fixture
+def instruct(provider):
+    """A text completion model, as the page's first example has it."""
+    pieces = [sse({"choices": [{"index": 0, "text": text}]}) for text in ("Once", " upon", " a time")]
+    server = provider(stream(*pieces, sse(b"[DONE]")))
+    return mf.Model.text_completion("openai/gpt-3.5-turbo-instruct", api_key="sk-x", base_url=server.base_url)
+
+
+def test_streaming_with_a_callback(instruct, capsys):
     def callback(event):
         match event:
             case mf.StreamFinish():
                 print("Stream finished")
             case mf.StreamData(data):
-                print(f"Received data: {data.choices[0].delta.content!r}")
+                print(f"Received data: {data.choices[0].text!r}")
             case mf.StreamError(error):
                 print(f"Error: {error!r}")
 
-    response = model("Tell me a story about a robot", stream=True, stream_to=callback)
+    response = instruct("Tell me a story about a robot", stream=True, stream_to=callback)
     response.wait(PATIENCE_S)
     assert capsys.readouterr().out.splitlines() == [
         "Received data: 'Once'",
         "Received data: ' upon'",
         "Received data: ' a time'",
-        "Received data: None",
         "Stream finished",
     ]
 
