@@ -129,7 +129,7 @@ class ChatCompletion(Served):
     def __call__(
         self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]
     ) -> ModelResponse | ModelStreamResponse:
-        """ApiKey the model.
+        """Ask the model.
 
         Args:
             messages: A text, ChatML messages, `ChatBlock`s, a `ChatML` history, or a mix of texts and messages.
@@ -238,7 +238,7 @@ class ChatCompletion(Served):
         return plan_of(prepared.http, about.changes, about.warnings, cost, key.hex() if key else None)
 
     def _until_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
-        """ApiKey, and ask again while the answer is not of the type and there are retries left."""
+        """Ask, and ask again while the answer is not of the type and there are retries left."""
         from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
 
         check_reasking(call, stream=stream)

@@ -1,0 +1,61 @@
+"""The events of a chat answer as bytes, and back: every reading gives new ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, get_args
+
+import msgspec
+
+from msgflux_like.events import Event, Failed, Replied, Started, Usage
+
+_KINDS: Final[tuple[type[Any], ...]] = tuple(kind for kind in get_args(Event) if kind is not Failed)
+_NAMES: Final[Sequence[str]] = [kind.__name__ for kind in _KINDS]
+_NUMBER: Final = {kind: number for number, kind in enumerate(_KINDS)}
+
+# All events of a kind together, so that they are read as what they are; `order` has their kinds as they came.
+_Packed: Any = msgspec.defstruct(
+    "_Packed", [("order", bytes), *((kind.__name__, tuple[kind, ...], ()) for kind in _KINDS)], omit_defaults=True
+)
+
+# The form follows from the events' own fields: when one of them changes, older entries are not read any more.
+_FORM: Final = repr([1, *((kind.__name__, sorted(kind.__annotations__.items())) for kind in _KINDS)])
+KIND: Final = f"chat/{hashlib.sha256(_FORM.encode()).hexdigest()[:8]}"
+"""What an `Entry` of this form is called."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+
+
+def pack(events: Sequence[Event], /) -> bytes | None:
+    """The events as bytes; None when a provider's own value in them is none that can be kept."""
+    packed: dict[str, Any] = {"order": bytes([_NUMBER[type(event)] for event in events])}
+    for event in events:
+        packed.setdefault(type(event).__name__, []).append(event)
+    try:
+        return _encode(packed)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def unpack(value: bytes, /) -> list[Event]:
+    """New events. Raises msgspec.DecodeError for what are none."""
+    packed = _decode(value)
+    of_kind: dict[int, Iterator[Event]] = {}
+    events: list[Event] = []
+    order: bytes = packed.order
+    for number in order:
+        if number not in of_kind:
+            of_kind[number] = iter(getattr(packed, _NAMES[number]))
+        events.append(next(of_kind[number]))
+    return events
+
+
+def pieces(events: Sequence[Event]) -> list[list[Event]]:
+    """What a stream of them hands out at a time: what stands before the first piece with it, then each by itself."""
+    first = next((at for at, event in enumerate(events) if not isinstance(event, _PREFACE)), len(events) - 1) + 1
+    return [list(events[:first]), *([event] for event in events[first:])]
+
+
+_PREFACE: Final = (Replied, Started, Usage)

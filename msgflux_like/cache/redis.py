@@ -1,0 +1,123 @@
+"""Entries in Redis, or in what speaks its protocol: one cache for many machines. The server bounds it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from msgflux_like.errors import InvalidRequestError, NotInstalledError, StoreError
+
+SCHEMES: Final = ("redis", "rediss", "unix")
+_PREFIX: Final = b"msgflux-like:1:"  # another layout has another number
+_PATIENCE_S: Final = 2.0
+_AT_ONCE: Final = 500
+
+
+class RedisStore:
+    """See `Store`. How much is kept is the server's: `maxmemory`, with `maxmemory-policy allkeys-lru`.
+
+    Args:
+        url: `redis://host:6379/0`, `rediss://` for TLS, or `unix://path`.
+        ttl_s: After how many seconds the server forgets an entry.
+    """
+
+    blocks = True
+    maxsize: int | None = None
+
+    def __init__(self, url: str, ttl_s: float | None) -> None:
+        self.place = without_password(url)
+        self.ttl_s = ttl_s
+        try:
+            redis: Any = import_module("redis")
+        except ImportError:
+            raise NotInstalledError('a cache in Redis needs its client: pip install "msgflux-like[redis]"') from None
+        self._failures: tuple[type[Exception], ...] = (redis.RedisError, OSError)
+        try:
+            self._redis: Any = redis.Redis.from_url(
+                url,
+                password=os.environ.get("MSGFLUX_LIKE_REDIS_PASSWORD"),  # one in the URL counts more
+                socket_timeout=_PATIENCE_S,
+                socket_connect_timeout=_PATIENCE_S,
+                retry=import_module("redis.retry").Retry(
+                    import_module("redis.backoff").NoBackoff(), 1
+                ),  # for a connection that the server has closed
+            )
+        except ValueError as error:
+            raise InvalidRequestError(f"cache: {self.place} is no URL of Redis: {error}") from None
+        self._salt = b""
+
+    def salt(self) -> bytes:
+        """See `Store`."""
+        if not self._salt:
+            name = _PREFIX + b"salt"
+            self._ask("set", name, secrets.token_bytes(32), nx=True)
+            self._salt = self._ask("get", name)
+        return self._salt
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Store`."""
+        return self._ask("get", _name(key))
+
+    def put(self, key: bytes, data: bytes) -> None:
+        """See `Store`."""
+        self._ask("set", _name(key), data, px=None if self.ttl_s is None else max(int(self.ttl_s * 1000), 1))
+
+    def drop(self, key: bytes) -> None:
+        """See `Store`."""
+        self._ask("unlink", _name(key))
+
+    def clear(self) -> None:
+        """See `Store`. Keys of others stay."""
+        names = list(self._names())
+        for at in range(0, len(names), _AT_ONCE):
+            self._ask("unlink", *names[at : at + _AT_ONCE])
+
+    def count(self) -> int:
+        """See `Store`. Looks at all keys of the server."""
+        return sum(1 for _ in self._names())
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """See `Store`."""
+        for name in self._names():
+            if (data := self._ask("get", name)) is not None:
+                yield bytes.fromhex(name.removeprefix(_ENTRIES).decode()), data
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._redis.close()
+
+    def _names(self) -> Iterator[bytes]:
+        """The server may tell one more than once."""
+        cursor, seen = 0, set[bytes]()
+        while True:
+            cursor, names = self._ask("scan", cursor, match=_ENTRIES + b"*", count=_AT_ONCE)
+            yield from (name for name in names if name not in seen)
+            seen.update(names)
+            if not cursor:
+                return
+
+    def _ask(self, command: str, *arguments: Any, **more: Any) -> Any:
+        try:
+            return getattr(self._redis, command)(*arguments, **more)
+        except self._failures as error:
+            raise StoreError(f"{self.place}: {type(error).__name__}") from None
+
+
+_ENTRIES: Final = _PREFIX + b"entry:"
+
+
+def _name(key: bytes) -> bytes:
+    return _ENTRIES + key.hex().encode()
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown and stored."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    netloc = user.partition(":")[0] + at + host if user.partition(":")[0] else host
+    query = "&".join(each for each in parts.query.split("&") if each and not each.startswith("password="))
+    return parts._replace(netloc=netloc, query=query).geturl()
