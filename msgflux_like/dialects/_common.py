@@ -27,7 +27,7 @@ def json_object(text: str, place: str) -> dict[str, Any]:
     except msgspec.DecodeError:
         value = None
     if not isinstance(value, dict):
-        raise InvalidMessagesError(f"{place}.arguments is not a JSON object, which this dialect demands")
+        raise InvalidMessagesError(f"{place}.arguments is not a JSON object, which this dialect demands: give one")
     return cast("dict[str, Any]", value)
 
 
@@ -53,9 +53,11 @@ def base64_text(data: str) -> str:
     return a2b_base64(data).decode(errors="replace")
 
 
-def unsupported_part(part: Mapping[str, Any], place: str, dialect: str) -> UnsupportedError:
+def unsupported_part(
+    part: Mapping[str, Any], place: str, dialect: str, remedy: str = "leave it out, or ask a model of another dialect"
+) -> UnsupportedError:
     """For a part of a message that the dialect has no words for; names the place and the type."""
-    return UnsupportedError(f"{place} is of type {part.get('type')!r}, which {dialect} has no way to take")
+    return UnsupportedError(f"{place} is of type {part.get('type')!r}, which {dialect} has no way to take: {remedy}")
 
 
 def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirks, dialect: str) -> None:
@@ -67,13 +69,33 @@ def refuse_parameters(request: ChatRequest, names: frozenset[str], quirks: Quirk
         )
 
 
-def note_unknown(message: Mapping[str, Any], known: frozenset[str], place: str, changes: list[Change]) -> None:
-    """Record the fields of a message that a dialect which refuses unknown ones has to leave out."""
+def note_unknown(
+    fields: Mapping[str, Any], known: frozenset[str], place: str, changes: list[Change], what: str = "a message"
+) -> None:
+    """Record the fields of a message, a part or a tool that a dialect which has no words for them has to leave out."""
     changes.extend(
-        Change("dropped", f"{place}.{name}", "a message has no such field here")
-        for name in message
-        if name not in known and message[name] is not None
+        Change("dropped", f"{place}.{name}", f"{what} has no such field here")
+        for name in fields
+        if name not in known and fields[name] is not None
     )
+
+
+def note_marks(part: Mapping[str, Any], place: str, changes: list[Change], *known: str) -> None:
+    """Record what stands beside the content of a part, such as `cache_control`, and is not of the `known` fields."""
+    if len(part) > 2:
+        note_unknown(part, frozenset({"type", part["type"], *known}), place, changes, "a part")
+
+
+def note_detail(part: Mapping[str, Any], place: str, changes: list[Change]) -> None:
+    """Record that an image was to be looked at in a certain detail; "auto" is what happens anyway."""
+    if as_mapping(part["image_url"]).get("detail") not in (None, "auto"):
+        changes.append(Change("dropped", f"{place}.image_url.detail", "images have no such field here"))
+
+
+def note_tool(tool: Mapping[str, Any], changes: list[Change]) -> None:
+    """Record what stands beside the function of a tool, such as `cache_control`."""
+    place = f"tools.{as_mapping(tool.get('function')).get('name')}"
+    note_unknown(tool, frozenset({"type", "function"}), place, changes, "a tool")
 
 
 def effort_word(fields: dict[str, Any], dialect: str) -> str | None:

@@ -12,11 +12,15 @@ from typing import Any, Final
 
 from msgflux_like.dialects import _anthropic_thinking
 from msgflux_like.dialects._anthropic_reply import decode, decoder, refusal
+from msgflux_like.dialects._call_ids import CallIds
 from msgflux_like.dialects._common import (
     EMPTY_SCHEMA,
     base64_text,
     data_url,
     json_object,
+    note_detail,
+    note_marks,
+    note_unknown,
     offered_tools,
     own_state,
     prefill_text,
@@ -40,7 +44,9 @@ MAX_TOKENS: Final = 4096
 
 _NO_WORDS: Final = frozenset({"seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"})
 _FILES_BETA: Final = {"anthropic-beta": "files-api-2025-04-14"}
+_OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _NOT_OF_AN_ID: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_IDS: Final = "an id holds letters, digits, _ and -, and is there once"
 
 Block = dict[str, Any]
 
@@ -79,9 +85,10 @@ def _conversation(request: ChatRequest, changes: list[Change]) -> tuple[list[Blo
     """The system texts, and all else in turns: neighbours of one role are one turn, as the API itself reads them."""
     system: list[Block] = []
     turns: list[Block] = []
-    ids = _Ids(changes)
+    ids = CallIds(_NOT_OF_AN_ID, None, _IDS, changes)
     for index, message in enumerate(request.messages):
         place = request.place(index)
+        note_unknown(message, _OF_A_MESSAGE, place, changes)
         blocks = _blocks(message, request, place, ids, changes)
         if message["role"] in ("system", "developer"):
             if turns and blocks:
@@ -109,7 +116,7 @@ def _append(turn: list[Block], blocks: list[Block], place: str, changes: list[Ch
         turn += blocks
 
 
-def _blocks(message: Message, request: ChatRequest, place: str, ids: _Ids, changes: list[Change]) -> list[Block]:
+def _blocks(message: Message, request: ChatRequest, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """One message as content blocks. Empty texts say nothing and are refused, so they are left out."""
     role, content = message["role"], message.get("content")
     if role == "tool":
@@ -131,15 +138,15 @@ def _blocks(message: Message, request: ChatRequest, place: str, ids: _Ids, chang
 
 
 def _block(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
+    note_marks(part, place, changes, "cache_control")
     match part["type"]:
         case "text":
             block: Block = {"type": "text", "text": part["text"]}
         case "image_url":
             block = {"type": "image", "source": _source(part["image_url"]["url"])}
-            if part["image_url"].get("detail") not in (None, "auto"):
-                changes.append(Change("dropped", f"{place}.image_url.detail", "images have no such field here"))
+            note_detail(part, place, changes)
         case "file":
-            block = _document(part, place)
+            block = _document(part, place, changes)
         case _:
             raise unsupported_part(part, place, "Anthropic's format")
     if part.get("cache_control"):
@@ -153,7 +160,7 @@ def _source(url: str) -> Block:
     return {"type": "base64", "media_type": data[0], "data": data[1]}
 
 
-def _document(part: Mapping[str, Any], place: str) -> Block:
+def _document(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
     """A PDF or a text; an image that came as a file is an image here."""
     file = as_mapping(part.get("file"))
     if file.get("file_id"):
@@ -163,6 +170,8 @@ def _document(part: Mapping[str, Any], place: str) -> Block:
     else:
         media_type, data = data_url(str(file.get("file_data") or "")) or ("", "")
         if media_type.startswith("image/"):
+            if file.get("filename"):
+                changes.append(Change("dropped", f"{place}.file.filename", "images have no names here"))
             return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
         if media_type.startswith("text/"):
             source: Block = {"type": "text", "media_type": "text/plain", "data": base64_text(data)}
@@ -184,7 +193,7 @@ def _holds_file(blocks: Sequence[Any]) -> bool:
     )
 
 
-def _use(call: Mapping[str, Any], place: str, ids: _Ids) -> Block:
+def _use(call: Mapping[str, Any], place: str, ids: CallIds) -> Block:
     return {
         "type": "tool_use",
         "id": ids.of_call(call["id"], f"{place}.id"),
@@ -193,7 +202,7 @@ def _use(call: Mapping[str, Any], place: str, ids: _Ids) -> Block:
     }
 
 
-def _result(message: Message, place: str, ids: _Ids, changes: list[Change]) -> Block:
+def _result(message: Message, place: str, ids: CallIds, changes: list[Change]) -> Block:
     content = message.get("content")
     if content is not None and not isinstance(content, str):
         said = ((index, part) for index, part in enumerate(content) if part.get("text") != "")
@@ -203,35 +212,6 @@ def _result(message: Message, place: str, ids: _Ids, changes: list[Change]) -> B
         "tool_use_id": ids.of_result(message["tool_call_id"], f"{place}.tool_call_id"),
     }
     return {**result, "content": content} if content else result
-
-
-class _Ids:
-    """The ids of a conversation's calls as the API takes them: of few characters, and none of them twice."""
-
-    def __init__(self, changes: list[Change]) -> None:
-        self._changes = changes
-        self._sent: dict[str, str] = {}  # of each id, what it is for now
-        self._used: set[str] = set()
-
-    def of_call(self, id_: str, place: str) -> str:
-        """The id of a new call. Some providers begin anew to count in every answer."""
-        base = sent = _NOT_OF_AN_ID.sub("_", id_)
-        number = 1
-        while sent in self._used:
-            number += 1
-            sent = f"{base}_{number}"
-        self._used.add(sent)
-        self._sent[id_] = sent
-        return self._noted(id_, sent, place)
-
-    def of_result(self, id_: str, place: str) -> str:
-        """The id of the last call that had this one."""
-        return self._noted(id_, self._sent.get(id_) or _NOT_OF_AN_ID.sub("_", id_), place)
-
-    def _noted(self, id_: str, sent: str, place: str) -> str:
-        if sent != id_:
-            self._changes.append(Change("renamed", place, "an id holds letters, digits, _ and -, and is there once"))
-        return sent
 
 
 def _prefill(turns: list[Block], prefill: str, changes: list[Change]) -> str:

@@ -16,10 +16,12 @@ from msgflux_like.dialects import _anthropic_thinking
 from msgflux_like.dialects._bedrock import AUTH, EVENT_STREAM, claude, path, refusal
 from msgflux_like.dialects._bedrock_media import media, tell_apart
 from msgflux_like.dialects._bedrock_reply import decode, decoder
+from msgflux_like.dialects._call_ids import CallIds
 from msgflux_like.dialects._common import (
     EMPTY_SCHEMA,
     json_object,
     json_text,
+    note_marks,
     note_unknown,
     offered_tools,
     own_state,
@@ -42,6 +44,7 @@ _NO_WORDS: Final = frozenset({"seed", "presence_penalty", "frequency_penalty", "
 _OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _NOT_OF_AN_ID: Final = re.compile(r"[^a-zA-Z0-9_.:-]")
 _MAX_ID: Final = 64
+_IDS: Final = f"an id holds at most {_MAX_ID} letters, digits and _ . : - only, and is there once"
 _CHOICE: Final[Mapping[str, str]] = {"auto": "auto", "required": "any"}
 
 Block = dict[str, Any]
@@ -86,10 +89,11 @@ def _conversation(
     """The system texts, and all else in turns: neighbours of one role are one turn, which the API demands."""
     system: list[Block] = []
     turns: list[Block] = []
+    ids = CallIds(_NOT_OF_AN_ID, _MAX_ID, _IDS, changes)
     for index, message in enumerate(request.messages):
         place = request.place(index)
         note_unknown(message, _OF_A_MESSAGE, place, changes)
-        blocks = _blocks(message, request, place, changes)
+        blocks = _blocks(message, request, place, ids, changes)
         if calls_as_text:
             blocks = [_as_text(block) for block in blocks]
         if message["role"] in ("system", "developer"):
@@ -118,11 +122,11 @@ def _append(turn: list[Block], blocks: list[Block], place: str, changes: list[Ch
     turn[results:results] = blocks
 
 
-def _blocks(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> list[Block]:
+def _blocks(message: Message, request: ChatRequest, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """One message as content blocks."""
     role, content = message["role"], message.get("content")
     if role == "tool":
-        return _result(message, place, changes)
+        return _result(message, place, ids, changes)
     texts = [{"type": "text", "text": content or ""}] if content is None or isinstance(content, str) else content
     said: list[Block] = []
     for index, part in enumerate(texts):
@@ -132,9 +136,7 @@ def _blocks(message: Message, request: ChatRequest, place: str, changes: list[Ch
         said += _part(part, where, changes)
     if role != "assistant":
         return said
-    pieces = [
-        [_use(call, f"{place}.tool_calls[{n}]", changes)] for n, call in enumerate(message.get("tool_calls") or ())
-    ]
+    pieces = [[_use(call, f"{place}.tool_calls[{n}]", ids)] for n, call in enumerate(message.get("tool_calls") or ())]
     if any(part["text"] for part in texts):
         pieces.insert(0, said)
     state = own_state(message, request, place, changes)
@@ -146,6 +148,7 @@ def _blocks(message: Message, request: ChatRequest, place: str, changes: list[Ch
 
 def _part(part: Mapping[str, Any], place: str, changes: list[Change]) -> list[Block]:
     """A part, and a cache point behind it where it asks for one. Blank texts are refused, so they are left out."""
+    note_marks(part, place, changes, "cache_control")
     if part["type"] != "text":
         return [media(part, place, changes), *_cache_point(part)]
     if part["text"].strip():
@@ -163,33 +166,25 @@ def _cache_point(part: Mapping[str, Any]) -> list[Block]:
     return [{"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}]
 
 
-def _use(call: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
+def _use(call: Mapping[str, Any], place: str, ids: CallIds) -> Block:
     return {
         "toolUse": {
-            "toolUseId": _id(call["id"], f"{place}.id", changes),
+            "toolUseId": ids.of_call(call["id"], f"{place}.id"),
             "name": call["function"]["name"],
             "input": json_object(call["function"]["arguments"], f"{place}.function"),
         }
     }
 
 
-def _result(message: Message, place: str, changes: list[Change]) -> list[Block]:
+def _result(message: Message, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """What a tool gave; a cache point in it stands behind it."""
     content = message.get("content") or ()
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     blocks = [block for index, part in enumerate(parts) for block in _part(part, f"{place}.content[{index}]", changes)]
     inner = [block for block in blocks if "cachePoint" not in block]
-    id_ = _id(message["tool_call_id"], f"{place}.tool_call_id", changes)
+    id_ = ids.of_result(message["tool_call_id"], f"{place}.tool_call_id")
     points = [block for block in blocks if "cachePoint" in block]
     return [{"toolResult": {"toolUseId": id_, "content": inner}}, *points[-1:]]
-
-
-def _id(id_: str, place: str, changes: list[Change]) -> str:
-    """An id that the API takes, the same for a call and its result."""
-    taken = _NOT_OF_AN_ID.sub("_", id_)[-_MAX_ID:]
-    if taken != id_:
-        changes.append(Change("renamed", place, f"ids hold at most {_MAX_ID} letters, digits and _ . : - only"))
-    return taken
 
 
 def _as_text(block: Block) -> Block:
@@ -235,6 +230,9 @@ def _tools(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> tuple
     config: Block = {"tools": _specifications(tools)}
     if request.parameters.get("parallel_tool_calls") is not False:
         return config if choice is None else {**config, "toolChoice": _tool_choice(choice)}, {}
+    if not claude(request.model) and isinstance(choice, str) and choice not in _CHOICE:
+        changes.append(Change("dropped", "parallel_tool_calls", "one tool must be called, and no field says how often"))
+        return {**config, "toolChoice": _tool_choice(choice)}, {}
     if not claude(request.model):
         raise UnsupportedError("parallel_tool_calls=False: Converse has no such field for this model. Leave it out")
     return config, {"tool_choice": {**_claude_choice(choice), "disable_parallel_tool_use": True}}

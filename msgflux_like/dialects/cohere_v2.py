@@ -18,6 +18,8 @@ from msgflux_like.dialects._common import (
     failure_from,
     failure_in,
     json_text,
+    note_marks,
+    note_tool,
     note_unknown,
     offered_tools,
     own_state,
@@ -113,36 +115,39 @@ def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
                 changes.append(Change("dropped", place, "it is empty, which the API refuses"))
                 continue
         else:
-            encoded = {"role": role, "content": _content(message, role, place)}
+            encoded = {"role": role, "content": _content(message, role, place, changes)}
             if role == "tool":
                 encoded["tool_call_id"] = message["tool_call_id"]
         found.append(encoded)
     return found
 
 
-def _content(message: Message, role: str, place: str) -> str | list[Fields]:
+def _content(message: Message, role: str, place: str, changes: list[Change]) -> str | list[Fields]:
     content = message.get("content")
     if content is None or isinstance(content, str):
         return content or ""
-    return [_part(part, role, f"{place}.content[{index}]") for index, part in enumerate(content)]
+    return [_part(part, role, f"{place}.content[{index}]", changes) for index, part in enumerate(content)]
 
 
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {"user": ("text", "image_url"), "tool": ("text", "document")}
 
 
-def _part(part: Mapping[str, Any], role: str, place: str) -> Fields:
+_FILES: Final = "give its text, or the provider's own `documents` in extra_body"
+
+
+def _part(part: Mapping[str, Any], role: str, place: str, changes: list[Change]) -> Fields:
     kind = part["type"]
     if kind not in _KINDS.get(role, ("text",)):
-        error = unsupported_part(part, place, f"Cohere's format in a message of role {role!r}")
-        hint = ": give its text, or the provider's own `documents` in extra_body" if kind == "file" else ""
-        raise UnsupportedError(f"{error}{hint}")
+        remedy = {"remedy": _FILES} if kind == "file" else {}
+        raise unsupported_part(part, place, f"Cohere's format in a message of role {role!r}", **remedy)
+    note_marks(part, place, changes)
     return {"type": kind, kind: part[kind]}
 
 
 def _answer(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> Fields:
     """An earlier answer. What was said before calls is their plan here; content beside calls is thinking alone."""
     state = [each for after in own_state(message, request, place, changes).values() for each in after]
-    content = _content(message, "assistant", place)
+    content = _content(message, "assistant", place, changes)
     thinking = [raw for kind, raw in state if kind == "thinking"]
     plan = "".join(raw["tool_plan"] for kind, raw in state if kind == "tool_plan")
     encoded: Fields = {"role": "assistant"}
@@ -196,7 +201,7 @@ def _tools(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> Field
     tools, choice = offered_tools(request, quirks, changes)
     if not tools:
         return {}
-    fields: Fields = {"tools": [_tool(tool) for tool in tools]}
+    fields: Fields = {"tools": [_tool(tool, changes) for tool in tools]}
     strict = [bool(as_mapping(tool.get("function")).get("strict")) for tool in tools]
     if all(strict):
         fields["strict_tools"] = True
@@ -207,9 +212,10 @@ def _tools(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> Field
     return fields
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
     if tool.get("type") != "function" or "function" not in tool:
         return tool
+    note_tool(tool, changes)
     function = {name: value for name, value in tool["function"].items() if name != "strict"}
     return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **function}}
 

@@ -16,6 +16,9 @@ import msgspec
 from msgflux_like.dialects._common import (
     data_url,
     json_object,
+    note_detail,
+    note_marks,
+    note_tool,
     note_unknown,
     offered_tools,
     own_state,
@@ -211,7 +214,8 @@ def _result(message: Message, names: Mapping[str, str], model: str, place: str, 
     name = names.get(id_)
     if not name:
         raise InvalidMessagesError(
-            f"{place}.tool_call_id is {id_!r}, which no message before it calls: {_FORMAT} needs the tool's name"
+            f"{place}.tool_call_id is {id_!r}, which no message before it calls: "
+            f"give the one that does, for {_FORMAT} needs the tool's name"
         )
     parts = _parts(message.get("content"), place, changes)
     media = [part for part in parts if "text" not in part]
@@ -248,8 +252,11 @@ def _parts(content: Any, place: str, changes: list[Change]) -> list[Part]:
 
 def _part(part: Mapping[str, Any], place: str, changes: list[Change]) -> Part:
     kind = part["type"]
+    note_marks(part, place, changes)
     if kind == "text":
         return {"text": part["text"]}
+    if kind == "image_url":
+        note_detail(part, place, changes)
     if kind in ("image_url", "video_url"):
         return _media(part[kind]["url"])
     if kind == "input_audio":
@@ -320,6 +327,9 @@ def _thinking(effort: str | None, budget: int | None, changes: list[Change]) -> 
 def _tools(tools: tuple[Mapping[str, Any], ...], changes: list[Change]) -> list[Mapping[str, Any]]:
     """All functions in one tool, and tools of Google's own as they are."""
     functions = [as_mapping(tool["function"]) for tool in tools if "function" in tool]
+    for tool in tools:
+        if "function" in tool:
+            note_tool(tool, changes)
     changes.extend(
         Change("dropped", f"tools.{function['name']}.strict", "no function is stricter than another here")
         for function in functions

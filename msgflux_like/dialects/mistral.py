@@ -19,6 +19,8 @@ from msgflux_like.dialects._common import (
     data_url,
     effort_word,
     failure_in,
+    note_marks,
+    note_tool,
     note_unknown,
     offered_tools,
     own_state,
@@ -65,7 +67,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     body: Fields = {"model": request.model, "messages": messages, **_parameters(request, changes)}
     tools, choice = offered_tools(request, quirks, changes)
     if tools:
-        body["tools"] = [_tool(tool) for tool in tools]
+        body["tools"] = [_tool(tool, changes) for tool in tools]
     if isinstance(choice, str):
         body["tool_choice"] = _CHOICE.get(choice) or {"type": "function", "function": {"name": choice}}
     elif choice is not None:
@@ -101,7 +103,7 @@ def _message(
     note_unknown(message, _FIELDS[role], place, changes)
     content = message.get("content")
     if content is not None and not isinstance(content, str):
-        content = [_part(part, role, f"{place}.content[{index}]") for index, part in enumerate(content)]
+        content = [_part(part, role, f"{place}.content[{index}]", changes) for index, part in enumerate(content)]
     encoded: Fields = {"role": role, "content": content or ""}
     if role == "tool":
         encoded["tool_call_id"] = _renamed(message["tool_call_id"], ids, f"{place}.tool_call_id", changes)
@@ -126,12 +128,14 @@ def _with_state(content: Any, state: Mapping[int, list[tuple[str, Any]]]) -> lis
     return [*before, *parts, *(raw for after in sorted(state) if after for _, raw in state[after])]
 
 
-def _part(part: Mapping[str, Any], role: str, place: str) -> Fields:
+def _part(part: Mapping[str, Any], role: str, place: str, changes: list[Change]) -> Fields:
     kind = part["type"]
-    if kind == "text":
-        return {"type": "text", "text": part["text"]}
     if kind == "thinking" and role in ("assistant", "system"):
         return dict(part)
+    if kind != "document_url":
+        note_marks(part, place, changes)
+    if kind == "text":
+        return {"type": "text", "text": part["text"]}
     if role in ("user", "tool"):
         match kind:
             case "image_url":
@@ -139,7 +143,7 @@ def _part(part: Mapping[str, Any], role: str, place: str) -> Fields:
             case "input_audio":
                 return {"type": "input_audio", "input_audio": part["input_audio"]["data"]}
             case "file":
-                return _file(as_mapping(part["file"]), place)
+                return _file(as_mapping(part["file"]), place, changes)
             case "document_url":
                 return dict(part)
             case _:
@@ -147,7 +151,7 @@ def _part(part: Mapping[str, Any], role: str, place: str) -> Fields:
     raise unsupported_part(part, place, f"Mistral's format in a message of role {role!r}")
 
 
-def _file(file: Mapping[str, Any], place: str) -> Fields:
+def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
     """A document by its URL or its data; an image that came as a file is an image here."""
     if file.get("file_id"):
         return {"type": "file", "file_id": file["file_id"]}
@@ -155,6 +159,8 @@ def _file(file: Mapping[str, Any], place: str) -> Fields:
     if not url:
         raise UnsupportedError(f"{place}.file has neither file_id nor file_url nor file_data: give one of them")
     if (data_url(url) or ("",))[0].startswith("image/"):
+        if file.get("filename"):
+            changes.append(Change("dropped", f"{place}.file.filename", "images have no names here"))
         return {"type": "image_url", "image_url": {"url": url}}
     document: Fields = {"type": "document_url", "document_url": url}
     return {**document, "document_name": file["filename"]} if file.get("filename") else document
@@ -225,9 +231,10 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
     return given
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
     if tool.get("type") != "function" or "function" not in tool:
         return tool
+    note_tool(tool, changes)
     return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **tool["function"]}}
 
 

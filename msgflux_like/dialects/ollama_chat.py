@@ -19,6 +19,8 @@ from msgflux_like.dialects._common import (
     failure_in,
     json_object,
     json_text,
+    note_detail,
+    note_marks,
     note_unknown,
     own_state,
     prefill_text,
@@ -54,7 +56,7 @@ refusal = failure_in
 # ---------------------------------------------------------------------------------------------------------- request
 
 _NO_WORDS: Final = frozenset({"user", "parallel_tool_calls"})
-_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name", "provider_state"})
+_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _OUTSIDE_OPTIONS: Final = ("logprobs", "top_logprobs")
 _THINK: Final[Mapping[str, bool]] = {"none": False, "true": True}  # else a word: low, medium, high
 
@@ -89,8 +91,8 @@ def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
     for index, message in enumerate(request.messages):
         place = request.place(index)
         role = system_role(message["role"], place, changes)
-        note_unknown(message, _FIELDS, place, changes)
-        encoded: Fields = {"role": role, **_content(message, role, place)}
+        note_unknown(message, _FIELDS | {"name"} if role == "tool" else _FIELDS, place, changes)
+        encoded: Fields = {"role": role, **_content(message, role, place, changes)}
         if role == "assistant":
             encoded |= _answer(message, request, place, changes)
         elif role == "tool":
@@ -102,7 +104,7 @@ def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
     return found
 
 
-def _content(message: Message, role: str, place: str) -> Fields:
+def _content(message: Message, role: str, place: str, changes: list[Change]) -> Fields:
     """One text, and the images beside it."""
     content = message.get("content")
     if content is None or isinstance(content, str):
@@ -111,16 +113,17 @@ def _content(message: Message, role: str, place: str) -> Fields:
     images: list[str] = []
     for index, part in enumerate(content):
         where = f"{place}.content[{index}]"
+        note_marks(part, where, changes)
         if part["type"] == "text":
             texts.append(part["text"])
         elif role in ("user", "tool"):
-            images.append(_image(part, where))
+            images.append(_image(part, where, changes))
         else:
             raise unsupported_part(part, where, f"Ollama's format in a message of role {role!r}")
     return {"content": "".join(texts), **({"images": images} if images else {})}
 
 
-def _image(part: Mapping[str, Any], place: str) -> str:
+def _image(part: Mapping[str, Any], place: str, changes: list[Change]) -> str:
     """Its base64 text. Ollama fetches nothing."""
     inner = as_mapping(part.get(part["type"]))
     url = str(inner.get("url") or inner.get("file_data") or "")
@@ -131,6 +134,10 @@ def _image(part: Mapping[str, Any], place: str) -> str:
         )
     if data is None or not (part["type"] == "image_url" or data[0].startswith("image/")):
         raise unsupported_part(part, place, "Ollama's format")
+    if part["type"] == "image_url":
+        note_detail(part, place, changes)
+    elif inner.get("filename"):
+        changes.append(Change("dropped", f"{place}.file.filename", "images have no names here"))
     return data[1]
 
 

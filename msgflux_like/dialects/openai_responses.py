@@ -12,6 +12,9 @@ from typing import Any, Final
 from msgflux_like.dialects._common import (
     EMPTY_SCHEMA,
     failure_in,
+    note_marks,
+    note_tool,
+    note_unknown,
     offered_tools,
     own_state,
     prefill_text,
@@ -35,6 +38,7 @@ refusal = failure_in
 
 _NO_WORDS: Final = frozenset({"stop", "seed", "top_k", "presence_penalty", "frequency_penalty"})
 _RENAMED: Final = {"max_tokens": "max_output_tokens"}
+_OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
@@ -43,7 +47,9 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     changes: list[Change] = []
     items: list[dict[str, Any]] = []
     for index, message in enumerate(request.messages):
-        items += _with_reasoning(message, request, request.place(index), changes)
+        place = request.place(index)
+        note_unknown(message, _OF_A_MESSAGE, place, changes)
+        items += _with_reasoning(message, request, place, changes)
     if prefill := prefill_text(request, quirks):
         items.append(_answer(prefill))
     body: dict[str, Any] = {"model": request.model, "input": items, **_parameters(request, quirks)}
@@ -51,7 +57,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["store"] = False
     tools, choice = offered_tools(request, quirks, changes)
     if tools:
-        body["tools"] = [_tool(tool) for tool in tools]
+        body["tools"] = [_tool(tool, changes) for tool in tools]
     if choice is not None:
         named = isinstance(choice, str) and choice not in ("auto", "required", "none")
         body["tool_choice"] = {"type": "function", "name": choice} if named else choice
@@ -97,12 +103,13 @@ def _with_reasoning(
 ) -> Iterable[dict[str, Any]]:
     """The items of a message, each behind the reasoning that led to it: the API refuses the one without the other."""
     if not message.get("provider_state"):
-        return _items(message, place)
+        return _items(message, place, changes)
     state = own_state(message, request, place, changes)
     said = bool(message.get("content")) or bool(message.get("tool_calls"))
-    pieces = [[item] for item in _items(message, place)] if said else []
+    pieces = [[item] for item in _items(message, place, changes)] if said else []
     items = with_state(pieces, state, place, changes)
-    return [_sent_back(item) if item.get("type") == "reasoning" else item for item in items] or _items(message, place)
+    sent = [_sent_back(item) if item.get("type") == "reasoning" else item for item in items]
+    return sent or _items(message, place, changes)
 
 
 def _sent_back(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,17 +117,17 @@ def _sent_back(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name != "status"}
 
 
-def _items(message: Message, place: str) -> Iterator[dict[str, Any]]:
+def _items(message: Message, place: str, changes: list[Change]) -> Iterator[dict[str, Any]]:
     role, content = message["role"], message.get("content")
     if role == "tool":
-        output = _content(content, place, _input_part)
+        output = _content(content, place, _input_part, changes)
         yield {"type": "function_call_output", "call_id": message["tool_call_id"], "output": output}
         return
     calls: Sequence[Mapping[str, Any]] = message.get("tool_calls") or ()
     if role != "assistant":
-        yield {"role": role, "content": _content(content, place, _input_part)}
+        yield {"role": role, "content": _content(content, place, _input_part, changes)}
     elif content or not calls:
-        yield _answer(_content(content, place, _output_part))
+        yield _answer(_whole(_content(content, place, _output_part, changes)))
     for call in calls:
         yield {
             "type": "function_call",
@@ -135,9 +142,20 @@ def _answer(content: Any) -> dict[str, Any]:
     return {"type": "message", "role": "assistant", "content": content}
 
 
-def _content(content: Any, place: str, part: Callable[[Mapping[str, Any], str], dict[str, Any]]) -> Any:
+def _whole(content: Any) -> Any:
+    """The words of an answer as one text: parts are for those that have an id of the API's own."""
+    if isinstance(content, str) or any(part["type"] != "output_text" for part in content):
+        return content
+    return "".join(part["text"] for part in content)
+
+
+def _content(
+    content: Any, place: str, part: Callable[[Mapping[str, Any], str], dict[str, Any]], changes: list[Change]
+) -> Any:
     if content is None or isinstance(content, str):
         return content or ""
+    for index, each in enumerate(content):
+        note_marks(each, f"{place}.content[{index}]", changes)
     return [part(each, f"{place}.content[{index}]") for index, each in enumerate(content)]
 
 
@@ -168,8 +186,9 @@ def _output_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
             raise unsupported_part(part, place, "an assistant message of the Responses format")
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
     """Flat. Left out, `strict` would mean true here and false in chat completions: the schema would be another."""
     if tool.get("type") != "function" or "function" not in tool:
         return tool
+    note_tool(tool, changes)
     return {"type": "function", "parameters": EMPTY_SCHEMA, "strict": False, **tool["function"]}

@@ -2,74 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from msgspec import structs
-
-from msgflux_like import dialects, preflight
-from msgflux_like.errors import ChangeError, InvalidRequestError, NotFoundError, OutputParsingError
+from msgflux_like.errors import NotFoundError, OutputParsingError
 from msgflux_like.events import Event
-from msgflux_like.exchange import Retries, Step
-from msgflux_like.messages import normalize
-from msgflux_like.models.base import Served, checked_timeouts, parted
-from msgflux_like.models.model_profile import Interleaved
-from msgflux_like.parameters import (
-    check_changes,
-    check_check,
-    check_delivery,
-    check_headers,
-    check_logprobs,
-    check_parameters,
-    check_reasking,
-    check_retries,
-    in_order,
-)
-from msgflux_like.request import (
-    ApiKey,
-    CallOptions,
-    Change,
-    ChatRequest,
-    Check,
-    Delivery,
-    Endpoint,
-    HttpRequest,
-    Knobs,
-    ModelOptions,
-    OnChange,
-    ServedOptions,
-    ToolChoice,
-    to_http,
-)
-from msgflux_like.response import About, Answer, ModelResponse
+from msgflux_like.models.preparing import Prepared, Preparing
+from msgflux_like.parameters import check_reasking
+from msgflux_like.request import CallOptions
+from msgflux_like.response import About, ModelResponse
 from msgflux_like.stream import ModelStreamResponse
-from msgflux_like.tools import check_tools
-from msgflux_like.transport import AsyncDrive, Drive, Timeouts, off_loop
+from msgflux_like.transport import AsyncDrive, Drive, off_loop
 
 if TYPE_CHECKING:
-    from msgflux_like.cache.calls import Place
     from msgflux_like.call_plan import CallPlan
-    from msgflux_like.structured import Wanted
-
-_MODEL_KEYWORDS = (*ServedOptions.__annotations__, "check", "delivery", "changes")
-_CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 
 
-class _Prepared(NamedTuple):
-    """A call, ready to be sent."""
-
-    request: ChatRequest
-    http: HttpRequest
-    steps: Generator[Step, Any, None]
-    answer: Answer
-    about: About
-    timeouts: Timeouts
-    wanted: Wanted | None = None  # the type of the answer, if one was asked for
-    place: Place | None = None  # where a cache has the answer, or will have it
-
-
-class ChatCompletion(Served):
+class ChatCompletion(Preparing):
     """One chat model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
@@ -95,24 +44,6 @@ class ChatCompletion(Served):
     """
 
     model_type = "chat_completion"
-    STORED = ("check", "delivery", "changes")
-
-    def __init__(
-        self,
-        path: str,
-        *,
-        check: Check = "error",
-        delivery: Delivery | None = None,
-        changes: OnChange = "record",
-        **options: Unpack[ModelOptions],
-    ) -> None:
-        served, parameters = parted(options)
-        super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS), **served)
-        self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), self.model_id)
-        self._check: Check = check_check(check)
-        self._delivery: Delivery | None = check_delivery(delivery)
-        self._refuses_changes = check_changes(changes) == "refuse"
-        check_logprobs(self._parameters)
 
     # ---- calling
 
@@ -260,7 +191,7 @@ class ChatCompletion(Served):
             except OutputParsingError as error:
                 asking.failed(error)
 
-    def _pushed(self, drive: Drive, prepared: _Prepared, call: CallOptions) -> ModelStreamResponse:
+    def _pushed(self, drive: Drive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
         from msgflux_like.push_to import maker_of, push  # noqa: PLC0415  for those who want it
 
         def opened() -> ModelStreamResponse:
@@ -268,7 +199,7 @@ class ChatCompletion(Served):
 
         return push(call.get("stream_to"), opened, maker_of(self.model_type, self.model_id))
 
-    async def _apushed(self, drive: AsyncDrive, prepared: _Prepared, call: CallOptions) -> ModelStreamResponse:
+    async def _apushed(self, drive: AsyncDrive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
         from msgflux_like.push_to import apush, maker_of  # noqa: PLC0415  for those who want it
 
         async def opened() -> ModelStreamResponse:
@@ -276,240 +207,19 @@ class ChatCompletion(Served):
 
         return await apush(call.get("stream_to"), opened, maker_of(self.model_type, self.model_id))
 
-    def _prepare(
-        self,
-        messages: Any,
-        *,
-        stream: bool,
-        serve: bool = True,
-        api_key: ApiKey | None = None,
-        base_url: str | None = None,
-        system_prompt: str | None = None,
-        prefilling: str | None = None,
-        tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
-        tool_choice: ToolChoice | None = None,
-        stream_to: Any = None,
-        timeout: float | Timeouts | None = None,
-        max_retries: int | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        check: Check | None = None,
-        changes: OnChange | None = None,
-        generation_schema: Any = None,
-        typed_parser: str | None = None,
-        delivery: Delivery | None = None,
-        validation: Literal["strict", "lax"] = "strict",
-        retries: int = 0,  # noqa: ARG002  was looked at before
-        use_cache: bool | None = None,
-        **sampling: Any,
-    ) -> _Prepared:
-        """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
-        if stream_to is not None and not stream:
-            raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
-        tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
-        endpoint, model_id = self._served(base_url) if self._row.embedded and serve else (self._endpoint, self.model_id)
-        if api_key is not None or base_url is not None:
-            endpoint = self._elsewhere(endpoint, api_key, base_url)
-        wanted = None
-        if generation_schema is not None or typed_parser is not None or delivery is not None:
-            if prefilling:
-                raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
-            delivery = delivery or (None if typed_parser else self._delivery)
-            wanted = self._wanted(
-                generation_schema, typed_parser, delivery, validation, endpoint, beside_tools=bool(tools)
-            )
-            system_prompt = wanted.prompt(system_prompt)
-            if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
-                sampling = {"parallel_tool_calls": False, **sampling}  # one answer
-            tools, tool_choice = wanted.tools(tools, tool_choice)
-        request = ChatRequest(
-            model=model_id,
-            messages=normalize(messages, system_prompt),
-            prompted=system_prompt is not None,
-            parameters=self._sampling(sampling, has_tools=bool(tools))
-            if sampling or "parallel_tool_calls" in self._parameters
-            else self._parameters,
-            tools=tools,
-            tool_choice=tool_choice,
-            prefill=prefilling,
-            stream=stream,
-            extra_body={**self._extra_body, **extra_body} if extra_body else self._extra_body,
-            extra_headers={**self._extra_headers, **check_headers(extra_headers)}
-            if extra_headers
-            else self._extra_headers,
-            output_limit=self.profile.limits.output if self.profile else None,
-            answer_schema=wanted.schema() if wanted is not None else None,
-            family=self._family,
-            reasoning_field=self._reasoning_field,
-            knobs=self._knobs,
-        )
-        request, translated = self._reasoning(request, check)
-        encoded = self._dialect.encode(request, endpoint.quirks)
-        changed = (*(wanted.changes() if wanted is not None else ()), *translated, *encoded.changes)
-        refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
-        if changed and refuses:
-            raise _changed(changed)
-        http = to_http(encoded, request, endpoint)
-        warnings = self._against_profile(request, len(http.body), check)
-        again = self._retries if max_retries is None else Retries(check_retries(max_retries))
-        if refuses:
-            again = Retries(0)  # another request than the one that was asked for
-        place = None
-        if self._response_cache is not None or use_cache is not None:
-            place = self._place(http, encoded.prefill, wanted, generation_schema, use_cache)
-        steps = self._exchange(http, again, base_url)
-        return _Prepared(
-            request,
-            http,
-            steps if place is None else place.streamed(steps) if stream else place.whole(steps),
-            Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
-            About(
-                self.provider,
-                self.model_id,
-                self.profile,
-                changed,
-                warnings,
-                self._family,
-                self._reasoning_field,
-            ),
-            self._timeouts if timeout is None else checked_timeouts(timeout),
-            wanted,
-            place,
-        )
 
-    def _place(
-        self, http: HttpRequest, prefill: str, wanted: Wanted | None, asked_for: Any, use_cache: bool | None
-    ) -> Place | None:
-        """Where a cache has the answer, or will have it; None for nowhere."""
-        if use_cache not in (None, True, False) or (use_cache and self._response_cache is None):
-            raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
-        if self._response_cache is None or use_cache is False:
-            return None
-        keeping = self._keeping
-        facts: dict[str, Any] = {"dialect": self._row.dialect}
-        if self._row.embedded:
-            http, seen = keeping.server_facts(http, self._row.embedded)
-            facts |= seen
-        return keeping.place_of(
-            self._response_cache,
-            http,
-            self.provider,
-            self.model_id,
-            facts=facts,
-            prefill=prefill,
-            wanted=wanted,
-            asked_for=asked_for,
-        )
-
-    def _wanted(
-        self,
-        generation_schema: Any,
-        typed_parser: str | None,
-        delivery: Delivery | None,
-        validation: Literal["strict", "lax"],
-        endpoint: Endpoint,
-        *,
-        beside_tools: bool,
-    ) -> Wanted:
-        """How an answer of that type is asked for here."""
-        from msgflux_like import structured  # noqa: PLC0415  for those who want it
-
-        return structured.wanted(
-            generation_schema,
-            typed_parser,
-            delivery,
-            validation,
-            dialect=self._row.dialect,
-            quirks=endpoint.quirks,
-            profile=self.profile,
-            beside_tools=beside_tools,
-        )
-
-    def _reasoning(self, request: ChatRequest, check: Check | None) -> tuple[ChatRequest, tuple[Change, ...]]:
-        """The request with the reasoning parameters that the model knows, and what was changed for it."""
-        given = request.parameters
-        if "reasoning_effort" not in given and "reasoning_budget" not in given:
-            return request, ()
-        from msgflux_like import reasoning  # noqa: PLC0415  for those who steer it
-
-        clamps = (check or self._check) == "warn"
-        told, changes = reasoning.translate(given, request.knobs, request.output_limit, clamps=clamps)
-        return structs.replace(request, parameters=told), changes
-
-    def _against_profile(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
-        """CapabilityError, or the warnings for the response."""
-        check = self._check if check is None else check_check(check)
-        if self._abilities is None or self.profile is None or check == "off":
-            return ()
-        found = self._abilities.problems(request, body_bytes)
-        if found and check == "error":
-            raise preflight.refusal(found, request, self.profile)
-        return (*self._abilities.warnings, *found)
-
-    def _sampling(self, given: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
-        """The parameters of this call: the model's, and over them the call's."""
-        parameters = self._parameters
-        if given:
-            parameters = in_order({**parameters, **check_parameters(given, _CALL_KEYWORDS)})
-            check_logprobs(parameters)
-        if "parallel_tool_calls" in parameters and not has_tools:  # refused by providers where it says nothing
-            parameters = {name: value for name, value in parameters.items() if name != "parallel_tool_calls"}
-        return parameters
-
-    def _state(self) -> dict[str, Any]:
-        state = super()._state()
-        if self._check != "error":
-            state["check"] = self._check
-        if self._delivery is not None:
-            state["delivery"] = self._delivery
-        if self._refuses_changes:
-            state["changes"] = "refuse"
-        return state
-
-    @cached_property
-    def _keeping(self) -> Any:
-        """A module, for models with a cache: to import it for every call would take as long as to look there."""
-        from msgflux_like.models import keeping  # noqa: PLC0415
-
-        return keeping
-
-    @cached_property
-    def _reasoning_field(self) -> str:
-        """Where the model wants the text of its earlier reasoning back; `reasoning_details` are no text."""
-        interleaved = self.profile.interleaved if self.profile else None
-        field = interleaved.field if isinstance(interleaved, Interleaved) else ""
-        return "" if field == "reasoning_details" else field
-
-    @cached_property
-    def _knobs(self) -> Knobs | None:
-        from msgflux_like import reasoning  # noqa: PLC0415  when a model is called, not when it is made
-
-        return reasoning.knobs_of(self.profile, self._row.dialect, self._endpoint.quirks) if self.profile else None
-
-    @cached_property
-    def _abilities(self) -> preflight.Abilities | None:
-        return preflight.Abilities(self.profile) if self.profile else None
-
-
-def _changed(changes: tuple[Change, ...]) -> ChangeError:
-    listed = "; ".join(f"{change.field} {change.kind}: {change.detail}" for change in changes)
-    return ChangeError(
-        f'the request cannot be sent as asked: {listed} (changes="record" sends it all the same)', changes=changes
-    )
-
-
-def _about(prepared: _Prepared) -> About:
+def _about(prepared: Prepared) -> About:
     cached = prepared.place is not None and prepared.place.cached
     return prepared.about._replace(cached=True) if cached else prepared.about
 
 
-def _replayed(prepared: _Prepared, found: list[Event]) -> _Prepared:
+def _replayed(prepared: Prepared, found: list[Event]) -> Prepared:
     from msgflux_like.models.keeping import replayed  # noqa: PLC0415  imported already
 
     return prepared._replace(steps=replayed(found))
 
 
-def _response(prepared: _Prepared) -> ModelResponse:
+def _response(prepared: Prepared) -> ModelResponse:
     if prepared.wanted is None:
         return ModelResponse(prepared.answer, _about(prepared))
     from msgflux_like.structured import StructuredResponse  # noqa: PLC0415  imported already
@@ -517,7 +227,7 @@ def _response(prepared: _Prepared) -> ModelResponse:
     return StructuredResponse(prepared.answer, _about(prepared), prepared.wanted)
 
 
-def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: _Prepared) -> ModelStreamResponse:
+def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: Prepared) -> ModelStreamResponse:
     if prepared.wanted is None:
         return ModelStreamResponse(drive, first, prepared.answer, _about(prepared))
     from msgflux_like.structured import StructuredStream  # noqa: PLC0415  imported already
