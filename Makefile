@@ -19,11 +19,12 @@ else
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test lint format types contracts bench wheel env clean distclean
+.PHONY: help demo test sdks lint format types contracts bench wheel env clean distclean
 
 help:
 	@echo "make demo       ask the embedded model something and stream its answer"
 	@echo "make test       the tests, against the embedded model too"
+	@echo "make sdks       every dialect's requests, by the types of the providers' own SDKs"
 	@echo "make lint       ruff: rules and format;   make format applies it"
 	@echo "make types      pyright, strict"
 	@echo "make contracts  which module may import what"
@@ -36,6 +37,9 @@ demo: $(VENV)/.installed-local
 
 test: $(VENV)/.installed-local $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(ARGS)
+
+sdks: $(VENV)/.installed-test $(VENV)/.installed-sdks
+	$(BIN)/python -m pytest tests/dialects/test_conversations_are_valid.py $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
@@ -80,6 +84,10 @@ $(VENV)/.installed-local: pyproject.toml | $(VENV)/.python
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/.python
 	$(INSTALL) -e . --group test
+	@touch $@
+
+$(VENV)/.installed-sdks: pyproject.toml | $(VENV)/.python
+	$(INSTALL) -e . --group sdks
 	@touch $@
 
 # pyright runs on node: the extra brings one for machines that have none

@@ -5,7 +5,6 @@ Source: https://docs.anthropic.com/en/api/messages. Whoever embeds the format (A
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -17,7 +16,6 @@ from msgflux_like.dialects._common import failure_from, failure_in, json_text
 from msgflux_like.events import (
     Citation,
     Event,
-    Failed,
     Finished,
     FinishReason,
     ReasoningDelta,
@@ -123,15 +121,7 @@ def decoder() -> SseDecoder:
     return SseDecoder(Reader().read, decode)
 
 
-_TOO_LONG: Final = re.compile(r"prompt is too long|input length and `max_tokens` exceed context limit")
-
-
-def refusal(body: bytes) -> Failed:
-    """See `Dialect`. That a conversation is too long is said in words only; it gets the code that others give it."""
-    failed = failure_in(body)
-    if not failed.code and _TOO_LONG.match(failed.message):
-        failed = Failed(failed.message, failed.type, "context_length_exceeded", failed.status)
-    return failed
+refusal = failure_in
 
 
 class Reader:

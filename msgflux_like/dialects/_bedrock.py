@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_A
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -42,10 +41,6 @@ _STATUS: Final[Mapping[str, int]] = {
     "ResourceNotFoundException": 404,
     "ValidationException": 400,
 }
-_TOO_LONG: Final = re.compile(
-    r"input is too long|input tokens exceeded|prompt is too long|exceed context limit|maximum context length",
-    re.IGNORECASE,
-)
 
 _any = msgspec.json.Decoder()
 
@@ -73,17 +68,14 @@ def event_stream(read: Read, decode: Callable[[bytes], list[Event]]) -> StreamDe
 
 
 def refusal(body: bytes) -> Failed:
-    """See `Dialect`. The error's type stands in a header; that a conversation is too long is said in words only."""
+    """See `Dialect`. The error's type stands in a header."""
     try:
         said: Any = _any.decode(body)
     except msgspec.DecodeError:
         return failure_in(body)
     if message := as_mapping(said).get("Message"):  # as the gateway in front spells it
         said = {"message": message}
-    failed = failure_from(said)
-    if _TOO_LONG.search(failed.message):
-        return replace(failed, code="context_length_exceeded")
-    return failed
+    return failure_from(said)
 
 
 def _exception(found: Message) -> Failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
@@ -120,19 +121,24 @@ def own_state(
     """The opaque state that an earlier answer came with: kinds and values, by how many pieces stand before them.
 
     The pieces of an answer are its text, where it has one, and then its calls. State of another family is dropped,
-    and recorded: nobody else can read it.
+    and recorded: nobody else can read it. So is reasoning in plain text, where the model does not want it back.
     """
     found: dict[int, list[tuple[str, Any]]] = {}
     foreign: set[str] = set()
+    unwanted = False
     for entry in message.get("provider_state") or ():
         if entry["family"] == request.family:
             found.setdefault(entry["after"], []).append((entry["kind"], entry["raw"]))
         elif entry["family"] != REASONING_TEXT:
             foreign.add(entry["family"])
+        elif not request.reasoning_field:
+            unwanted = True
     changes.extend(
         Change("dropped", f"{place}.provider_state", f"state of {family}, which this model cannot read")
         for family in sorted(foreign)
     )
+    if unwanted:
+        changes.append(Change("dropped", f"{place}.provider_state", "reasoning, which this model does not want back"))
     return found
 
 
@@ -201,11 +207,24 @@ def _token(fields: Mapping[str, Any]) -> TokenLogprob:
     )
 
 
+_TOO_LONG: Final = re.compile(
+    r"prompt is too long|exceed context limit"  # Anthropic
+    r"|input is too long|input tokens exceeded"  # Amazon
+    r"|input token count .*(exceeds|only supports)"  # Google
+    r"|max(imum)? context length|input length exceeds the context"  # DeepSeek, Mistral, vLLM, OpenRouter, Ollama
+    r"|maximum prompt length is|length of all messages is too long"  # xAI, Perplexity
+    r"|exceeded model token limit|context window exceeds limit"  # Moonshot, MiniMax
+    r"|greater than the context length|range of input length should be",  # LM Studio, Alibaba
+    re.IGNORECASE,
+)
+
+
 def failure_in(body: bytes) -> Failed:
     """What a provider says in the body of a refusal, in any of the shapes that are about.
 
     `{"error": {"message", "type", "code"}}` is the common one; `error` may be a text, the fields may lie at the top,
-    and FastAPI hosts say `detail`. Text that is no JSON is the message itself.
+    and FastAPI hosts say `detail`. Text that is no JSON is the message itself. That a conversation is too long is said
+    in words only by most: it gets the code that OpenAI has for it.
     """
     try:
         said = _any.decode(body)
@@ -226,11 +245,12 @@ def failure_from(said: Any) -> Failed:
         cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else {**outer, "message": error}
     )
     message = fields.get("message") or fields.get("detail") or outer.get("message") or "the provider gave no reason"
-    code = fields.get("code")
+    message = message if isinstance(message, str) else json_text(message)
+    code = "context_length_exceeded" if _TOO_LONG.search(message) else fields.get("code")
     kind = fields.get("type") or fields.get("status")
-    status = code if isinstance(code, int) else outer.get("status_code")
+    status = fields.get("code") if isinstance(fields.get("code"), int) else outer.get("status_code")
     return Failed(
-        message if isinstance(message, str) else json_text(message),
+        message,
         type=str(kind or ""),
         code="" if code is None else str(code),
         status=status if isinstance(status, int) and 400 <= status < 600 else None,

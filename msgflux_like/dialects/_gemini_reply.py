@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from zlib import crc32
@@ -145,9 +144,6 @@ def decoder() -> StreamDecoder[bytes]:
     return StreamDecoder(_Objects, _Reader().read, decode)
 
 
-_TOO_LONG: Final = re.compile(r"input token count .*(exceeds|only supports)")
-
-
 def refusal(body: bytes) -> Failed:
     """See `Dialect`."""
     failed = failure_in(body)
@@ -159,18 +155,13 @@ def refusal(body: bytes) -> Failed:
 
 
 def _detailed(failed: Failed, said: Any) -> Failed:
-    """With what stands in the details: a reason as code (the code itself repeats the status), and how long to wait.
-
-    That a conversation is too long is said in words only; it gets the code that others give it.
-    """
+    """With what stands in the details: a reason as code (the code itself repeats the status), and how long to wait."""
     code, retry_after_s = failed.code, None
     for detail in as_list(as_mapping(as_mapping(said).get("error")).get("details")):
         fields = as_mapping(detail)
         code = str(fields.get("reason") or code)
         delay = str(fields.get("retryDelay") or "").removesuffix("s")
         retry_after_s = float(delay) if delay.replace(".", "", 1).isdecimal() else retry_after_s
-    if _TOO_LONG.search(failed.message):
-        code = "context_length_exceeded"
     return msgspec.structs.replace(failed, code=code, retry_after_s=retry_after_s)
 
 

@@ -89,7 +89,7 @@ def told(request: ChatRequest, effort: str | None, budget: int | None, form: str
     """The fields that say what the parameters ask for; UnsupportedError for a number where only words are known."""
     off = effort == "none" or budget == 0
     wish = _Wish(request.model, request.knobs or _UNKNOWN, off, "none" if off else effort, None if off else budget)
-    if wish.is_switch and not off and form not in _NO_SWITCH:
+    if wish.is_switch and not off and form not in _NO_SWITCH and (wish.budget is None or form != "object"):
         name = "reasoning_budget" if effort is None else "reasoning_effort"
         changes.append(Change("emulated", name, "reasoning is switched on: this model cannot be told how much"))
     elif wish.budget is not None and form not in FORMS_WITH_BUDGET:

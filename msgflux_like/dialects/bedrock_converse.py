@@ -56,7 +56,9 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     changes: list[Change] = []
     tools, more = _tools(request, quirks, changes)
     system, turns = _conversation(request, changes, calls_as_text=tools is None)
-    prefill = _prefill(turns, prefill_text(replace(request, model=claude(request.model)), quirks), changes)
+    prefill = _prefill(
+        turns, prefill_text(replace(request, model=claude(request.model) or request.model), quirks), changes
+    )
     if not turns:
         raise InvalidMessagesError("there is no message to answer: Converse takes system texts apart")
     tell_apart(turns, changes)

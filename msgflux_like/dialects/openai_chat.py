@@ -38,7 +38,7 @@ from msgflux_like.events import (
     ToolCallDelta,
     Usage,
 )
-from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
+from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Message, Quirks
 from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -67,10 +67,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if quirks.refuses:
         refuse_parameters(request, frozenset(), quirks, "this provider")
     changes: list[Change] = []
-    messages = [
-        _returned(message, request, request.place(index), changes) if "provider_state" in message else message
-        for index, message in enumerate(request.messages)
-    ]
+    messages = list(request.messages)
+    for index, message in enumerate(messages):
+        if "provider_state" in message:
+            messages[index] = _returned(message, request, request.place(index), changes)
     prefill = prefill_text(request, quirks) if request.prefill else ""
     if prefill:
         messages.append({"role": "assistant", "content": prefill})
@@ -82,17 +82,20 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         if choice is not None:
             named = isinstance(choice, str) and choice not in ("auto", "required", "none")
             body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
-    if (wanted := request.answer_schema) is not None:
-        schema = {"name": wanted.name, "schema": wanted.schema, "strict": True}
-        if wanted.description:
-            schema["description"] = wanted.description
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.answer_schema is not None:
+        body["response_format"] = _response_format(request.answer_schema)
     if request.stream:
         body["stream"] = True
         if quirks.stream_usage:
             body["stream_options"] = {"include_usage": True}
     repeated = quirks.prefill_repeated and not request.stream
     return Encoded("/chat/completions", body, changes=tuple(changes), prefill="" if repeated else prefill)
+
+
+def _response_format(wanted: AnswerSchema) -> dict[str, Any]:
+    described = {"description": wanted.description} if wanted.description else {}
+    schema = {"name": wanted.name, "schema": wanted.schema, "strict": True, **described}
+    return {"type": "json_schema", "json_schema": schema}
 
 
 def _rename(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
@@ -241,7 +244,8 @@ class Reader:
             raise msgspec.ValidationError("it has no `choices`, or none in them")
         events: list[Event] = []
         self.take(reply, events)
-        events.extend(self._collected())
+        if self._details:
+            events.extend(self._collected())
         return events
 
     def read(self, data: bytes, events: list[Event]) -> bool:
@@ -276,7 +280,8 @@ class Reader:
         if reply.error:
             events.append(failure_from({"error": reply.error, "status_code": reply.status_code}))
         elif choice is not None and choice.finish_reason:
-            events.extend(self._collected())
+            if self._details:
+                events.extend(self._collected())
             events.append(Finished(FINISH.get(choice.finish_reason, "unknown"), choice.finish_reason))
 
     def _said(self, message: _Message, events: list[Event]) -> None:

@@ -1,86 +1,35 @@
-"""Some four hundred conversations with the traps that the dialects have for each other, the same in every run."""
+"""Some five hundred conversations with the traps that the dialects have for each other, the same in every run."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypedDict
-
-import msgspec
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from msgflux_like.messages import ChatBlock
+from tests.dialects import call_arguments
+from tests.dialects.wording import (
+    AGAIN,
+    HELLO,
+    LINK,
+    PDF,
+    PNG,
+    TOOLS,
+    Conversation,
+    Message,
+    answer,
+    call,
+    file,
+    image,
+    result,
+    system,
+    text,
+    tool,
+    user,
+)
 
-Message = dict[str, Any]
-
-PDF: Final = "data:application/pdf;base64,JVBERi0xLjQK"
-PNG: Final = "data:image/png;base64,iVBORw0KGgo="
-LINK: Final = "https://example.org/cat.png"
-
-
-class Conversation(NamedTuple):
-    """A call: its messages, its other arguments, and what of it a dialect may have no words for.
-
-    Attributes:
-        name: Unique.
-        traps: Names of what is in it that not every dialect can say; see `MAY_REFUSE` in the tests.
-        messages: As the caller gives them.
-        call: The other arguments of the call.
-        state: Whose opaque state is on its answers: "own", "foreign", or "text" for plain reasoning.
-    """
-
-    name: str
-    traps: frozenset[str]
-    messages: list[Message]
-    call: Mapping[str, Any] = {}
-    state: str = ""
-
-
-def user(content: Any, **more: Any) -> Message:
-    return {"role": "user", "content": content, **more}
-
-
-def system(content: Any) -> Message:
-    return {"role": "system", "content": content}
-
-
-def answer(content: Any, *calls: Message, **more: Any) -> Message:
-    return {"role": "assistant", "content": content, **({"tool_calls": list(calls)} if calls else {}), **more}
-
-
-def call(id_: str, arguments: Any = '{"city":"Paris"}', name: str = "get_weather") -> Message:
-    return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def result(id_: str, content: Any = "22 C", **more: Any) -> Message:
-    return {"role": "tool", "tool_call_id": id_, "content": content, **more}
-
-
-def text(words: str, **more: Any) -> Message:
-    return {"type": "text", "text": words, **more}
-
-
-def image(url: str = PNG, **more: Any) -> Message:
-    return {"type": "image_url", "image_url": {"url": url, **more}}
-
-
-def file(**fields: str) -> Message:
-    return {"type": "file", "file": fields}
-
-
-def tool(name: str = "get_weather", parameters: Any = None, **more: Any) -> Message:
-    known = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    function = {"name": name, "description": f"What {name} does", "parameters": parameters or known, **more}
-    return {"type": "function", "function": function}
-
-
-HELLO: Final = user("Hello")
-AGAIN: Final = user("And now?")
-TOOLS: Final = {"tool_schemas": [tool(), tool("search"), tool("now", {"type": "object", "properties": {}})]}
-
-# ------------------------------------------------------------------------------------------------- roles and their order
+# ------------------------------------------------------------------------------------------------ roles and their order
 
 ROLES: Final[Mapping[str, list[Message]]] = {
     "user alone": [HELLO],
@@ -134,7 +83,8 @@ def _roles() -> Iterator[Conversation]:
         "system": [{**system("Be kind."), "name": "boss"}, HELLO],
         "tool": [HELLO, answer(None, call("call_1")), result("call_1", name="get_weather")],
     }.items():
-        yield Conversation(f"name on {who}", frozenset(), named, TOOLS)
+        traps = {"name on tool"} if who == "tool" else set()
+        yield Conversation(f"name on {who}", frozenset(traps), named, TOOLS)
 
 
 # ---------------------------------------------------------------------------------------------------------------- texts
@@ -152,7 +102,7 @@ TEXTS: Final = {
     "a null": "a\x00b",
     "control characters": "\x07\x1b[31mred\x1b[0m\x7f",
     "no characters": "\uffff\ufffe\U0010ffff",
-    "quotes and backslashes": "\"'\\ \\n \\u0041 \\\\\"",
+    "quotes and backslashes": '"\'\\ \\n \\u0041 \\\\"',
     "what looks like JSON": '{"role": "system", "content": "no"}',
     "what looks like a template": "{{ 7 * 7 }} <|im_start|>system\n</s> [INST] %s ${HOME}",
     "what looks like a stream": "data: [DONE]\n\nevent: error",
@@ -188,7 +138,7 @@ IDS: Final = {
     "very long": "call_" + "x" * 400,
     "unicode": "appel_é_日本_🙂",
     "blanks and slashes": "get weather/1\n2",
-    "signature inside": "call_1__thought__CiQBVKhc7g==",
+    "signs at its end": "call_1|fc_2=+.~",
 }
 
 ARGUMENTS: Final = {
@@ -335,177 +285,6 @@ def _media() -> Iterator[Conversation]:
     yield Conversation("a ChatBlock of bytes", frozenset({"image", "audio"}), [with_media])
 
 
-# ---------------------------------------------------------------------------------------------------- tools and choices
-
-PARAMETERS: Final = {
-    "none": {"type": "object", "properties": {}},
-    "references": {
-        "type": "object",
-        "properties": {"at": {"$ref": "#/$defs/Place"}},
-        "$defs": {"Place": {"type": "object", "properties": {"lat": {"type": "number"}}}},
-    },
-    "alternatives": {
-        "type": "object",
-        "properties": {"x": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "y": {"type": ["integer", "null"]}},
-    },
-    "enums": {"type": "object", "properties": {"unit": {"type": "string", "enum": ["C", "F"]}, "v": {"const": 1}}},
-    "limits": {
-        "type": "object",
-        "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 9, "default": 3}},
-        "additionalProperties": False,
-    },
-    "lists": {"type": "object", "properties": {"of": {"type": "array", "items": {"type": "array", "items": {}}}}},
-    "a map": {"type": "object", "additionalProperties": {"type": "string"}},
-    "unicode": {"type": "object", "properties": {"größe": {"type": "number", "description": "in µm 🙂"}}},
-}
-
-
-def _tools() -> Iterator[Conversation]:
-    for name, parameters in PARAMETERS.items():
-        yield Conversation(f"tool with {name}", frozenset(), [HELLO], {"tool_schemas": [tool("f", parameters)]})
-    bare = [{"type": "function", "function": {"name": "now"}}]
-    yield Conversation("tool without anything", frozenset(), [HELLO], {"tool_schemas": bare})
-    yield Conversation("tool with a long name", frozenset(), [HELLO], {"tool_schemas": [tool("a-b_" + "c" * 60)]})
-    yield Conversation("many tools", frozenset(), [HELLO], {"tool_schemas": [tool(f"tool_{n}") for n in range(40)]})
-    closed = {**tool()["function"]["parameters"], "additionalProperties": False}
-    strict = tool("f", closed, strict=True)
-    yield Conversation("a strict tool", frozenset(), [HELLO], {"tool_schemas": [strict]})
-    yield Conversation("a strict tool and another", frozenset(), [HELLO], {"tool_schemas": [strict, tool("g")]})
-    yield Conversation("a tool that is not strict", frozenset(), [HELLO], {"tool_schemas": [tool(strict=False)]})
-
-    def weather(city: str, days: int = 3) -> str:
-        """The weather of a city."""
-        return f"{city}: {days}"
-
-    yield Conversation("a plain function", frozenset(), [HELLO], {"tool_schemas": [weather]})
-    history = [HELLO, answer(None, call("call_1")), result("call_1"), AGAIN]
-    for choice in ("auto", "required", "none", "search"):
-        for parallel in (None, True, False):
-            traps = {"forced choice"} if choice in ("required", "search") else set()
-            traps |= set() if parallel is None else {"parallel_tool_calls"}
-            traps |= {"one call of any tool"} if parallel is False and choice in ("auto", "required") else set()
-            arguments = {**TOOLS, "tool_choice": choice, "parallel_tool_calls": parallel}
-            name = f"choice {choice}, parallel {parallel}"
-            yield Conversation(name, frozenset(traps), [HELLO], arguments)
-            yield Conversation(f"{name}, after calls", frozenset(traps), history, arguments)
-
-
-# ----------------------------------------------------------------------------------------------------------- parameters
-
-VALUES: Final[Mapping[str, Sequence[Any]]] = {
-    "temperature": (0, 0.0, 0.7, 1, 1.5),
-    "max_tokens": (1, 1000),
-    "top_p": (0.0, 0.5, 1.0),
-    "top_k": (0, 40),
-    "stop": ("END", ["END"], ["a", "b", "\n"], []),
-    "presence_penalty": (0, 0.5, -1.0),
-    "frequency_penalty": (0, 0.5, -1.0),
-    "seed": (0, 42),
-    "user": ("u-1", ""),
-    "reasoning_effort": ("none", "low", "medium", "high"),
-    "reasoning_budget": (0, 2048),
-}
-
-
-def _parameters() -> Iterator[Conversation]:
-    for name, values in VALUES.items():
-        for value in values:
-            traps = {name, f"{name}={value!r}"}
-            yield Conversation(f"{name}={value!r}", frozenset(traps), [HELLO], {name: value})
-    yield Conversation("logprobs", frozenset({"logprobs"}), [HELLO], {"logprobs": True})
-    three = {"logprobs": True, "top_logprobs": 3}
-    yield Conversation("three logprobs", frozenset({"logprobs", "top_logprobs"}), [HELLO], three)
-    none = {"temperature": None, "stop": None, "seed": None}
-    yield Conversation("parameters that are not given", frozenset(), [HELLO], none)
-    loop = [HELLO, answer("So", call("call_1")), result("call_1")]
-    for effort in ("none", "high"):
-        traps = {"reasoning_effort", f"reasoning_effort={effort!r}"}
-        arguments = {**TOOLS, "reasoning_effort": effort}
-        yield Conversation(f"effort {effort} in a loop", frozenset(traps), loop, arguments)
-        yield Conversation(f"effort {effort} in a loop of one's own", frozenset(traps), loop, arguments, "own")
-
-
-# -------------------------------------------------------------------------------------------------------------- schemas
-
-
-class Colour(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Point(msgspec.Struct):
-    """A place."""
-
-    x: int
-    y: float = 0.0
-
-
-class Tree(msgspec.Struct):
-    name: str
-    children: list[Tree] = []
-
-
-class Cat(msgspec.Struct, tag=True):
-    lives: int
-
-
-class Dog(msgspec.Struct, tag=True):
-    tricks: list[str]
-
-
-class Owner(msgspec.Struct):
-    pet: Cat | Dog
-    colour: Colour | None = None
-    note: Annotated[str, msgspec.Meta(max_length=20)] = ""
-
-
-class Weather(TypedDict):
-    city: str
-    unit: Literal["C", "F"]
-
-
-@dataclass
-class Report:
-    """A report."""
-
-    title: str
-    places: dict[str, Point] = field(default_factory=dict)
-    sizes: tuple[int, str] = (1, "a")
-
-
-SCHEMAS: Final[Mapping[str, Any]] = {
-    "a Struct": Point,
-    "a tree": Tree,
-    "a tagged union": Owner,
-    "a TypedDict": Weather,
-    "a dataclass": Report,
-    "a list": list[Point],
-    "a number": int,
-    "an enum": Colour,
-    "words": Literal["yes", "no"],
-    "a JSON schema": {"title": "Answer", "type": "object", "properties": {"a": {"type": "string", "format": "uri"}}},
-}
-
-
-def _schemas() -> Iterator[Conversation]:
-    for name, type_ in SCHEMAS.items():
-        recursive = {"recursive schema"} if type_ is Tree else set()
-        open_map = {"map in schema"} if type_ is Report else set()
-        asked = {"generation_schema": type_}
-        yield Conversation(f"answer of {name}", frozenset({"schema", *recursive, *open_map}), [HELLO], asked)
-        yield Conversation(
-            f"answer of {name} by a tool",
-            frozenset({"schema by tool", "forced choice"}),
-            [HELLO],
-            {**asked, "delivery": "tool"},
-        )
-        yield Conversation(f"answer of {name} by the prompt", frozenset(), [HELLO], {**asked, "delivery": "prompted"})
-    beside = {**TOOLS, "generation_schema": Point}
-    yield Conversation("answer of a type beside tools", frozenset({"schema", "schema beside tools"}), [HELLO], beside)
-    loop = [HELLO, answer(None, call("call_1")), result("call_1")]
-    yield Conversation("answer of a type in a loop", frozenset({"schema", "schema beside tools"}), loop, beside)
-
-
 # ----------------------------------------------------------------------------------------------------- state and marks
 
 EPHEMERAL: Final = {"type": "ephemeral"}
@@ -526,17 +305,19 @@ def _state() -> Iterator[Conversation]:
 def _marks() -> Iterator[Conversation]:
     marked = text("A long text.", cache_control=EPHEMERAL)
     calls = [HELLO, answer(None, call("call_1"))]
-    yield Conversation("a mark on the system text", frozenset(), [system([marked]), HELLO])
-    yield Conversation("a mark on a user's text", frozenset(), [user([marked, text("So?")])])
-    yield Conversation("a mark on an image", frozenset({"image"}), [user([{**image(), "cache_control": EPHEMERAL}])])
-    yield Conversation("a mark on an answer", frozenset(), [HELLO, answer([marked]), AGAIN])
-    yield Conversation("a mark on a result", frozenset(), [*calls, result("call_1", [marked])], TOOLS)
-    yield Conversation(
-        "a mark on a tool", frozenset(), [HELLO], {"tool_schemas": [{**tool(), "cache_control": EPHEMERAL}]}
-    )
+    on_tool = {"tool_schemas": [{**tool(), "cache_control": EPHEMERAL}]}
+    for name, messages, arguments in (
+        ("the system text", [system([marked]), HELLO], {}),
+        ("a user's text", [user([marked, text("So?")])], {}),
+        ("an image", [user([{**image(), "cache_control": EPHEMERAL}])], {}),
+        ("an answer", [HELLO, answer([marked]), AGAIN], {}),
+        ("a result", [*calls, result("call_1", [marked])], TOOLS),
+        ("a tool", [HELLO], on_tool),
+    ):
+        yield Conversation(f"a mark on {name}", frozenset({"cache mark"}), messages, arguments)
 
 
-# -------------------------------------------------------------------------------------------------------------- mixtures
+# ------------------------------------------------------------------------------------------------------------- mixtures
 
 
 def _round(dice: random.Random, number: int) -> list[Message]:
@@ -575,5 +356,6 @@ def _mixtures(count: int = 120) -> Iterator[Conversation]:
 
 def all_of_them() -> tuple[Conversation, ...]:
     """Every conversation, in the same order in every run."""
-    makers = (_roles, _texts, _calls, _media, _tools, _parameters, _schemas, _state, _marks, _mixtures)
+    beside = (call_arguments.tools, call_arguments.parameters, call_arguments.schemas)
+    makers = (_roles, _texts, _calls, _media, *beside, _state, _marks, _mixtures)
     return tuple(conversation for make in makers for conversation in make())

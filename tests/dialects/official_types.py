@@ -67,6 +67,16 @@ _OF_OTHER_HOSTS: Final = ("cache_control", "reasoning_content", "reasoning_detai
 _PARTS_OF_OTHER_HOSTS: Final = ("video_url", "hologram")
 
 
+def is_openais_own(plan: CallPlan) -> bool:
+    """Whether the body is all in the words of OpenAI, and of no other host of its format."""
+    return _in_openais_words(plan.body) == plan.body
+
+
+def _in_openais_words(body: Mapping[str, Any]) -> Body:
+    tools = {"tools": _without(body["tools"], _OF_OTHER_HOSTS)} if "tools" in body else {}
+    return {**body, **tools, "messages": [_of_openai(message) for message in body["messages"]]}
+
+
 def _openai_chat(plan: CallPlan) -> None:
     from openai.types.chat.completion_create_params import (
         CompletionCreateParamsNonStreaming,
@@ -74,14 +84,12 @@ def _openai_chat(plan: CallPlan) -> None:
     )
 
     streamed = plan.body.get("stream")
-    body = {**plan.body, "messages": [_of_openai(message) for message in plan.body["messages"]]}
-    if "tools" in body:
-        body["tools"] = _without(body["tools"], _OF_OTHER_HOSTS)
-    _validate(CompletionCreateParamsStreaming if streamed else CompletionCreateParamsNonStreaming, body)
+    type_ = CompletionCreateParamsStreaming if streamed else CompletionCreateParamsNonStreaming
+    _validate(type_, _in_openais_words(plan.body))
 
 
 def _of_openai(message: Body) -> Body:
-    """The message without what OpenAI's types cannot hold; see DIALECT_WIDER in the documents."""
+    """The message without what OpenAI's types cannot hold."""
     found = _without(message, _OF_OTHER_HOSTS)
     if found["role"] == "tool":
         found.pop("name", None)
@@ -144,7 +152,7 @@ def _bedrock_anthropic(plan: CallPlan) -> None:
 
 
 def _anthropic_elsewhere(plan: CallPlan, version: str) -> None:
-    """The body is Anthropic's own but for the model, which the path names, and the version, which a header has there."""
+    """The body is Anthropic's own but for the model, which the path names, and the version, else in a header."""
     assert plan.body["anthropic_version"] == version
     body = {name: value for name, value in plan.body.items() if name != "anthropic_version"}
     _anthropic(CallPlan(plan.url, plan.headers, {"model": plan.url.rpartition("/")[2], **body}))
@@ -197,7 +205,9 @@ def _bedrock_converse(plan: CallPlan) -> None:
 def _mistral(plan: CallPlan) -> None:
     from mistralai.client import models
 
-    _validate(models.ChatCompletionStreamRequest if plan.body.get("stream") else models.ChatCompletionRequest, plan.body)
+    _validate(
+        models.ChatCompletionStreamRequest if plan.body.get("stream") else models.ChatCompletionRequest, plan.body
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ Cohere

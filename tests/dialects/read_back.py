@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Final, NamedTuple
 
 Body = Mapping[str, Any]
@@ -40,7 +40,13 @@ class _Ids:
 
 
 def _arguments(given: Any) -> Any:
-    return json.loads(given.strip() or "{}") if isinstance(given, str) else given
+    """The object; the text itself where it holds none, which some dialects pass on."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given.strip() or "{}")
+    except ValueError:
+        return given
 
 
 def _value(text: str) -> Any:
@@ -107,14 +113,12 @@ def _of_part(part: Mapping[str, Any]) -> Piece:
 # ------------------------------------------------------------------------------------------------------------ bodies
 
 
-def _openai_chat(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _openai_chat(body: Body, ids: _Ids) -> Iterator[Placed]:
     for message in body["messages"]:
         yield from _of_message(message, ids)
 
 
-def _openai_responses(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _openai_responses(body: Body, ids: _Ids) -> Iterator[Placed]:
     for item in body["input"]:
         if item.get("type") == "function_call":
             yield ids.call(item["call_id"], item["name"], item["arguments"])
@@ -136,8 +140,7 @@ def _parts(content: Any) -> list[Any]:
     return [{"text": content}] if isinstance(content, str) else content
 
 
-def _anthropic(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _anthropic(body: Body, ids: _Ids) -> Iterator[Placed]:
     yield from (Placed(("system", block["text"])) for block in _parts(body.get("system", [])))
     for turn in body["messages"]:
         for block in turn["content"]:
@@ -163,8 +166,7 @@ def _anthropic_media(block: Body) -> Piece:
     return ("media", source.get("data") or source.get("url") or source["file_id"])
 
 
-def _gemini(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _gemini(body: Body, ids: _Ids) -> Iterator[Placed]:
     yield from (Placed(("system", part["text"])) for part in body.get("systemInstruction", {"parts": []})["parts"])
     for turn in body["contents"]:
         for part in turn["parts"]:
@@ -182,11 +184,13 @@ def _gemini(body: Body) -> Iterator[Placed]:
 def _gemini_media(part: Body) -> Piece:
     if data := part.get("inlineData"):
         return ("media", data["data"])
-    return ("media", part["fileData"]["fileUri"].removeprefix("https://generativelanguage.googleapis.com/v1beta/files/"))
+    return (
+        "media",
+        part["fileData"]["fileUri"].removeprefix("https://generativelanguage.googleapis.com/v1beta/files/"),
+    )
 
 
-def _bedrock_converse(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _bedrock_converse(body: Body, ids: _Ids) -> Iterator[Placed]:
     yield from (Placed(("system", block["text"])) for block in body.get("system", ()) if "text" in block)
     for turn in body["messages"]:
         for block in turn["content"]:
@@ -210,8 +214,7 @@ def _converse_media(block: Body) -> Piece:
     return ("media", inner["source"]["bytes"])
 
 
-def _mistral(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _mistral(body: Body, ids: _Ids) -> Iterator[Placed]:
     for message in body["messages"]:
         content = message["content"]
         if isinstance(content, list):
@@ -231,9 +234,8 @@ def _mistral_part(part: Body) -> Body:
             return part
 
 
-def _cohere_v2(body: Body) -> Iterator[Placed]:
+def _cohere_v2(body: Body, ids: _Ids) -> Iterator[Placed]:
     """What is said before calls is their plan."""
-    ids = _Ids()
     for message in body["messages"]:
         content = message.get("content") or ""
         if isinstance(content, list):
@@ -244,14 +246,13 @@ def _cohere_v2(body: Body) -> Iterator[Placed]:
         yield from _of_message({**message, "content": content}, ids)
 
 
-def _ollama_chat(body: Body) -> Iterator[Placed]:
-    ids = _Ids()
+def _ollama_chat(body: Body, ids: _Ids) -> Iterator[Placed]:
     for message in body["messages"]:
         yield from _of_message(message, ids)
         yield from (Placed(("media", data)) for data in message.get("images", ()))
 
 
-_BODIES: Final[Mapping[str, Callable[[Body], Iterator[Placed]]]] = {
+_BODIES: Final[Mapping[str, Callable[[Body, _Ids], Iterator[Placed]]]] = {
     "openai_chat": _openai_chat,
     "openai_responses": _openai_responses,
     "anthropic_messages": _anthropic,
@@ -267,15 +268,39 @@ _BODIES: Final[Mapping[str, Callable[[Body], Iterator[Placed]]]] = {
 
 def of_body(dialect: str, body: Body) -> list[Placed]:
     """What a body says, in its order; system texts that have a place of their own come first."""
-    return list(_BODIES[dialect](body))
+    return list(_BODIES[dialect](body, _Ids()))
 
 
-# --------------------------------------------------------------------------------------------------------- comparing
+def ids_of(dialect: str, body: Body) -> list[str]:
+    """The ids of the calls in a body."""
+    ids = _Ids()
+    list(_BODIES[dialect](body, ids))
+    return ids.given
 
-SYSTEM_APART: Final = frozenset(
+
+IN_TURNS: Final = frozenset(
     {"anthropic_messages", "vertex_anthropic", "bedrock_anthropic", "gemini", "bedrock_converse"}
 )
-"""Dialects in which system texts are no part of the conversation."""
+"""Dialects in which user and model take turns, and system texts are no part of that."""
+
+
+def wrong_turns(body: Body) -> list[str]:
+    """What is wrong with the turns of a body in such a dialect."""
+    turns = body.get("messages") or body["contents"]
+    found = [f"{turn['role']} twice" for turn, other in pairwise(turns) if turn["role"] == other["role"]]
+    for turn in turns:
+        blocks = [block for block in turn.get("content") or turn.get("parts") or () if "cachePoint" not in block]
+        results = [bool(block.keys() & _RESULTS) or block.get("type") == "tool_result" for block in blocks]
+        if not blocks or any(block.get("text") == "" and "thoughtSignature" not in block for block in blocks):
+            found.append("an empty turn, or an empty text in one")
+        if results != sorted(results, reverse=True):
+            found.append("results behind other things")
+    return found
+
+
+_RESULTS: Final = frozenset({"toolResult", "functionResponse"})
+
+# --------------------------------------------------------------------------------------------------------- comparing
 
 TEXT_FIRST: Final = frozenset({"ollama_chat"})
 """Dialects in which a message is one text, and its images."""
@@ -286,17 +311,19 @@ def in_the_order_of(dialect: str, placed: list[Placed]) -> list[Placed]:
     found = list(placed)
     if dialect in TEXT_FIRST:
         found.sort(key=lambda each: (each.index, each.piece[0] == "media"))
-    if dialect in SYSTEM_APART:
+    if dialect in IN_TURNS:
         found.sort(key=lambda each: each.piece[0] != "system")
     return found
 
 
 def pieces(placed: list[Placed]) -> list[Piece]:
     """The pieces without empty texts, and with texts of one role that follow each other as one."""
-    said = [each.piece for each in placed if each.piece[0] not in _ROLES or each.piece[1]]
     found: list[Piece] = []
-    for role, run in groupby(said, key=lambda piece: piece[0] if piece[0] in _ROLES else ""):
-        found += [(role, "".join(piece[1] for piece in run))] if role else run
+    for role, run in groupby((each.piece for each in placed), key=lambda piece: piece[0]):
+        said = [piece for piece in run if role not in _ROLES or piece[1]]
+        if role in _ROLES and found and found[-1][0] == role:
+            said.insert(0, found.pop())
+        found += [(role, "".join(piece[1] for piece in said))] if said and role in _ROLES else said
     return found
 
 

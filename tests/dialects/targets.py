@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgflux_like as mf
-from tests.dialects.conversations import Conversation, Message
+from tests.dialects.wording import Conversation, Message
 
 
 class Target(NamedTuple):
@@ -44,7 +44,10 @@ _VARIABLES: Final = {
 # What an answer of each form comes with, and wants back: its kind and value.
 _OWN_STATE: Final[Mapping[str, tuple[str, Any]]] = {
     "openai_chat": ("reasoning_details", {"type": "reasoning.encrypted", "data": "SIGNED"}),
-    "openai_responses": ("reasoning", {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "SIGNED"}),
+    "openai_responses": (
+        "reasoning",
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "SIGNED"},
+    ),
     "anthropic_messages": ("thinking", {"type": "thinking", "thinking": "Hm.", "signature": "SIGNED"}),
     "bedrock_converse": ("reasoningText", {"text": "Hm.", "signature": "SIGNED"}),
     "gemini": ("thought_signature", "U0lHTkVE"),

@@ -10,17 +10,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from msgflux_like.call_plan import CallPlan
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
 from msgflux_like.request import Change
 from tests.dialects import official_types, read_back
-from tests.dialects.conversations import Conversation, all_of_them
+from tests.dialects.conversations import all_of_them
 from tests.dialects.read_back import Piece, Placed
 from tests.dialects.targets import SIGNED, TARGETS, messages_for, model
+from tests.dialects.wording import Conversation, tool
 
 CONVERSATIONS: Final = all_of_them()
 
@@ -81,13 +84,23 @@ def planned(name: str, conversation: Conversation, **more: Any) -> CallPlan:
     return model(name).plan(messages_for(name, conversation), **{**conversation.call, **more})
 
 
-def sent(name: str) -> Iterator[tuple[Conversation, CallPlan]]:
-    """The conversations that the target takes, and what goes out."""
+@cache
+def answers(name: str) -> tuple[CallPlan | InvalidRequestError, ...]:
+    """What goes out, or why nothing does, for each of the conversations."""
+    found: list[CallPlan | InvalidRequestError] = []
     for conversation in CONVERSATIONS:
         try:
-            yield conversation, planned(name, conversation)
-        except InvalidRequestError:
-            continue
+            found.append(planned(name, conversation))
+        except (UnsupportedError, InvalidMessagesError) as error:
+            found.append(error)
+    return tuple(found)
+
+
+def sent(name: str) -> Iterator[tuple[Conversation, CallPlan]]:
+    """The conversations that the target takes, and what goes out."""
+    for conversation, answer in zip(CONVERSATIONS, answers(name), strict=True):
+        if isinstance(answer, CallPlan):
+            yield conversation, answer
 
 
 def test_there_are_hundreds_of_them_and_they_are_the_same_in_every_run():
@@ -96,7 +109,7 @@ def test_there_are_hundreds_of_them_and_they_are_the_same_in_every_run():
     assert repr(all_of_them()[-120:]) == repr(CONVERSATIONS[-120:])
 
 
-# ---------------------------------------------------------------------------------------------------- by their own types
+# --------------------------------------------------------------------------------------------------- by their own types
 
 _PACKAGE: Final = {
     "openai_chat": "openai",
@@ -112,11 +125,16 @@ _PACKAGE: Final = {
 }
 
 
+def _need_sdk(dialect: str) -> None:
+    package = _PACKAGE[dialect]
+    pytest.importorskip(package, reason=f"{package} is not installed: `make sdks` has it", exc_type=ImportError)
+
+
 @pytest.mark.filterwarnings("default")  # the SDKs' own
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_is_sent_is_valid_by_the_types_of_the_providers_sdk(name: str):
     dialect = TARGETS[name].dialect
-    pytest.importorskip(_PACKAGE[dialect], reason=f"{_PACKAGE[dialect]} is not installed: make sdks", exc_type=ImportError)
+    _need_sdk(dialect)
     wrong: dict[str, str] = {}
     for conversation, plan in sent(name):
         try:
@@ -126,23 +144,61 @@ def test_what_is_sent_is_valid_by_the_types_of_the_providers_sdk(name: str):
     assert not wrong
 
 
-# -------------------------------------------------------------------------------------------------------------- refusals
+# A conversation in OpenAI's form goes out as it was given, and other hosts of the format take more than OpenAI does.
+MORE_THAN_OPENAI_TAKES: Final = frozenset(
+    {
+        "cache mark",
+        "name on tool",
+        "image of assistant",
+        "image of system",
+        "image in result",
+        "pdf in result",
+        "video",
+        "file link",
+        "unknown part",
+    }
+)
 
-_PLACE: Final = re.compile(r"messages|system_prompt|prefilling|[a-z]+_[a-z_]+|temperature|seed|stop|user|logprobs")
-_REMEDY: Final = re.compile(r"(?i)\b(give|leave|use|ask|read|takes|takes?|has|answers)\b")
+
+def test_what_openai_does_not_take_itself_goes_out_only_where_the_caller_wrote_it():
+    wider = {each.name for each, plan in sent("openai") if not official_types.is_openais_own(plan)}
+    written = {each.name for each, _ in sent("openai") if each.traps & MORE_THAN_OPENAI_TAKES}
+    kept = {each.name for each, plan in sent("openai") if "SIGNED" in json.dumps(plan.body)}
+    assert wider == written | kept
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_types_would_say_what_is_wrong(name: str):
+    """A field too many at any depth, and a value of another type."""
+    dialect = TARGETS[name].dialect
+    _need_sdk(dialect)
+    plan = model(name).plan("Hello", tool_schemas=[tool()], temperature=0.5)
+    official_types.check(dialect, plan)
+    (turns,) = {"messages", "input", "contents"} & plan.body.keys()
+    top = {**plan.body, "of_nobody": 1}
+    turn = {**plan.body, turns: [{**plan.body[turns][0], "of_nobody": 1}]}
+    number = {**plan.body, turns: [{**plan.body[turns][0], "role": 1}]}
+    for body in (top, turn, number):
+        with pytest.raises((ValueError, AssertionError)):
+            official_types.check(dialect, msgspec.structs.replace(plan, body=body))
+
+
+# ------------------------------------------------------------------------------------------------------------- refusals
+
+_PLACE: Final = re.compile(r"messages?\b|prefilling|[a-z]+_[a-z_]+|temperature|seed|stop|user|logprobs")
+_REMEDY: Final = re.compile(r"\b(give|Give|given|Leave it out|leave it out|Ask|takes|Read|Use)\b")
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_conversation_is_refused_for_what_the_dialect_has_no_words_for_alone(name: str):
     reasons = {trap for trap, names in MAY_REFUSE.items() if name in names}
     refused: dict[str, frozenset[str]] = {}
-    for conversation in CONVERSATIONS:
-        try:
-            planned(name, conversation)
-        except (UnsupportedError, InvalidMessagesError) as error:
+    for conversation, answer in zip(CONVERSATIONS, answers(name), strict=True):
+        if isinstance(answer, InvalidRequestError):
             refused[conversation.name] = conversation.traps
-            assert _PLACE.match(str(error)), error
-            assert _REMEDY.search(str(error)), error
+            assert _PLACE.search(str(answer)), answer
+            assert _REMEDY.search(str(answer)), answer
     expected = {each.name: each.traps for each in CONVERSATIONS if each.traps & reasons}
     assert refused == expected
 
@@ -151,7 +207,7 @@ def test_every_reason_to_refuse_is_one_that_a_conversation_has():
     assert MAY_REFUSE.keys() <= {trap for conversation in CONVERSATIONS for trap in conversation.traps}
 
 
-# ------------------------------------------------------------------------------------------------------- nothing is lost
+# ------------------------------------------------------------------------------------------------------ nothing is lost
 
 
 def said(name: str, conversation: Conversation) -> list[Placed]:
@@ -165,23 +221,24 @@ def said(name: str, conversation: Conversation) -> list[Placed]:
     return read_back.in_the_order_of(dialect, own)
 
 
-def kept(own: list[Placed], changes: tuple[Change, ...], count: int) -> list[Placed]:
+def kept(own: list[Placed], changes: tuple[Change, ...]) -> list[Placed]:
     """The pieces of the conversation without those that a change says were dropped, and trimmed where one says so."""
-    gone = [change.field for change in changes if change.kind == "dropped"]
-    whole = {index for index in range(count) if f"messages[{index}]" in gone}
-    found = [
-        each
-        for each in own
-        if each.index not in whole and not (_is_blank(each.piece) and f"messages[{each.index}].content" in str(gone))
-    ]
+    gone = {_PART.sub("", change.field) for change in changes if change.kind == "dropped"}
+    found = [_without_blanks(each) if f"messages[{each.index}]" in gone else each for each in own]
     if any(change.kind == "trimmed" for change in changes) and found and found[-1].piece[0] == "assistant":
         role, words = found[-1].piece
         found[-1] = Placed((role, words.rstrip()), found[-1].index)
     return found
 
 
-def _is_blank(piece: Piece) -> bool:
-    return isinstance(piece[-1], str) and not piece[-1].strip()
+_PART: Final = re.compile(r"\.content\[\d+\]$")
+
+
+def _without_blanks(placed: Placed) -> Placed:
+    """A blank text says nothing, and is all that may be dropped."""
+    *kind, value = placed.piece
+    blank = kind[0] != "media" and isinstance(value, str) and not value.strip()
+    return placed._replace(piece=(*kind, "")) if blank else placed
 
 
 def by_kind(pieces: list[Piece]) -> dict[str, list[Any]]:
@@ -199,7 +256,7 @@ def by_kind(pieces: list[Piece]) -> dict[str, list[Any]]:
 def test_texts_calls_results_and_media_are_all_there_and_in_order(name: str):
     lost: dict[str, Any] = {}
     for conversation, plan in sent(name):
-        own = kept(said(name, conversation), plan.changes, len(conversation.messages))
+        own = kept(said(name, conversation), plan.changes)
         expected = read_back.pieces(own)
         found = read_back.pieces(read_back.of_body(TARGETS[name].dialect, plan.body))
         if "generation_schema" in conversation.call:  # which may be asked for in a system text
@@ -225,17 +282,40 @@ def _words(piece: Piece) -> list[str]:
     return [json.dumps(each, ensure_ascii=False).strip('"') for each in piece[1:] if isinstance(each, str)]
 
 
+@pytest.mark.parametrize("name", [name for name in TARGETS if TARGETS[name].dialect in read_back.IN_TURNS])
+def test_turns_alternate_and_the_results_of_calls_come_first_in_theirs(name: str):
+    wrong = {each.name: found for each, plan in sent(name) if (found := read_back.wrong_turns(plan.body))}
+    assert not wrong
+
+
+# The characters of an id, and whether it may be there only once.
+_ID_RULES: Final[Mapping[str, tuple[re.Pattern[str], bool]]] = {
+    "anthropic_messages": (re.compile(r"[a-zA-Z0-9_-]+"), True),
+    "vertex_anthropic": (re.compile(r"[a-zA-Z0-9_-]+"), True),
+    "bedrock_anthropic": (re.compile(r"[a-zA-Z0-9_-]+"), True),
+    "bedrock_converse": (re.compile(r"[a-zA-Z0-9_.:-]{1,64}"), True),
+    "mistral": (re.compile(r"[a-zA-Z0-9]{9}"), False),
+}
+
+
 @pytest.mark.parametrize("name", TARGETS)
-def test_ids_are_of_one_call_each_and_a_changed_one_is_recorded(name: str):
+def test_ids_are_as_the_dialect_takes_them_and_a_change_tells_of_each_new_one(name: str):
+    dialect = TARGETS[name].dialect
+    taken, once = _ID_RULES.get(dialect, (re.compile(".+", re.DOTALL), False))
     for conversation, plan in sent(name):
-        if TARGETS[name].dialect in ("gemini", *read_back.SYSTEM_APART):
-            pass
-        given = [call["id"] for each in conversation.messages for call in each.get("tool_calls") or ()]
-        body = json.dumps(plan.body, ensure_ascii=False)
-        renamed = any(change.kind == "renamed" and change.field.endswith(".id") for change in plan.changes)
-        textual = any(change.kind == "emulated" and change.field == "messages" for change in plan.changes)
-        if not renamed and not textual:
-            assert all(json.dumps(id_, ensure_ascii=False) in body for id_ in given), conversation.name
+        if any(change.kind == "emulated" and change.field == "messages" for change in plan.changes):
+            continue  # there are no calls
+        ids = read_back.ids_of(dialect, plan.body)
+        assert all(map(taken.fullmatch, ids)), conversation.name
+        assert not once or len(ids) == len(set(ids)), conversation.name
+        given = [
+            (f"messages[{index}].tool_calls[{number}].id", call["id"])
+            for index, message in enumerate(conversation.messages)
+            for number, call in enumerate(message.get("tool_calls", ()))
+        ]
+        renamed = {place for (place, old), new in zip(given, ids, strict=True) if old != new}
+        told = {change.field for change in plan.changes if change.kind == "renamed" and change.field.endswith("].id")}
+        assert told == renamed, conversation.name
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -255,6 +335,13 @@ def test_state_goes_back_to_whom_it_belongs_and_to_nobody_else(name: str):
 
 # --------------------------------------------------------------------------------------------- what stands beside them
 
+_TOGETHER: Final = {
+    "generation_schema": ("delivery",),
+    "delivery": ("generation_schema",),
+    "logprobs": ("top_logprobs",),
+}
+"""Arguments that are nothing without another one."""
+
 _WHAT_HAPPENS_ANYWAY: Final = {
     ("parallel_tool_calls", "True"),
     ("tool_choice", "'auto'"),
@@ -270,14 +357,26 @@ def test_every_argument_of_a_call_changes_what_is_sent_or_a_change_says_why_not(
         for argument, value in conversation.call.items():
             if value is None or (argument, repr(value)) in _WHAT_HAPPENS_ANYWAY or argument == "tool_schemas":
                 continue
-            without = {other: each for other, each in conversation.call.items() if other != argument}
-            if argument == "logprobs":
-                without.pop("top_logprobs", None)
-            other = planned(name, conversation._replace(call=without))
-            same = (other.body, other.url) == (plan.body, plan.url)
-            if same and not any(argument in change.field for change in plan.changes):
+            if argument == "parallel_tool_calls" and conversation.call.get("tool_choice") == "none":
+                continue
+            gone = (argument, *_TOGETHER.get(argument, ()))
+            without = {other: each for other, each in conversation.call.items() if other not in gone}
+            if _is_the_same(name, conversation._replace(call=without), plan) and not _is_noted(argument, plan):
                 silent.add((conversation.name, argument, repr(value)))
     assert not silent
+
+
+def _is_the_same(name: str, other: Conversation, plan: CallPlan) -> bool:
+    """Whether the other conversation would go out as the plan says; one that is refused would not."""
+    try:
+        found = planned(name, other)
+    except InvalidRequestError:
+        return False
+    return (found.body, found.url) == (plan.body, plan.url)
+
+
+def _is_noted(what: str, plan: CallPlan) -> bool:
+    return any(what in change.field for change in plan.changes)
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -285,10 +384,10 @@ def test_every_tool_is_offered_with_its_schema_or_a_change_says_why_not(name: st
     for conversation, plan in sent(name):
         body = json.dumps(plan.body)
         changed = {change.field for change in plan.changes if change.kind == "emulated"}
-        for tool in conversation.call.get("tool_schemas", ()):
-            if callable(tool) or "tool_choice" in changed:
+        for offered in conversation.call.get("tool_schemas", ()):
+            if callable(offered) or changed & {"tool_choice", "messages"}:
                 continue
-            function = tool["function"]
+            function = offered["function"]
             for words in (function["name"], function.get("parameters")):
                 assert words is None or json.dumps(words) in body, (conversation.name, words)
 
@@ -304,25 +403,20 @@ def test_every_mark_changes_what_is_sent_or_a_change_says_why_not(name: str):
             messages, call = _without((conversation.messages, conversation.call), mark)
             if (messages, call) == (conversation.messages, conversation.call):
                 continue
-            other = planned(name, conversation._replace(messages=messages, call=call))
-            same = other.body == plan.body
-            if same and not any(change.field.endswith(mark) for change in plan.changes):
+            bare = conversation._replace(messages=messages, call=call)
+            if _is_the_same(name, bare, plan) and not _is_noted(f".{mark}", plan):
                 silent.add((conversation.name, mark))
     assert not silent
 
 
 def _without(value: Any, mark: str) -> Any:
-    """The value without the marks. A function's own name is none, nor what says nothing."""
+    """The value without the marks. The name of a function is none, nor that of a tool, which the call says as well."""
     if isinstance(value, (list, tuple)):
         return type(value)(_without(each, mark) for each in value)
     if not isinstance(value, dict):
         return value
-    is_function = mark == "name" and ("arguments" in value or "parameters" in value or "description" in value)
-    return {
-        key: _without(each, mark)
-        for key, each in value.items()
-        if key != mark or each is False or is_function or value == {"name": each} or value.get("type") == "object"
-    }
+    own = mark == "name" and ("role" not in value or value["role"] == "tool")
+    return {key: _without(each, mark) for key, each in value.items() if key != mark or own or each is False}
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -429,3 +429,16 @@ def test_any_conversation_keeps_its_ids_and_their_order_and_is_never_changed(con
 
 def _ids(sent: list[dict[str, Any]], kind: str, field: str) -> list[str]:
     return [part[field] for turn in sent for part in turn["content"] if part["type"] == kind]
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    parts = [
+        {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+        {"type": "file", "file": {"file_data": "data:image/png;base64,iVBORw0KGgo=", "filename": "a.png"}},
+    ]
+    assert kinds({"role": "user", "content": parts, "name": "ann"}, parameters={"max_tokens": 9}) == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[1].image_url.detail"),
+        ("dropped", "messages[0].content[2].file.filename"),
+    ]

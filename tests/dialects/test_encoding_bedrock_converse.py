@@ -485,4 +485,44 @@ def test_any_conversation_becomes_a_body_that_botocore_would_send(
     assert all(turn["content"] for turn in sent)
     made = [call["id"] for message in conversation for call in message.get("tool_calls", ())]
     uses = [block["toolUse"]["toolUseId"] for turn in sent for block in turn["content"] if "toolUse" in block]
-    assert uses == (made if "toolConfig" in found.body else [])
+    assert len(uses) == len(set(uses)) == (len(made) if "toolConfig" in found.body else 0)
+    assert all(use.startswith(id_) for use, id_ in zip(uses, made, strict=False))
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    parts = [
+        {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+        {"type": "file", "file": {"file_data": "data:image/png;base64,iVBORw0KGgo=", "filename": "a.png"}},
+    ]
+    assert kinds({"role": "user", "content": parts, "name": "ann"}) == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[1].image_url.detail"),
+        ("dropped", "messages[0].content[2].file.filename"),
+    ]
+
+
+def test_ids_that_become_alike_stay_apart_and_results_with_their_calls():
+    long = "x" * 80
+    ids = ["a b", "a/b", "a_b", long, f"y{long}"]
+    sent = turns(HELLO, asks(*ids), *(gives(id_, id_) for id_ in reversed(ids)), tools=(WEATHER,))
+    uses = [block["toolUse"]["toolUseId"] for block in sent[1]["content"]]
+    assert uses == ["a_b", "a_b_2", "a_b_3", "x" * 64, "x" * 62 + "_2"]
+    results = {
+        block["toolResult"]["content"][0]["text"]: block["toolResult"]["toolUseId"] for block in sent[2]["content"]
+    }
+    assert results == dict(zip(ids, uses, strict=True))
+
+
+def test_an_id_that_comes_again_in_a_later_answer_is_another_one():
+    step = (asks("0"), gives("0"))
+    sent = turns(HELLO, *step, *step, tools=(WEATHER,))
+    assert [turn["content"][0]["toolUse"]["toolUseId"] for turn in sent[1::2]] == ["0", "0_2"]
+    assert [turn["content"][0]["toolResult"]["toolUseId"] for turn in sent[2::2]] == ["0", "0_2"]
+
+
+def test_others_can_be_asked_for_the_one_call_of_a_tool_that_is_an_answer():
+    asked: dict[str, Any] = {"tools": (WEATHER,), "tool_choice": "get_weather", "model": NOVA}
+    asked["parameters"] = {"parallel_tool_calls": False}
+    assert body(**asked)["toolConfig"]["toolChoice"] == {"tool": {"name": "get_weather"}}
+    assert kinds(**asked) == [("dropped", "parallel_tool_calls")]

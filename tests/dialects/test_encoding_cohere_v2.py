@@ -235,3 +235,16 @@ def test_any_conversation_is_sent_or_refused_by_name(messages: list[dict[str, An
     for message in found:
         assert message["role"] in ("system", "user", "assistant", "tool")
         assert "content" in message or message["tool_calls"]
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    parts = [
+        {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
+    ]
+    assert kinds(
+        {"role": "user", "content": parts, "name": "ann"}, tools=({**WEATHER, "cache_control": {"type": "ephemeral"}},)
+    ) == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[0].cache_control"),
+        ("dropped", "tools.get_weather.cache_control"),
+    ]

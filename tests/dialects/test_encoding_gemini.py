@@ -536,3 +536,20 @@ def test_any_conversation_keeps_its_ids_and_their_order_and_is_never_changed(
 
 def _ids(sent: list[dict[str, Any]], kind: str) -> list[str]:
     return [part[kind]["id"] for turn in sent for part in turn["parts"] if kind in part]
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    parts = [
+        {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+        {"type": "file", "file": {"file_data": "data:image/png;base64,iVBORw0KGgo=", "filename": "a.png"}},
+    ]
+    assert kinds(
+        {"role": "user", "content": parts, "name": "ann"}, tools=({**WEATHER, "cache_control": {"type": "ephemeral"}},)
+    ) == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[0].cache_control"),
+        ("dropped", "messages[0].content[1].image_url.detail"),
+        ("dropped", "messages[0].content[2].file.filename"),
+        ("dropped", "tools.get_weather.cache_control"),
+    ]

@@ -310,3 +310,19 @@ def test_any_conversation_is_sent_or_refused_by_name(messages: list[dict[str, An
     for message in found:
         assert message["role"] in ("system", "user", "assistant", "tool")
         assert message["role"] != "assistant" or message["content"] or message.get("tool_calls")
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    parts = [
+        {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+        {"type": "file", "file": {"file_data": "data:image/png;base64,iVBORw0KGgo=", "filename": "a.png"}},
+    ]
+    assert kinds(
+        {"role": "user", "content": parts, "name": "ann"}, tools=({**WEATHER, "cache_control": {"type": "ephemeral"}},)
+    ) == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[0].cache_control"),
+        ("dropped", "messages[0].content[2].file.filename"),
+        ("dropped", "tools.get_weather.cache_control"),
+    ]

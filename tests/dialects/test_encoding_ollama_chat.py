@@ -258,3 +258,21 @@ def test_any_bytes_are_read_or_refused(wire: bytes, cut: int):
             return "refused"
 
     assert outcome([wire[:cut], wire[cut:]]) == outcome([wire])
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    parts = [
+        {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+        {"type": "file", "file": {"file_data": "data:image/png;base64,iVBORw0KGgo=", "filename": "a.png"}},
+    ]
+    assert kinds({"role": "user", "content": parts, "name": "ann"}) == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[0].cache_control"),
+        ("dropped", "messages[0].content[1].image_url.detail"),
+        ("dropped", "messages[0].content[2].file.filename"),
+    ]
+
+
+def test_only_a_tools_message_has_a_name():
+    assert kinds({"role": "assistant", "content": "Hi", "name": "bot"}) == [("dropped", "messages[0].name")]

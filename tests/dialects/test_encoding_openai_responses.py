@@ -115,10 +115,28 @@ def test_system_texts_stay_where_they_are_and_keep_their_role():
 
 def test_earlier_answers_are_output_and_never_input():
     part = {"type": "text", "text": "Hi"}
-    assert content(part, "assistant") == {"type": "output_text", "text": "Hi"}
     assert content(part, "user") == {"type": "input_text", "text": "Hi"}
     assert content({"type": "refusal", "refusal": "No"}, "assistant") == {"type": "refusal", "refusal": "No"}
     assert items({"role": "assistant", "content": "Hi"}) == [{"type": "message", "role": "assistant", "content": "Hi"}]
+    both = {"role": "assistant", "content": [part, {"type": "refusal", "refusal": "No"}]}
+    assert items(both)[0]["content"][0] == {"type": "output_text", "text": "Hi"}
+
+
+def test_the_texts_of_an_earlier_answer_are_one_for_its_parts_have_no_id_here():
+    parts = [{"type": "text", "text": "Hi, "}, {"type": "text", "text": "you."}]
+    said = {"type": "message", "role": "assistant", "content": "Hi, you."}
+    assert items({"role": "assistant", "content": parts}) == [said]
+
+
+def test_marks_that_the_format_has_no_field_for_are_recorded():
+    marked = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    tool = {**WEATHER, "cache_control": {"type": "ephemeral"}}
+    found = encoded({"role": "user", "content": [marked], "name": "ann"}, tools=(tool,)).changes
+    assert [(change.kind, change.field) for change in found] == [
+        ("dropped", "messages[0].name"),
+        ("dropped", "messages[0].content[0].cache_control"),
+        ("dropped", "tools.get_weather.cache_control"),
+    ]
 
 
 def test_an_image_is_a_url_and_no_object():
@@ -268,8 +286,12 @@ def test_any_conversation_keeps_its_ids_and_their_order_and_is_never_changed(con
         for id_ in [call["id"] for call in message.get("tool_calls", ())] + [message.get("tool_call_id")]
         if id_
     ]
-    spoken = [message["role"] for message in conversation if message["role"] != "tool" and message.get("content")]
-    assert [item["role"] for item in sent if item.get("content")] == spoken
+    spoken = [
+        message["role"]
+        for message in conversation
+        if message["role"] != "tool" and (message.get("content") or not message.get("tool_calls"))
+    ]
+    assert [item["role"] for item in sent if "content" in item] == spoken
 
 
 def _ids(sent: list[dict[str, Any]]) -> list[str]:
