@@ -11,6 +11,7 @@ import msgspec
 
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import InvalidRequestError
+from msgflux_like.messages import ChatML
 from msgflux_like.models.snapshot import write_atomically
 from msgflux_like.request import to_json
 
@@ -19,7 +20,8 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     """Write a model's or a gateway's state, messages, or other JSON to a file, in UTF-8 and indented.
 
     Args:
-        obj: Something with `serialize()`, or what JSON can hold: dicts, lists, texts, numbers.
+        obj: Something with `serialize()`; a `ChatML` history, which comes back as the list of its messages; or what
+            JSON can hold: dicts, lists, texts, numbers.
         path: The file. It is replaced as a whole: a crash leaves the old one.
 
     Raises:
@@ -27,6 +29,8 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
 
     >>> save({"role": "user", "content": "Hello"}, "message.json")  # doctest: +SKIP
     """
+    if isinstance(obj, ChatML):
+        obj = obj.get_messages()
     state = obj.serialize() if callable(getattr(obj, "serialize", None)) else obj
     body = msgspec.json.format(to_json(state, "obj"), indent=2) + b"\n"
     write_atomically(Path(path), body)

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from msgflux_like.errors import InvalidRequestError, UnknownParameterError
-from msgflux_like.request import Check, Delivery, OnChange
+from msgflux_like.errors import ChangeError, InvalidRequestError, UnknownParameterError
+from msgflux_like.request import Change, Check, Delivery, OnChange
 from msgflux_like.shapes import as_mapping
 
 
@@ -157,6 +157,14 @@ def check_changes(changes: OnChange) -> OnChange:
     if changes not in ("record", "refuse"):
         raise InvalidRequestError(f'changes must be "record" or "refuse", not {changes!r}')
     return changes
+
+
+def change_error(changes: tuple[Change, ...]) -> ChangeError:
+    """What a call with `changes="refuse"` raises instead of sending something else."""
+    listed = "; ".join(f"{change.field} {change.kind}: {change.detail}" for change in changes)
+    return ChangeError(
+        f'the request cannot be sent as asked: {listed} (changes="record" sends it all the same)', changes=changes
+    )
 
 
 def check_logprobs(parameters: Mapping[str, Any]) -> None:

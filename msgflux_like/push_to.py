@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
 
-from msgflux_like.errors import APIError, InvalidRequestError, StreamClosedError
+from msgflux_like.errors import APIError, GatewayError, InvalidRequestError, StreamClosedError
 from msgflux_like.functions import is_async
 from msgflux_like.push import ChunkMaker, Pushed, StreamData, StreamError, StreamFinish, TextChunkMaker
 from msgflux_like.stream import ModelStreamResponse
@@ -13,17 +13,19 @@ from msgflux_like.transport.handlers import AsyncStreamHandler, StreamHandler
 from msgflux_like.transport.push import AsyncPusher, Callback, Pusher, Target, done
 
 Maker = ChunkMaker | TextChunkMaker
+Opened = tuple[ModelStreamResponse, Maker]
+"""A stream, and what makes its chunks."""
 
 
-def push(stream_to: Any, opened: Callable[[], ModelStreamResponse], maker: Maker) -> ModelStreamResponse:
+def push(stream_to: Any, opened: Callable[[], Opened]) -> ModelStreamResponse:
     """Open the stream, and begin to read it in a thread of its own.
 
     When it cannot be opened that is told as the only event, and raised.
     """
     target = _target(stream_to, in_loop=False)
     try:
-        stream = opened()
-    except APIError as error:
+        stream, maker = opened()
+    except (APIError, GatewayError) as error:
         try:
             target.accept(StreamError(error))
             target.finish()
@@ -37,14 +39,12 @@ def push(stream_to: Any, opened: Callable[[], ModelStreamResponse], maker: Maker
     return stream
 
 
-async def apush(
-    stream_to: Any, opened: Callable[[], Awaitable[ModelStreamResponse]], maker: Maker
-) -> ModelStreamResponse:
+async def apush(stream_to: Any, opened: Callable[[], Awaitable[Opened]]) -> ModelStreamResponse:
     """The async twin of `push`: in a task of its own."""
     target = _target(stream_to, in_loop=True)
     try:
-        stream = await opened()
-    except APIError as error:
+        stream, maker = await opened()
+    except (APIError, GatewayError) as error:
         try:
             await done(target.accept(StreamError(error)))
             await done(target.finish())

@@ -47,28 +47,26 @@ def split_path(path: Any) -> tuple[str, str]:
     return provider, model
 
 
-def find_provider(name: str, model: str) -> Provider:
-    """The row of that provider for that model.
+def find_provider(name: str, model: str, kind: str = "chat_completion") -> Provider:
+    """The row of that provider for that model; `kind` is what is wanted of it, for the error.
 
     Raises UnknownProviderError with near names, or UnsupportedError where the provider speaks a dialect that is not
     built in, with others that serve the model.
     """
     try:
-        return find_row(name, model)
+        return find_row(name, model, kind)
     except UnsupportedError as error:
         raise UnsupportedError(f"{error}{_elsewhere(get_model_profile(model, name))}") from None
 
 
-def find_row(name: str, model: str) -> Provider:
+def find_row(name: str, model: str, kind: str = "chat_completion") -> Provider:
     """The same, without a look at who else serves the model."""
     row = _written_row(name)
     if row is not None:
-        return _for_model(row, model)
+        return _as_listed(row, model) or _for_model(row, model)
     provider = get_provider_profile(name)
     if provider is None:
-        raise UnknownProviderError(
-            f"Provider `{name}` not registered for type `chat_completion`{near(name, provider_names())}"
-        )
+        raise UnknownProviderError(f"Provider `{name}` not registered for type `{kind}`{near(name, provider_names())}")
     from msgflux_like import derive  # noqa: PLC0415  the adapters' table, for providers without a row
 
     return msgspec.structs.replace(derive.derive(provider, get_model_profile(model, provider.id)), name=name)
@@ -100,6 +98,23 @@ def explain_unknown_model(provider: str, model: str) -> str:
     if elsewhere is not None and elsewhere.retired_on is None:
         return f"no model {model!r} is known at {provider}: it is at {elsewhere.provider_id}/{elsewhere.id}"
     return ""
+
+
+def _as_listed(row: Provider, model: str) -> Provider | None:
+    """The row of a model that is served elsewhere than the others of its provider, by the catalogue; the key is theirs.
+
+    A row that is not of this package says of itself where its models are.
+    """
+    if row.name not in _rows_of(data_folder("providers")) or row.name in _rows_of(_own_rows()):
+        return None
+    listed, provider = get_model_profile(model, row.name), get_provider_profile(row.name)
+    override = listed.provider_override if listed is not None else None
+    if provider is None or override is None or not (override.npm or override.api):
+        return None
+    from msgflux_like import derive  # noqa: PLC0415  for the few
+
+    derived = derive.derive(provider, listed)
+    return msgspec.structs.replace(derived, docs=row.docs, api_key_env=row.api_key_env)
 
 
 def _for_model(row: Provider, model: str) -> Provider:

@@ -6,23 +6,22 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
 
 from msgflux_like.dotted import dotdict
-from msgflux_like.errors import InvalidRequestError, MsgfluxError, OutputParsingError, UnsupportedSchemaError
+from msgflux_like.errors import InvalidRequestError, MsgfluxError, OutputParsingError
 from msgflux_like.events import Event, ToolCallDelta, Usage
 from msgflux_like.generation.decode import failure, read
-from msgflux_like.generation.lowering import Lowered, RestoreError
+from msgflux_like.generation.forms import RestoreError
+from msgflux_like.generation.lowering import Lowered
 from msgflux_like.generation.partial import PartialJson
 from msgflux_like.generation.record import Record
-from msgflux_like.generation.schema import Target, as_records, target_of
-from msgflux_like.generation.subsets import ALONE, ANY, NATIVE
+from msgflux_like.generation.schema import Target, as_records
 from msgflux_like.messages import normalize
-from msgflux_like.models.profiles import ModelProfile
-from msgflux_like.request import AnswerSchema, Change, Delivery, Quirks, ToolChoice
+from msgflux_like.request import AnswerSchema, Change, Delivery, ToolChoice
 from msgflux_like.response import About, Answer, ModelResponse, ResponseType, metadata_of
 from msgflux_like.stream import ModelStreamResponse, StreamConsumer
 from msgflux_like.transport import AsyncDrive, Drive
@@ -148,55 +147,6 @@ def _reported(parser: Any, method: str, *arguments: Any) -> tuple[Any, tuple[Cha
 def _finish_reason(answer: Answer) -> str | None:
     reason = answer.finished.reason if answer.finished else None
     return "stop" if reason == "tool_calls" and not answer.calls else reason
-
-
-def wanted(  # the whole choice, in one place
-    generation_schema: Any,
-    typed_parser: str | None,
-    delivery: Delivery | None,
-    validation: Validation,
-    *,
-    dialect: str,
-    quirks: Quirks,
-    profile: ModelProfile | None,
-    beside_tools: bool = False,
-) -> Wanted:
-    """How to ask for it. InvalidRequestError for what cannot be asked for."""
-    if delivery not in (None, "native", "tool", "prompted"):
-        raise InvalidRequestError(f'delivery must be "native", "tool" or "prompted", not {delivery!r}')
-    if validation not in ("strict", "lax"):
-        raise InvalidRequestError(f'validation must be "strict" or "lax", not {validation!r}')
-    target = None if generation_schema is None else target_of(generation_schema)
-    strict = validation == "strict"
-    if typed_parser is not None:
-        from msgflux_like.dsl.typed_parsers import typed_parser_registry  # noqa: PLC0415  for those who want it
-
-        if delivery not in (None, "prompted"):
-            raise InvalidRequestError(f"typed_parser can only be prompted for, not delivered by {delivery!r}")
-        lowered = target.lowered(ANY) if target else None
-        return Wanted("prompted", target, lowered, typed_parser_registry[typed_parser], strict)
-    if target is None:
-        raise InvalidRequestError("delivery and validation need a generation_schema")
-    if delivery is None:
-        return _best(target, dialect, quirks, profile, strict=strict, beside_tools=beside_tools)
-    if delivery == "native" and dialect not in NATIVE:
-        raise InvalidRequestError(f"{dialect} has no way to hold an answer to a schema: use another delivery")
-    return Wanted(delivery, target, target.lowered(NATIVE[dialect] if delivery == "native" else ANY), strict=strict)
-
-
-def _best(
-    target: Target, dialect: str, quirks: Quirks, profile: ModelProfile | None, *, strict: bool, beside_tools: bool
-) -> Wanted:
-    """The surest way there is for the model: the provider's own, else a tool, else the prompt."""
-    can = profile.capabilities if profile else None
-    alone = beside_tools and profile is not None and dialect in ALONE and ALONE[dialect].search(profile.id)
-    if dialect in NATIVE and not alone and (dialect in quirks.schema_dialects or (can and can.structured_output)):
-        try:
-            return Wanted("native", target, target.lowered(NATIVE[dialect]), strict=strict)
-        except UnsupportedSchemaError:
-            if not (can and can.tool_call):
-                raise
-    return Wanted("tool" if can and can.tool_call else "prompted", target, target.lowered(ANY), strict=strict)
 
 
 class ToolAnswer(Answer):
@@ -428,7 +378,7 @@ class Asking:
     def __init__(self, messages: Any, retries: Any) -> None:
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
             raise InvalidRequestError(f"retries must be a whole number of at least 0, not {retries!r}")
-        self.messages: Any = messages
+        self.messages: Any = list(cast("Iterator[Any]", messages)) if isinstance(messages, Iterator) else messages
         self._left = retries
         self._earlier: list[ModelResponse] = []
 

@@ -95,7 +95,9 @@ class TestVertex:
 
     @pytest.mark.usefixtures("vertex")
     def test_without_any_credentials_the_ways_are_named(self):
-        with pytest.raises(errors.MissingKeyError, match=r"set GOOGLE_VERTEX_API_KEY .*gcloud auth application-default"):
+        with pytest.raises(
+            errors.MissingKeyError, match=r"set GOOGLE_VERTEX_API_KEY .*gcloud auth application-default"
+        ):
             mf.Model.chat_completion("google-vertex/gemini-2.5-flash")
 
     @pytest.mark.usefixtures("vertex")

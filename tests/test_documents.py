@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import msgflux_like as mf
 from msgflux_like import resolve
 from tests.foundry.services import Second as FoundryService
 from tests.provider import chat, chat_stream, whole
@@ -57,6 +59,7 @@ def test_the_blocks_of_a_page_run(page, provider, monkeypatch, tmp_path, local_s
     monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", provider(FoundryService()).base_url)
     monkeypatch.setenv("MSGFLUX_LIKE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("MSGFLUX_LIKE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("msgflux_like.models._registered", {})
     monkeypatch.chdir(tmp_path)
     resolve.forget_rows()
     space = {"__name__": "__main__"}
@@ -68,3 +71,22 @@ def test_the_links_between_the_documents_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_public_name_is_in_a_document():
+    words = set(re.findall(r"\w+", " ".join(page.read_text(encoding="utf-8") for page in PAGES)))
+    assert set(mf.__all__) <= words
+
+
+def test_every_document_is_linked_from_another_one():
+    texts = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+    for name in texts.keys() - {"README.md"}:
+        assert any(f"{name})" in text or f"{name}#" in text for other, text in texts.items() if other != name), name
+
+
+def test_every_extra_that_is_named_can_be_installed():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    files = [*PAGES, *(ROOT / "msgflux_like").rglob("*.py")]
+    named = set(re.findall(r"msgflux-like\[([\w,]+)\]", " ".join(file.read_text(encoding="utf-8") for file in files)))
+    assert {"local", "tokens", "aws", "vertex", "redis", "foundry"} <= named
+    assert named <= extras.keys()

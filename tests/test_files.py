@@ -8,6 +8,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like.errors import InvalidRequestError
+from tests.provider import whole
 
 
 def test_a_model_comes_back(tmp_path):
@@ -22,6 +23,20 @@ def test_messages_come_back(tmp_path):
     messages = [mf.ChatBlock.user("Grüße 🤖"), {"role": "assistant", "content": None, "tool_calls": []}]
     mf.save(messages, tmp_path / "messages.json")
     assert mf.load(tmp_path / "messages.json") == messages
+
+
+def test_a_conversation_goes_on_where_it_was_saved(provider, model_of, tmp_path):
+    """With what its provider wants back: a signature, as here, or encrypted reasoning."""
+    thought = {"type": "thinking", "thinking": "Hm", "signature": "SIG"}
+    answer = {"id": "m", "model": "c", "content": [thought, {"type": "text", "text": "Hi"}], "stop_reason": "end_turn"}
+    server = provider(whole({**answer, "usage": {"input_tokens": 1, "output_tokens": 2}}))
+    model = model_of(server, "anthropic/claude-sonnet-4-5")
+    history = mf.ChatML()
+    history.add_user_message("Hello")
+    history.extend_history([model(history).message])
+    mf.save(history, tmp_path / "history.json")
+    model([*mf.load(tmp_path / "history.json"), "And then?"])
+    assert server.requests[1].body["messages"][1]["content"] == [thought, {"type": "text", "text": "Hi"}]
 
 
 def test_a_dict_is_read_by_attribute_too(tmp_path):

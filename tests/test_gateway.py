@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
+import pickle
+import threading
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -13,14 +17,16 @@ import msgflux_like as mf
 from msgflux_like.errors import (
     APIError,
     AuthenticationError,
+    ChangeError,
     GatewayError,
     InvalidRequestError,
+    MissingKeyError,
     OutputParsingError,
     RateLimitError,
     StreamError,
     UnknownParameterError,
 )
-from tests.provider import chat, chat_stream, delta, sse, stream, whole
+from tests.provider import PATIENCE_S, chat, chat_stream, delta, sse, stream, whole
 
 BUSY = whole({"error": {"message": "busy"}}, 503)
 SLOW_DOWN = whole({"error": {"message": "slow down"}}, 429, retry_after="7")
@@ -87,6 +93,14 @@ class TestFallingBack:
         assert [tried.outcome for tried in raised.value.route] == ["failed", "failed"]
         assert isinstance(raised.value.__cause__, RateLimitError)
 
+    def test_messages_that_can_be_read_once_are_enough(self, provider, gateway, colour):
+        servers = provider(BUSY), provider(whole(chat("no json")), whole(chat('{"a": 1}')))
+        messages = (text for text in ["Hello"])
+        schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+        response = colour.ask(gateway(*servers), messages, generation_schema=schema, retries=1)
+        assert response.consume() == {"a": 1}
+        assert servers[1].requests[1].body["messages"][0] == {"role": "user", "content": "Hello"}
+
     @pytest.mark.parametrize(
         ("call", "error"),
         [
@@ -126,6 +140,110 @@ class TestFallingBack:
             ("openai/gpt-4o", "answered"),
         ]
         assert not blind.requests
+
+    def test_one_that_cannot_send_it_exactly_is_passed_over_too(self, provider, at, colour):
+        state = {"family": "anthropic:anthropic", "kind": "thinking", "after": 0, "raw": {"type": "thinking"}}
+        messages = ["Hi", {"role": "assistant", "content": "Hello", "provider_state": [state]}, "Who?"]
+        first, second = provider(whole(chat("1"))), provider(whole(chat("2")))
+        gateway = mf.ModelGateway([at(first, changes="refuse"), at(second)])
+        response = colour.ask(gateway, messages)
+        assert (response.text, route(response)) == ("2", ["cannot", "answered"])
+        assert not first.requests
+        with pytest.raises(GatewayError) as raised:
+            colour.ask(gateway, messages, changes="refuse")
+        assert isinstance(raised.value.__cause__, ChangeError)
+
+    @pytest.mark.parametrize("own", [{"api_key": "sk-of-one"}, {"base_url": "https://one.example/v1"}])
+    def test_what_is_of_one_provider_is_not_given_to_all(self, provider, gateway, colour, own):
+        servers = provider(BUSY), provider(whole(chat()))
+        with pytest.raises(InvalidRequestError, match=f"{next(iter(own))}: a gateway asks several models") as raised:
+            colour.ask(gateway(*servers), "Hello", **own)
+        assert "sk-of-one" not in str(raised.value)
+        assert not any(server.requests for server in servers)
+
+    def test_asking_again_for_a_type_counts_in_the_cost(self, provider, gateway, colour):
+        servers = provider(whole(chat("no json"))), provider(whole(chat("nor this")), whole(chat('{"a": 1}')))
+        both = gateway(*servers, on=(APIError, OutputParsingError))
+        schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+        response = colour.ask(both, "Hello", generation_schema=schema, retries=1)
+        assert response.consume() == {"a": 1}
+        assert [len(server.requests) for server in servers] == [2, 2]
+        assert response.route[0].cost == response.cost_details.usd > 0
+        assert response.cost == 2 * response.route[0].cost
+
+    def test_an_answer_from_a_models_cache_costs_nothing(self, provider, at, colour):
+        server = provider(whole(chat("1")), BUSY)
+        gateway = mf.ModelGateway([at(server, enable_cache=True), at(provider(whole(chat("2"))))])
+        assert colour.ask(gateway, "Hello").cost > 0
+        response = colour.ask(gateway, "Hello")
+        assert (response.text, response.cost, response.cached) == ("1", 0, True)
+        assert colour.ask(gateway, "Another").text == "2"  # the first one failed, and rests
+        response = colour.ask(gateway, "Hello")
+        assert route(response) == ["resting", "answered"]
+
+
+class TestStreamTo:
+    """Whoever is told hears of the answer that comes, and of the end once."""
+
+    @pytest.fixture
+    def told(self, colour):
+        """What a `stream_to` is told."""
+
+        def ask(gateway: Any, **call: Any) -> list[Any]:
+            told: list[Any] = []
+
+            async def in_a_loop() -> None:
+                response = await gateway.acall("Hello", stream=True, stream_to=told.append, **call)
+                await response.await_done(PATIENCE_S)
+
+            try:
+                if colour.name == "async":
+                    asyncio.run(in_a_loop())
+                else:
+                    gateway("Hello", stream=True, stream_to=told.append, **call).wait(PATIENCE_S)
+            except GatewayError as error:
+                assert told == [mf.StreamError(error)]
+            return told
+
+        return ask
+
+    def test_a_callback_hears_nothing_of_models_that_failed(self, provider, gateway, told):
+        *data, end = told(gateway(provider(BUSY), provider(chat_stream("2", "!"))))
+        assert "".join(each.data.choices[0].delta.content or "" for each in data) == "2!"
+        assert end == mf.StreamFinish()
+
+    def test_when_nobody_answers_it_hears_that_once(self, provider, gateway, told):
+        [error] = told(gateway(provider(BUSY), provider(SLOW_DOWN)))
+        assert isinstance(error.error, GatewayError)
+
+    def test_a_handler_is_used_for_the_answer_alone(self, provider, gateway):
+        class Handler(mf.StreamHandler):
+            def handle_data(self, data, state):
+                return state + (data.choices[0].delta.content or "")
+
+            def handle_error(self, error, state):
+                return f"failed: {error}"
+
+        handler = Handler.start("")
+        gateway(provider(BUSY), provider(chat_stream("2", "!")))("Hello", stream=True, stream_to=handler)
+        assert handler.join(PATIENCE_S)
+        assert handler.get_state() == "2!"
+
+    def test_it_needs_a_stream(self, provider, gateway, colour):
+        with pytest.raises(InvalidRequestError, match="stream_to needs stream=True"):
+            colour.ask(gateway(provider(BUSY)), "Hello", stream_to=print)
+
+    def test_text_completions_have_chunks_of_their_own(self, provider, told):
+        fragment = sse({"choices": [{"index": 0, "text": " a time"}]})
+        models = [
+            mf.Model.text_completion(
+                "openai/gpt-3.5-turbo-instruct", api_key="sk-x", base_url=provider(reply).base_url, max_retries=0
+            )
+            for reply in (BUSY, stream(fragment, sse(b"[DONE]")))
+        ]
+        data, _ = told(mf.ModelGateway(models))
+        assert isinstance(data.data, mf.client.CompletionChunk)
+        assert data.data.choices[0].text == " a time"
 
 
 class TestResting:
@@ -223,6 +341,8 @@ class TestKeys:
     def test_they_are_not_part_of_any_state(self, provider, keyed):
         with pytest.raises(TypeError, match="was given keys cannot be serialized"):
             keyed(provider(whole(chat()))).serialize()
+        with pytest.raises(TypeError, match="was given keys cannot be copied or pickled"):
+            pickle.dumps(keyed(provider(whole(chat()))))
 
     def test_those_of_nobody_are_refused(self):
         with pytest.raises(InvalidRequestError, match="keys names groq, of which there is no model"):
@@ -246,6 +366,41 @@ class TestState:
         with pytest.raises(InvalidRequestError, match="msgflux_type is 'model': this is not a serialized gateway"):
             mf.ModelGateway.from_serialized({"msgflux_type": "model"})
 
+    def test_all_of_it_comes_back(self, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+        paths = ["openai/gpt-4o", "openai/gpt-4o-mini"]
+        gateway = mf.ModelGateway(paths, order="weight", weights=[3, 0.5], on=(APIError, OutputParsingError))
+        state = json.loads(json.dumps(gateway.serialize()))
+        assert (state["weights"], state["on"]) == ([3, 0.5], ["APIError", "OutputParsingError"])
+        assert mf.ModelGateway.from_serialized(state).serialize() == state
+        with pytest.raises(InvalidRequestError, match="on: there is no error 'SystemExit'"):
+            mf.ModelGateway.from_serialized({**state, "on": ["SystemExit"]})
+
+    @pytest.mark.parametrize("twin", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])
+    def test_copies_rest_and_end_by_themselves(self, provider, monkeypatch, twin):
+        monkeypatch.setenv("OPENAI_BASE_URL", provider(BUSY, whole(chat("1"))).base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+        models = [mf.Model.chat_completion(f"openai/{name}", max_retries=0) for name in ("gpt-4o", "gpt-4o-mini")]
+        gateway = mf.ModelGateway(models, order="weight", weights=[1, 1e-9], on=(APIError, OutputParsingError))
+        assert route(gateway("Hello")) == ["failed", "answered"]
+        copied = twin(gateway)
+        assert copied.serialize() == gateway.serialize()
+        assert route(copied("Hello")) == ["answered"]
+        assert route(gateway("Hello")) == ["resting", "answered"]
+
+    def test_errors_of_your_own_are_no_state(self, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+        with pytest.raises(TypeError, match=r"on has KeyError, which is not of msgflux_like\.errors"):
+            mf.ModelGateway(["openai/gpt-4o"], on=(KeyError,)).serialize()
+
+    def test_a_place_of_ones_own_comes_back_with_the_key_that_may_go_there(self, provider, at):
+        server = provider(whole(chat("1")))
+        state = mf.ModelGateway([at(server)]).serialize()
+        with pytest.raises(MissingKeyError, match="the stored base_url is not openai's own"):
+            mf.ModelGateway.from_serialized(state)
+        assert mf.ModelGateway.from_serialized(state, api_keys={"openai": "sk-other"})("Hello").text == "1"
+        assert server.requests[0].headers["authorization"] == "Bearer sk-other"
+
     async def test_it_closes_its_models(self, provider, gateway):
         server = provider(whole(chat()))
         with gateway(server) as first:
@@ -262,6 +417,12 @@ class TestState:
         ({"models": ["openai/gpt-4o"], "order": "luck"}, "order must be one of given, price, context, weight"),
         ({"models": ["openai/gpt-4o"], "weights": [1]}, 'weights need order="weight"'),
         ({"models": ["openai/gpt-4o"], "weights": [0], "order": "weight"}, "weights must be 1 numbers above 0"),
+        ({"models": ["openai/gpt-4o"], "weights": ["a"], "order": "weight"}, "weights must be 1 numbers above 0"),
+        ({"models": ["openai/gpt-4o"], "weights": 1, "order": "weight"}, "weights must be 1 numbers above 0"),
+        ({"models": ["openai/gpt-4o"], "keys": {"openai": "sk-secret"}}, "'openai'. must be a list of keys, not str$"),
+        ({"models": ["openai/gpt-4o"], "keys": {"openai": []}}, "'openai'. must be a list of keys, not list$"),
+        ({"models": ["openai/gpt-4o"], "cool_down_s": -1}, "cool_down_s must be a number of seconds"),
+        ({"models": ["openai/gpt-4o"], "on": "APIError"}, "on must be classes of errors"),
     ],
 )
 def test_what_makes_no_gateway_is_refused(monkeypatch, arguments, message):
@@ -286,3 +447,36 @@ def test_an_authentication_error_is_no_mistake_of_the_caller(provider, gateway, 
     with pytest.raises(GatewayError) as raised:
         colour.ask(gateway(provider(WRONG_KEY)), "Hello")
     assert isinstance(raised.value.__cause__, AuthenticationError)
+
+
+def test_an_embedder_is_refused(monkeypatch):
+    """Vectors of one model mean nothing to another."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    with pytest.raises(InvalidRequestError, match="models must be chat models or their paths, not TextEmbedder"):
+        mf.ModelGateway([mf.Model.text_embedder("openai/text-embedding-3-small")])
+
+
+def test_threads_and_tasks_share_it(provider, gateway):
+    guard, asked = threading.Lock(), [0]
+
+    def every_other_time(_: Any) -> Any:
+        with guard:
+            asked[0] += 1
+            return BUSY if asked[0] % 2 else whole(chat("1"))
+
+    both = gateway(provider(every_other_time), provider(whole(chat("2"))), cool_down_s=0)
+    texts: list[str] = []
+
+    async def together() -> None:
+        texts.extend(response.text for response in await asyncio.gather(*(both.acall("Hello") for _ in range(10))))
+
+    def run() -> None:
+        texts.extend(both("Hello").text for _ in range(10))
+        asyncio.run(together())
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert Counter(texts) == {"1": 40, "2": 40}

@@ -190,6 +190,16 @@ def test_a_place_that_looks_like_the_providers_own_is_another(monkeypatch, url):
         mf.Model.from_serialized("openai", "chat_completion", {"model_id": "gpt-4o", "base_url": url})
 
 
+@pytest.mark.parametrize("smuggled", ["base_url", "api_key", "cache", "extra_headers", "http_client", "dialect"])
+@pytest.mark.parametrize("kind", ["chat_completion", "text_completion", "text_embedder"])
+def test_what_is_no_parameter_is_refused_among_the_parameters(monkeypatch, kind, smuggled):
+    """Else a state could say there what it must not say in its own place: where the environment's key goes to."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    state = {"model_id": "m", "parameters": {smuggled: "https://elsewhere.example/v1"}}
+    with pytest.raises(InvalidRequestError, match=f"state has {smuggled} among its parameters"):
+        mf.Model.from_serialized("openai", kind, state)
+
+
 # ---- copies and pickles
 
 

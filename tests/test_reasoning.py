@@ -378,9 +378,7 @@ def test_a_word_and_a_number_together_are_within_it_too(profile, effort, budget,
     others = ("max_tokens", "top_p")
     assert {name: sent.get(name) for name in others} == {name: parameters.get(name) for name in others}
     strict, _ = reasoning.translate(parameters, knobs, profile.limits.output, clamps=False)
-    unknown = (
-        effort is not None and any(word in reasoning.SHARES for word in knobs.efforts) and effort not in knobs.efforts
-    )
+    unknown = effort is not None and bool(knobs.efforts) and effort not in knobs.efforts
     assert bool(reasoning.problems(strict, knobs)) is unknown, "the check says what was not clamped"
 
 

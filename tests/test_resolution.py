@@ -16,6 +16,7 @@ from msgflux_like.errors import (
     UnknownProviderError,
     UnsupportedError,
 )
+from msgflux_like.folders import data_folder
 from msgflux_like.models.profiles import get_model_profile, get_provider_profile, provider_ids
 from tests.provider import chat, whole
 
@@ -52,6 +53,32 @@ def test_every_model_of_the_catalogue_resolves_or_says_why_not(name):
         assert re.fullmatch(r"https://[\w.-]+(/[\w./-]*)?|http://(localhost|127\.0\.0\.1):\d+/v1|x/\w+(/v1)?", url)
         assert row.api_key_env or not row.key_required or row.tokens  # a token that Google's tools give
         assert all(KEY.search(variable) for variable in row.api_key_env)
+
+
+def test_a_model_that_the_catalogue_lists_elsewhere_is_asked_there_whoever_wrote_the_row():
+    found = []
+    for file in sorted(data_folder("providers").glob("*.toml")):
+        written, provider = catalogue.read_row(file), get_provider_profile(file.stem)
+        for model in provider.models if provider else ():
+            profile = get_model_profile(model, file.stem)
+            override = profile.provider_override
+            if override is None or not (override.npm or override.api):
+                continue
+            row, listed = resolve.find_row(file.stem, model), derive.derive(provider, profile)
+            assert (row.dialect, row.base_url, row.quirks) == (listed.dialect, listed.base_url, listed.quirks)
+            assert row.api_key_env == written.api_key_env
+            found.append(f"{file.stem}/{model}")
+    assert "cohere/north-mini-code-1-0" in found
+
+
+def test_a_row_of_ones_own_beats_what_the_catalogue_lists_of_a_model(tmp_path):
+    rows = tmp_path / "config" / "providers"
+    rows.mkdir(parents=True)
+    (rows / "cohere.toml").write_text(
+        'name = "cohere"\ndialect = "cohere_v2"\nbase_url = "https://proxy.example.com"\n'
+    )
+    resolve.forget_rows()
+    assert resolve.find_row("cohere", "north-mini-code-1-0").base_url == "https://proxy.example.com"
 
 
 def test_how_many_resolve_is_in_the_documents():
@@ -204,6 +231,22 @@ def test_a_class_may_be_the_models_of_a_provider(monkeypatch):
     with pytest.raises(InvalidRequestError, match="the provider 'mine-alone' is there already"):
         mf.register_model(Mine)
     assert mf.register_model(override=True)(Mine) is Mine
+    with pytest.raises(InvalidRequestError, match="Mine has no from_serialized"):
+        mf.Model.from_serialized("mine-alone", "chat_completion", {"model_id": "x"})
+
+
+def test_a_class_of_ones_own_comes_back_from_its_state(monkeypatch):
+    monkeypatch.setattr("msgflux_like.models._registered", {})
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+
+    @mf.register_model(override=True)
+    class Loud(mf.ChatCompletion):
+        provider = "openai"
+
+    made = mf.Model.chat_completion("openai/gpt-4o", temperature=0)
+    restored = mf.Model.from_serialized(**made.serialize())
+    assert type(made) is type(restored) is Loud
+    assert restored.serialize() == made.serialize()
 
 
 @pytest.mark.parametrize("missing", ["model_type", "provider"])
@@ -241,6 +284,15 @@ def test_a_provider_with_a_typo():
     with pytest.raises(UnknownProviderError) as caught:
         mf.Model.chat_completion("opnai/gpt-4o")
     assert str(caught.value) == "Provider `opnai` not registered for type `chat_completion`: did you mean openai?"
+
+
+@pytest.mark.parametrize("kind", ["text_completion", "text_embedder"])
+def test_the_error_names_the_kind_of_model_that_was_asked_for(kind):
+    message = f"^Provider `opnai` not registered for type `{kind}`: did you mean openai"
+    with pytest.raises(UnknownProviderError, match=message):
+        getattr(mf.Model, kind)("opnai/x")
+    with pytest.raises(UnknownProviderError, match=message):
+        mf.Model.from_serialized("opnai", kind, {"model_id": "x"})
 
 
 def test_a_missing_key_names_the_variable_and_who_else_serves_the_model(monkeypatch):

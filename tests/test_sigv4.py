@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_like import aws_credentials
+from msgflux_like.credentials import Secret
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.request import HttpRequest, Secret
+from msgflux_like.request import HttpRequest
 from msgflux_like.sigv4 import Credentials, SigV4, signed_headers
 from tests.conversations import unhurried
 

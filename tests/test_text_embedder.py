@@ -19,6 +19,7 @@ from msgflux_like.errors import (
     BadReplyError,
     BadRequestError,
     CapabilityError,
+    ChangeError,
     InvalidRequestError,
     MissingKeyError,
     NotFoundError,
@@ -213,6 +214,49 @@ def test_a_purpose_is_said_in_the_providers_words(provider, embedder_at):
 def test_a_purpose_that_was_not_given_is_recorded_where_one_must_be_said(provider, embedder_at):
     [change] = embedder_at(provider(as_cohere), "cohere/embed-v4.0")("a").changes
     assert (change.kind, change.field) == ("defaulted", "input_type")
+
+
+@pytest.mark.parametrize("who", ["model", "call"])
+def test_what_is_not_sent_exactly_as_asked_can_be_refused(provider, embedder_at, colour, who):
+    server = provider(as_cohere)
+    refused = {"changes": "refuse"}
+    embedder = embedder_at(server, "cohere/embed-v4.0", **(refused if who == "model" else {}))
+    call = refused if who == "call" else {}
+    with pytest.raises(ChangeError, match="cannot be sent as asked: input_type defaulted") as raised:
+        colour.ask(embedder, "a", **call)
+    assert [change.field for change in raised.value.changes] == ["input_type"]
+    assert not server.requests
+    assert colour.ask(embedder, "a", input_type="query", **call).changes == ()
+
+
+def test_a_request_that_must_not_change_is_not_sent_again(provider, embedder_at, colour):
+    server = provider(whole({"error": {"message": "busy"}}, 503, retry_after_ms="1"), as_openai)
+    with pytest.raises(ServerError):
+        colour.ask(embedder_at(server, max_retries=1, changes="refuse"), "a")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_equal_texts_are_asked_for_once(provider, embedder_at, colour, cached):
+    server = provider(as_openai)
+    embedder = embedder_at(server, enable_cache=cached)
+    response = colour.ask(embedder, ["one", "three", "one", "two", "three"])
+    assert server.requests[0].body["input"] == ["one", "three", "two"]
+    assert response.consume() == list(map(vector, ["one", "three", "one", "two", "three"]))
+    response.vectors[0][0] = 99.0
+    assert response.vectors[2] == vector("one")  # each is the caller's own
+    again = colour.ask(embedder, ["two", "four", "two"])
+    assert again.consume() == list(map(vector, ["two", "four", "two"]))
+    assert server.requests[1].body["input"] == (["four"] if cached else ["two", "four"])
+    assert again.metadata.get("cached_texts") == (2 if cached else None)
+
+
+def test_a_failure_among_equal_texts_names_their_first_places(provider, embedder_at, colour):
+    def answer(request):
+        return whole({"error": {"message": "no"}}, 400) if "c" in request.body["input"] else as_openai(request)
+
+    with pytest.raises(BadRequestError, match=r"; it was about texts\[3\] to texts\[3\]$"):
+        colour.ask(embedder_at(provider(answer), batch_size=1, max_concurrency=1), ["a", "a", "b", "c", "c"])
 
 
 def test_extra_fields_and_headers_go_out(provider, embedder_at):
@@ -522,7 +566,10 @@ def test_no_text_and_no_key_is_in_an_error(provider, embedder_at):
 
 def test_it_is_one_of_the_kinds_of_model():
     assert "text_embedder" in mf.Model.model_types()
-    assert "openai" in mf.Model.providers()["text_embedder"]
+    providers = mf.Model.providers()
+    assert {"openai", "mistral", "google", "cohere", "ollama-native"} <= set(providers["text_embedder"])
+    assert not {"anthropic", "amazon-bedrock"} & {*providers["text_embedder"], *providers["text_completion"]}
+    assert {"anthropic", "amazon-bedrock"} <= set(providers["chat_completion"])
     embedder = mf.Model.text_embedder(OPENAI, api_key=KEY, dimensions=256)
     assert isinstance(embedder, mf.TextEmbedder)
     assert embedder.instance_type() == {"model_type": "text_embedder"}
@@ -530,7 +577,15 @@ def test_it_is_one_of_the_kinds_of_model():
     assert repr(embedder) == "TextEmbedder(openai/text-embedding-3-small, dimensions=256)"
 
 
-OPTIONS = {"dimensions": 256, "user": "u1", "check": "off", "max_concurrency": 2, "batch_size": 7, "max_retries": 5}
+OPTIONS = {
+    "dimensions": 256,
+    "user": "u1",
+    "check": "off",
+    "changes": "refuse",
+    "max_concurrency": 2,
+    "batch_size": 7,
+    "max_retries": 5,
+}
 
 
 @pytest.mark.parametrize(

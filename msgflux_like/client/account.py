@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from msgflux_like import catalogue, resolve
+from msgflux_like.credentials import Ask
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.request import Ask, Endpoint
+from msgflux_like.request import Endpoint
 from msgflux_like.transport import Transport
 
 ANY_SERVER: Final = "openai-compatible"
@@ -46,7 +47,8 @@ class Account(Struct, frozen=True):
         if self.provider is None:
             return model  # which is looked at where it is split
         if not isinstance(model, str) or not model:
-            raise InvalidRequestError(f"model must be the name of a model, not {type(model).__name__}")
+            given = "an empty text" if model == "" else type(model).__name__
+            raise InvalidRequestError(f"model must be the name of a model, not {given}")
         return f"{self.provider}/{model}"
 
     def endpoint(self, model: str = "") -> tuple[catalogue.Provider, Endpoint]:

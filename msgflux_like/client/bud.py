@@ -19,11 +19,12 @@ from msgflux_like.client.clients import AsyncClient, Client, ClientOptions
 from msgflux_like.client.raw import Raw
 from msgflux_like.client.reading import RawReading
 from msgflux_like.client.words import MAX_MESSAGE_CHARS, MAX_MESSAGES
+from msgflux_like.credentials import Ask, Secret
 from msgflux_like.dialects import load
 from msgflux_like.errors import AuthenticationError, BadReplyError, InvalidRequestError, MissingKeyError
 from msgflux_like.exchange import Retries, exchange
 from msgflux_like.replies import ApiObject
-from msgflux_like.request import Ask, HttpRequest, Secret, to_json
+from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.shapes import as_mapping
 from msgflux_like.transport import Timeouts, Transport, off_loop
 

@@ -18,7 +18,7 @@ from msgflux_like.client.resources import (
     Models,
 )
 from msgflux_like.closing import Closing
-from msgflux_like.request import Ask
+from msgflux_like.credentials import Ask
 from msgflux_like.transport import Timeouts
 
 

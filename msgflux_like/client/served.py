@@ -16,7 +16,7 @@ from msgflux_like.client.words import in_own_words, with_usage
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.exchange import Retries, exchange
 from msgflux_like.models.base import checked_timeouts
-from msgflux_like.models.chat_completion import ChatCompletion as ChatModel
+from msgflux_like.models.preparing import Preparing
 from msgflux_like.parameters import check_headers, check_retries
 from msgflux_like.replies import ApiObject, ChatCompletion, ChatCompletionChunk
 from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest, to_http
@@ -35,8 +35,13 @@ _STRICTER = Change(
 _POSTED = (RAW_DIALECT, "openai_responses")  # dialects beside which the other calls are served
 
 
-class ServedModel(ChatModel):
-    """A model of a client. What the catalogue says against a request does not stand in its way here."""
+class ServedModel(Preparing):
+    """A chat model as far as it makes requests of calls; a client sends them, and reads the replies in its own way.
+
+    What the catalogue says against a request does not stand in its way here.
+    """
+
+    model_type = "chat_completion"
 
     def __init__(self, path: str, account: Account, **options: Any) -> None:
         super().__init__(

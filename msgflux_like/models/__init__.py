@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from msgflux_like.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from msgflux_like.credentials import ApiKey
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.models.text_completion import TextCompletion
     from msgflux_like.models.text_embedder import TextEmbedder
-    from msgflux_like.request import ApiKey
 
 # The class of each kind, in the module of its name.
 _TYPES = {"chat_completion": "ChatCompletion", "text_completion": "TextCompletion", "text_embedder": "TextEmbedder"}
@@ -71,11 +71,16 @@ class Model:
 
     @staticmethod
     def providers() -> dict[str, list[str]]:
-        """The providers of each kind, by name."""
+        """The providers of each kind, by name: those that speak a format which has it."""
         from msgflux_like import resolve  # noqa: PLC0415
 
         return {
-            kind: sorted({*resolve.provider_names(), *(name for known, name in _registered if known == kind)})
+            kind: sorted(
+                {
+                    *(name for name in resolve.provider_names() if _has(kind, name)),
+                    *(name for known, name in _registered if known == kind),
+                }
+            )
             for kind in _TYPES
         }
 
@@ -87,21 +92,38 @@ class Model:
         msgflux_type: str = "model",
         *,
         api_key: ApiKey | None = None,
+        cache: Any = None,
     ) -> Any:
         """The model that `model.serialize()` described: `Model.from_serialized(**state)`.
 
-        The key is not part of the state: it is read from the environment, or given here.
+        The key is not part of the state: it is read from the environment, or given here. A cache that the state names
+        on a server or in a file must be named again, by `cache` as the model takes it; False is none.
         """
         if msgflux_type != "model":
             raise InvalidRequestError(f"msgflux_type is {msgflux_type!r}: this is not a serialized model")
         if model_type not in _TYPES:
             raise InvalidRequestError(f"there is no model type {model_type!r}; there are {', '.join(_TYPES)}")
-        return _class(model_type).from_serialized(provider, state, api_key=api_key)
+        kind: Any = _registered.get((model_type, provider)) or _class(model_type)
+        if not hasattr(kind, "from_serialized"):
+            raise InvalidRequestError(f"{kind.__name__} has no from_serialized: a model of it is made anew")
+        return kind.from_serialized(provider, state, api_key=api_key, **({} if cache is None else {"cache": cache}))
 
 
 def _class(kind: str) -> Any:
     """The class of that kind of model, imported when it is first needed."""
     return getattr(import_module(f"msgflux_like.models.{kind}"), _TYPES[kind])
+
+
+def _has(kind: str, provider: str) -> bool:
+    if kind == "chat_completion":
+        return True
+    from msgflux_like import resolve  # noqa: PLC0415
+
+    try:
+        _class(kind).spoken(resolve.find_row(provider, ""))
+    except InvalidRequestError:
+        return False
+    return True
 
 
 def _made(kind: str, path: str, options: dict[str, Any]) -> Any:

@@ -11,13 +11,14 @@ from msgspec import structs
 
 from msgflux_like import catalogue, dialects, resolve
 from msgflux_like.closing import Closing
+from msgflux_like.credentials import ApiKey
 from msgflux_like.dotted import dotdict
 from msgflux_like.errors import MissingKeyError, NotFoundError
 from msgflux_like.exchange import Retries, Step, exchange
 from msgflux_like.models.profiles import ModelProfile, get_model_profile
 from msgflux_like.models.state import Stored
 from msgflux_like.parameters import check_headers, check_retries, check_seconds, timeout_of_environment
-from msgflux_like.request import ApiKey, Endpoint, HttpRequest, ServedOptions
+from msgflux_like.request import Endpoint, HttpRequest, ServedOptions
 from msgflux_like.transport import Timeouts, Transport, off_loop
 
 _PLACEHOLDER = "of-the-model"  # never sent: the model's own key takes its place
@@ -68,8 +69,8 @@ class Served(Stored, Closing):
         cache: Any = None,
     ) -> None:
         self.provider, self.model_id = resolve.split_path(path)
-        row = resolve.find_provider(self.provider, self.model_id)
-        self._row = self._spoken(row if dialect is None else catalogue.with_dialect(row, dialect))
+        row = resolve.find_provider(self.provider, self.model_id, self.model_type)
+        self._row = self.spoken(row if dialect is None else catalogue.with_dialect(row, dialect))
         self._given = {
             "api_key": api_key is not None,
             "base_url": base_url,
@@ -95,7 +96,7 @@ class Served(Stored, Closing):
         self._closes_cache = self._response_cache is not cache
 
     @classmethod
-    def _spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
+    def spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
         """The row, in the dialect that this kind of model speaks there."""
         return row
 
@@ -122,6 +123,16 @@ class Served(Stored, Closing):
         once_more = exchange(http, dialect, self.provider, self.model_id, again)
         place = base_url or self._endpoint.base_url
         return servers.mended(self._row.embedded, self.model_id, place, steps, once_more)
+
+    def _facts(self) -> dict[str, Any]:
+        """What tells answers apart beside the request, for a cache."""
+        facts: dict[str, Any] = {"dialect": self._row.dialect}
+        client = self._given["http_client"]
+        if client is not None and not hasattr(client, "aopen"):  # what only comes between adds nothing
+            from msgflux_like.cache.key import client_facts  # noqa: PLC0415  imported already
+
+            facts["client"] = client_facts(client)
+        return facts
 
     def _elsewhere(self, endpoint: Endpoint, api_key: ApiKey | None, base_url: str | None) -> Endpoint:
         """The endpoint of one call that names another key, another place, or both."""

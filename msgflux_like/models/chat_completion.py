@@ -192,20 +192,20 @@ class ChatCompletion(Preparing):
                 asking.failed(error)
 
     def _pushed(self, drive: Drive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
-        from msgflux_like.push_to import maker_of, push  # noqa: PLC0415  for those who want it
+        from msgflux_like.push_to import Opened, maker_of, push  # noqa: PLC0415  for those who want it
 
-        def opened() -> ModelStreamResponse:
-            return _stream(drive, next(drive), prepared)
+        def opened() -> Opened:
+            return _stream(drive, next(drive), prepared), maker_of(self.model_type, self.model_id)
 
-        return push(call.get("stream_to"), opened, maker_of(self.model_type, self.model_id))
+        return push(call.get("stream_to"), opened)
 
     async def _apushed(self, drive: AsyncDrive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
-        from msgflux_like.push_to import apush, maker_of  # noqa: PLC0415  for those who want it
+        from msgflux_like.push_to import Opened, apush, maker_of  # noqa: PLC0415  for those who want it
 
-        async def opened() -> ModelStreamResponse:
-            return _stream(drive, await anext(drive), prepared)
+        async def opened() -> Opened:
+            return _stream(drive, await anext(drive), prepared), maker_of(self.model_type, self.model_id)
 
-        return await apush(call.get("stream_to"), opened, maker_of(self.model_type, self.model_id))
+        return await apush(call.get("stream_to"), opened)
 
 
 def _about(prepared: Prepared) -> About:

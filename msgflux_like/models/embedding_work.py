@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgflux_like.embeddings import Vectors
@@ -30,11 +30,11 @@ class Kept:
         self._names = (provider, model)
         self.blocks = cache.blocks
 
-    def find(self, requests: Sequence[HttpRequest], facts: dict[str, str]) -> dict[int, list[float]]:
-        """Those that are there, by the places of their requests."""
-        self._keys = [self._cache.key(http, facts) for http in requests]
+    def find(self, requests: Mapping[int, HttpRequest], facts: dict[str, str]) -> dict[int, list[float]]:
+        """Those that are there, by the places of their texts."""
+        self._keys = {place: self._cache.key(http, facts) for place, http in requests.items()}
         found: dict[int, list[float]] = {}
-        for place, key in enumerate(self._keys):
+        for place, key in self._keys.items():
             value = None if key is None else self._cache.get(key, self.KIND)
             if value is None:
                 self._cache.count_miss()
@@ -70,11 +70,15 @@ class Work:
     """The texts of one call and their vectors, shared by all who send requests for it.
 
     Attributes:
+        different: The places of the texts that are asked for: of equal ones, the first.
         vectors: Those that are there, by the places of their texts.
         requests: What is known of the requests so far.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
+        places: dict[str, int] = {}
+        self._first = [places.setdefault(text, place) for place, text in enumerate(texts)]
+        self.different = list(places.values())
         self.vectors: dict[int, list[float]] = {}
         self.requests = Requests()
         self._texts = texts
@@ -85,11 +89,11 @@ class Work:
     def found(self, vectors: dict[int, list[float]]) -> None:
         """What a cache had."""
         self.vectors |= vectors
-        self.requests.from_cache = len(vectors)
+        self.requests.from_cache = sum(place in vectors for place in self._first)
 
     def plan(self, tokens: Sequence[int], most_texts: int, most_tokens: int | None) -> int:
         """Cut what is missing into batches; how many there are."""
-        missing = (place for place in range(len(self._texts)) if place not in self.vectors)
+        missing = (place for place in self.different if place not in self.vectors)
         self._waiting.extend(batches(missing, tokens, most_texts, most_tokens))
         return len(self._waiting)
 
@@ -124,7 +128,7 @@ class Work:
     def failed(self, batch: list[int], error: APIError) -> None:
         """One batch failed, and the call with it."""
         self.stop()
-        if len(batch) < len(self._texts):
+        if len(batch) < len(self.different):
             where = f"it was about texts[{batch[0]}] to texts[{batch[-1]}]"
             error.hint = f"{error.hint}; {where}" if error.hint else where
         self._failures[batch[0]] = error
@@ -137,4 +141,5 @@ class Work:
             self.requests.join(self._answers[place])
         if not self._answers:
             self.requests.usage = Usage(input=0, output=0, total=0)  # nothing was sent
-        return [self.vectors[place] for place in range(len(self._texts))]
+        vectors = self.vectors
+        return [vectors[first] if first == place else vectors[first].copy() for place, first in enumerate(self._first)]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import count
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, cast, overload
 
 from msgflux_like.closing import Closing
+from msgflux_like.credentials import ApiKey
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
     APITimeoutError,
     AuthenticationError,
+    ChangeError,
     GatewayError,
     InvalidRequestError,
     RateLimitError,
@@ -23,12 +26,31 @@ from msgflux_like.errors import (
 )
 from msgflux_like.models import Model
 from msgflux_like.models.chat_completion import ChatCompletion
-from msgflux_like.response import Tried
+from msgflux_like.models.gateway_arguments import (
+    Order,
+    checked_errors,
+    checked_keys,
+    checked_order,
+    checked_weights,
+    error_of,
+    models_of,
+    name_of,
+)
+from msgflux_like.parameters import check_seconds
+from msgflux_like.request import CallOptions
+from msgflux_like.response import ModelResponse, Tried
+from msgflux_like.stream import ModelStreamResponse
 
-Order = Literal["given", "price", "context", "weight"]
-_ORDERS: Final = ("given", "price", "context", "weight")
+if TYPE_CHECKING:
+    from msgflux_like.push_to import Opened
+
 # What says something of the model and not of the request: it rests, and others are asked first.
 _PASSING: Final = (APIConnectionError, APITimeoutError, AuthenticationError, RateLimitError, ServerError)
+# What one model cannot take, or not exactly as asked, and another one may.
+_CANNOT: Final = (UnsupportedError, ChangeError)
+_ON: Final = (APIError,)
+# Of one provider: sent to the next one it would be given away.
+_OF_ONE: Final = ("api_key", "base_url")
 
 
 class _Entry:
@@ -41,6 +63,9 @@ class _Entry:
         self.rests_until = 0.0  # on the gateway's clock
 
 
+_Steps = Generator[_Entry, Any, tuple[Any, _Entry]]
+
+
 class ModelGateway(Closing):
     """Asks one of several models, and the next one when that fails.
 
@@ -50,8 +75,8 @@ class ModelGateway(Closing):
             by "context" (the one that takes most) or by "weight" (at random, in proportion to `weights`).
         weights: One number for each model, for `order="weight"`.
         keys: Several keys for a provider: its models are asked with each in turn, and with the next when one fails.
-        on: Which errors of a model let the next one try; what the model cannot take at all (UnsupportedError) always
-            does. Mistakes of the caller are raised at once.
+        on: Which errors of a model let the next one try; what the model cannot take at all (UnsupportedError), or not
+            exactly with `changes="refuse"` (ChangeError), always does. Mistakes of the caller are raised at once.
         cool_down_s: How long a model that failed is asked last, unless its provider said for how long; 0 is not.
         clock: Seconds that only grow, for tests.
 
@@ -75,28 +100,27 @@ class ModelGateway(Closing):
         order: Order = "given",
         weights: Sequence[float] | None = None,
         keys: Mapping[str, Sequence[str]] | None = None,
-        on: tuple[type[Exception], ...] = (APIError,),
+        on: type[Exception] | Sequence[type[Exception]] = _ON,
         cool_down_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         given = [models] if isinstance(models, str) else list(models)
         if not given:
             raise InvalidRequestError("models is empty: give at least one model")
-        if order not in _ORDERS:
-            raise InvalidRequestError(f"order must be one of {', '.join(_ORDERS)}, not {order!r}")
-        self._order: Order = order
-        self._on = on
-        self._cool_down_s = cool_down_s
+        self._order: Order = checked_order(order)
+        self._on = checked_errors(on)
+        self._cool_down_s = cool_down_s if cool_down_s == 0 else check_seconds("cool_down_s", cool_down_s)
         self._clock = clock
         self._turns = count()
         self._keyed = bool(keys)
-        each_weight = _checked_weights(weights, len(given), order)
+        each_weight = checked_weights(weights, len(given), order)
+        each_key = checked_keys(keys)
         self._groups = [
-            [_Entry(model, weight) for model in _models(each, keys or {})]
+            [_Entry(model, weight) for model in models_of(each, each_key)]
             for each, weight in zip(given, each_weight, strict=True)
         ]
         known = {group[0].model.provider for group in self._groups}
-        if unused := sorted(set(keys or ()) - known):
+        if unused := sorted(each_key.keys() - known):
             raise InvalidRequestError(f"keys names {', '.join(unused)}, of which there is no model")
 
     @property
@@ -106,7 +130,36 @@ class ModelGateway(Closing):
 
     # ---- calling
 
-    def __call__(self, messages: Any = None, *, model_preference: str | None = None, **call: Any) -> Any:
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: Literal[False] = False,
+        **call: Unpack[CallOptions],
+    ) -> ModelResponse: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: Literal[True],
+        **call: Unpack[CallOptions],
+    ) -> ModelStreamResponse: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: bool,
+        **call: Unpack[CallOptions],
+    ) -> ModelResponse | ModelStreamResponse: ...
+    def __call__(
+        self, messages: Any = None, *, model_preference: str | None = None, stream: bool = False, **call: Any
+    ) -> Any:
         """Ask; see `ChatCompletion.__call__` for what it takes and gives.
 
         A stream falls back until its first piece is there. The response's `route` lists who was asked, and its cost
@@ -115,50 +168,83 @@ class ModelGateway(Closing):
         Args:
             messages: As a model takes them.
             model_preference: The path or the id of the model to ask first.
-            call: As a model takes it.
+            stream: As a model takes it.
+            call: As a model takes it, but for `api_key` and `base_url`, which are of one provider. A `stream_to` is
+                told of the answer that comes, and not of the attempts before it.
 
         Raises:
             GatewayError: No model answered; `route` says why not, and the last failure is the cause.
             InvalidRequestError: The call is wrong, whichever model it goes to.
         """
-        steps = self._steps(model_preference)
-        outcome: Any = None
-        try:
-            while True:
-                model: Any = steps.send(outcome).model
-                try:
-                    outcome = model(messages, **call)
-                except Exception as error:  # noqa: BLE001  the steps say what is raised
-                    outcome = error
-        except StopIteration as end:
-            return end.value
+        steps, messages = self._steps(model_preference, call), _kept(messages)
+        stream_to = call.pop("stream_to", None) if stream else None
+        asked = partial(_asked, steps, messages, {**call, "stream": stream})
+        if stream_to is None:
+            return asked()[0]
+        from msgflux_like.push_to import push  # noqa: PLC0415  for those who want it
 
-    async def acall(self, messages: Any = None, *, model_preference: str | None = None, **call: Any) -> Any:
+        return push(stream_to, lambda: _opened(asked()))
+
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: Literal[False] = False,
+        **call: Unpack[CallOptions],
+    ) -> ModelResponse: ...
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: Literal[True],
+        **call: Unpack[CallOptions],
+    ) -> ModelStreamResponse: ...
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: bool,
+        **call: Unpack[CallOptions],
+    ) -> ModelResponse | ModelStreamResponse: ...
+    async def acall(
+        self, messages: Any = None, *, model_preference: str | None = None, stream: bool = False, **call: Any
+    ) -> Any:
         """The async twin of calling the gateway."""
-        steps = self._steps(model_preference)
-        outcome: Any = None
-        try:
-            while True:
-                model: Any = steps.send(outcome).model
-                try:
-                    outcome = await model.acall(messages, **call)
-                except Exception as error:  # noqa: BLE001  as above
-                    outcome = error
-        except StopIteration as end:
-            return end.value
+        steps, messages = self._steps(model_preference, call), _kept(messages)
+        stream_to = call.pop("stream_to", None) if stream else None
+        asked = partial(_aasked, steps, messages, {**call, "stream": stream})
+        if stream_to is None:
+            return (await asked())[0]
+        from msgflux_like.push_to import apush  # noqa: PLC0415  for those who want it
 
-    def _steps(self, preference: str | None) -> Generator[_Entry, Any, Any]:
+        async def opened() -> Opened:
+            return _opened(await asked())
+
+        return await apush(stream_to, opened)
+
+    def _steps(self, preference: str | None, call: Mapping[str, Any]) -> _Steps:
         """Yields the model to ask and is sent its answer or its failure: all that a gateway decides."""
+        if own := [name for name in _OF_ONE if call.get(name) is not None]:
+            raise InvalidRequestError(
+                f"{' and '.join(own)}: a gateway asks several models, and would give it to all of them; "
+                "make the models with their own"
+            )
         route: list[Tried] = []
         cause: Exception | None = None
         for entry in self._in_order(preference, route):
             outcome = yield entry
             if not isinstance(outcome, Exception):
                 outcome.routed((*route, Tried(entry.path, "answered")))
-                return outcome
-            if not isinstance(outcome, (UnsupportedError, *self._on)):
+                return outcome, entry
+            if not isinstance(outcome, (*_CANNOT, *self._on)):
                 raise outcome
-            kind = "cannot" if isinstance(outcome, UnsupportedError) else "failed"
+            kind = "cannot" if isinstance(outcome, _CANNOT) else "failed"
             route.append(Tried(entry.path, kind, f"{type(outcome).__name__}: {outcome}", _spent(outcome)))
             if isinstance(outcome, _PASSING):
                 asked_for = getattr(outcome, "retry_after_s", None)
@@ -201,27 +287,69 @@ class ModelGateway(Closing):
     def serialize(self) -> dict[str, Any]:
         """All that `from_serialized` needs, as plain JSON. No key is in it.
 
-        Raises TypeError for a gateway that was given keys: those of the restored one come from the environment.
+        Raises TypeError for a gateway that was given keys, since those of the restored one come from the environment,
+        and for one with errors of your own in `on`.
         """
         if self._keyed:
             raise TypeError("a gateway that was given keys cannot be serialized: make it anew where it is needed")
-        return {
+        state: dict[str, Any] = {
             "msgflux_type": "model_gateway",
             "models": [group[0].model.serialize() for group in self._groups],
             "order": self._order,
             "weights": [group[0].weight for group in self._groups],
             "cool_down_s": self._cool_down_s,
         }
+        return state if self._on == _ON else {**state, "on": [name_of(error) for error in self._on]}
 
     @classmethod
-    def from_serialized(cls, data: Mapping[str, Any]) -> ModelGateway:
-        """The gateway that `serialize` described; the keys are read from the environment."""
+    def from_serialized(
+        cls, data: Mapping[str, Any], *, api_keys: Mapping[str, ApiKey] | None = None, cache: Any = None
+    ) -> ModelGateway:
+        """The gateway that `serialize` described.
+
+        Args:
+            data: The state.
+            api_keys: A key for each provider, by its name; else the environment's.
+            cache: For those of the models that had one; see `Model.from_serialized`.
+
+        Raises:
+            InvalidRequestError: This is no state of a gateway, or of one of its models.
+            MissingKeyError: As `Model.from_serialized`, also where a stored base URL must be given a key on purpose.
+        """
         if data.get("msgflux_type") != "model_gateway":
             raise InvalidRequestError(f"msgflux_type is {data.get('msgflux_type')!r}: this is not a serialized gateway")
-        models = [Model.from_serialized(**state) for state in data["models"]]
+        known = api_keys or {}
+        models = [
+            Model.from_serialized(
+                **state,
+                api_key=known.get(state.get("provider", "")),
+                cache=cache if "cache" in state.get("state", {}) else None,
+            )
+            for state in data.get("models", ())
+        ]
         order = data.get("order", "given")
-        weights = data.get("weights") if order == "weight" else None
-        return cls(models, order=order, weights=weights, cool_down_s=data.get("cool_down_s", 60.0))
+        return cls(
+            models,
+            order=order,
+            weights=data.get("weights") if order == "weight" else None,
+            on=tuple(error_of(name) for name in data["on"]) if "on" in data else _ON,
+            cool_down_s=data.get("cool_down_s", 60.0),
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._keyed:
+            raise TypeError(
+                "a gateway that was given keys cannot be copied or pickled: make it anew where it is needed"
+            )
+        options: dict[str, Any] = {
+            "order": self._order,
+            "on": self._on,
+            "cool_down_s": self._cool_down_s,
+            "clock": self._clock,
+        }
+        if self._order == "weight":
+            options["weights"] = [group[0].weight for group in self._groups]
+        return partial(type(self), **options), ([group[0].model for group in self._groups],)
 
     def close(self) -> None:
         """Close the idle connections of all models."""
@@ -239,26 +367,45 @@ class ModelGateway(Closing):
         return f"ModelGateway({', '.join(self.paths)})"
 
 
-def _models(given: Any, keys: Mapping[str, Sequence[str]]) -> list[ChatCompletion]:
-    """The model, or one for each key of its provider."""
-    if not isinstance(given, (str, ChatCompletion)):
-        raise InvalidRequestError(f"models must be chat models or their paths, not {type(given).__name__}")
-    provider = given.partition("/")[0] if isinstance(given, str) else given.provider
-    if not keys.get(provider):
-        return [Model.chat_completion(given) if isinstance(given, str) else given]
-    if not isinstance(given, str):
-        raise InvalidRequestError(f"keys has some for {provider}: give its models by their paths")
-    return [Model.chat_completion(given, api_key=key) for key in keys[provider]]
+def _kept(messages: Any) -> Any:
+    """Messages that can be read more than once."""
+    return list(cast("Iterator[Any]", messages)) if isinstance(messages, Iterator) else messages
 
 
-def _checked_weights(weights: Sequence[float] | None, models: int, order: Order) -> list[float]:
-    if weights is None:
-        return [1.0] * models
-    if order != "weight":
-        raise InvalidRequestError(f'weights need order="weight", not {order!r}')
-    if len(weights) != models or not all(weight > 0 for weight in weights):
-        raise InvalidRequestError(f"weights must be {models} numbers above 0, one for each model")
-    return list(weights)
+def _asked(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tuple[Any, _Entry]:
+    """The first answer, and whose it is."""
+    outcome: Any = None
+    try:
+        while True:
+            model: Any = steps.send(outcome).model
+            try:
+                outcome = model(messages, **call)
+            except Exception as error:  # noqa: BLE001  the steps say what is raised
+                outcome = error
+    except StopIteration as end:
+        return end.value
+
+
+async def _aasked(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tuple[Any, _Entry]:
+    """The async twin of `_asked`."""
+    outcome: Any = None
+    try:
+        while True:
+            model: Any = steps.send(outcome).model
+            try:
+                outcome = await model.acall(messages, **call)
+            except Exception as error:  # noqa: BLE001  as above
+                outcome = error
+    except StopIteration as end:
+        return end.value
+
+
+def _opened(answer: tuple[Any, _Entry]) -> Opened:
+    """A stream that a `stream_to` is to be told of."""
+    from msgflux_like.push_to import maker_of  # noqa: PLC0415  imported already
+
+    stream, entry = answer
+    return stream, maker_of(entry.model.model_type, entry.model.model_id)
 
 
 def _price(model: ChatCompletion) -> Decimal | float:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from msgspec import structs
 
 from msgflux_like import dialects, preflight
-from msgflux_like.errors import ChangeError, InvalidRequestError
+from msgflux_like.credentials import ApiKey
+from msgflux_like.errors import InvalidRequestError
 from msgflux_like.exchange import Retries, Step
 from msgflux_like.messages import normalize
 from msgflux_like.models.base import Served, checked_timeouts, parted
 from msgflux_like.models.model_profile import Interleaved
 from msgflux_like.parameters import (
+    change_error,
     check_changes,
     check_check,
     check_delivery,
@@ -25,7 +27,6 @@ from msgflux_like.parameters import (
     in_order,
 )
 from msgflux_like.request import (
-    ApiKey,
     CallOptions,
     Change,
     ChatRequest,
@@ -121,16 +122,23 @@ class Preparing(Served):
         endpoint, model_id = self._served(base_url) if self._row.embedded and serve else (self._endpoint, self.model_id)
         if api_key is not None or base_url is not None:
             endpoint = self._elsewhere(endpoint, api_key, base_url)
-        wanted = None
+        wanted, by_itself = None, ""
         if generation_schema is not None or typed_parser is not None or delivery is not None:
             if prefilling:
                 raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
             delivery = delivery or (None if typed_parser else self._delivery)
             wanted = self._wanted(
-                generation_schema, typed_parser, delivery, validation, endpoint, beside_tools=bool(tools)
+                generation_schema,
+                typed_parser,
+                delivery,
+                validation,
+                endpoint,
+                beside_tools=bool(tools),
+                reasons=_reasons({**self._parameters, **sampling}),
             )
             system_prompt = wanted.prompt(system_prompt)
             if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
+                by_itself = "" if "parallel_tool_calls" in sampling else "parallel_tool_calls"
                 sampling = {"parallel_tool_calls": False, **sampling}  # one answer
             tools, tool_choice = wanted.tools(tools, tool_choice)
         request = ChatRequest(
@@ -154,12 +162,16 @@ class Preparing(Served):
             reasoning_field=self._reasoning_field,
             knobs=self._knobs,
         )
-        request, translated = self._reasoning(request, check)
+        steered = "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters
+        request, translated = self._reasoning(request, check) if steered else (request, ())
         encoded = self._dialect.encode(request, endpoint.quirks)
-        changed = (*(wanted.changes() if wanted is not None else ()), *translated, *encoded.changes)
+        noted = encoded.changes
+        if by_itself:  # nobody asked for that
+            noted = tuple(change for change in noted if change.field != by_itself)
+        changed = (*(wanted.changes() if wanted is not None else ()), *translated, *noted)
         refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
         if changed and refuses:
-            raise _changed(changed)
+            raise change_error(changed)
         http = to_http(encoded, request, endpoint)
         warnings = self._against_profile(request, len(http.body), check)
         again = self._retries if max_retries is None else Retries(check_retries(max_retries))
@@ -197,7 +209,7 @@ class Preparing(Served):
         if self._response_cache is None or use_cache is False:
             return None
         keeping = self._keeping
-        facts: dict[str, Any] = {"dialect": self._row.dialect}
+        facts = self._facts()
         if self._row.embedded:
             http, seen = keeping.server_facts(http, self._row.embedded)
             facts |= seen
@@ -221,11 +233,12 @@ class Preparing(Served):
         endpoint: Endpoint,
         *,
         beside_tools: bool,
+        reasons: bool,
     ) -> Wanted:
         """How an answer of that type is asked for here."""
-        from msgflux_like import structured  # noqa: PLC0415  for those who want it
+        from msgflux_like import delivery as deliveries  # noqa: PLC0415  for those who want it
 
-        return structured.wanted(
+        return deliveries.wanted(
             generation_schema,
             typed_parser,
             delivery,
@@ -234,17 +247,15 @@ class Preparing(Served):
             quirks=endpoint.quirks,
             profile=self.profile,
             beside_tools=beside_tools,
+            reasons=reasons,
         )
 
     def _reasoning(self, request: ChatRequest, check: Check | None) -> tuple[ChatRequest, tuple[Change, ...]]:
         """The request with the reasoning parameters that the model knows, and what was changed for it."""
-        given = request.parameters
-        if "reasoning_effort" not in given and "reasoning_budget" not in given:
-            return request, ()
         from msgflux_like import reasoning  # noqa: PLC0415  for those who steer it
 
         clamps = (check or self._check) == "warn"
-        told, changes = reasoning.translate(given, request.knobs, request.output_limit, clamps=clamps)
+        told, changes = reasoning.translate(request.parameters, request.knobs, request.output_limit, clamps=clamps)
         return structs.replace(request, parameters=told), changes
 
     def _against_profile(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
@@ -286,7 +297,12 @@ class Preparing(Served):
 
     @cached_property
     def _reasoning_field(self) -> str:
-        """Where the model wants the text of its earlier reasoning back; `reasoning_details` are no text."""
+        """Where the model wants the text of its earlier reasoning back; `reasoning_details` are no text.
+
+        The field is one of OpenAI's chat format, as are all that the catalogue lists.
+        """
+        if self._row.dialect != "openai_chat":
+            return ""
         interleaved = self.profile.interleaved if self.profile else None
         field = interleaved.field if isinstance(interleaved, Interleaved) else ""
         return "" if field == "reasoning_details" else field
@@ -302,8 +318,6 @@ class Preparing(Served):
         return preflight.Abilities(self.profile) if self.profile else None
 
 
-def _changed(changes: tuple[Change, ...]) -> ChangeError:
-    listed = "; ".join(f"{change.field} {change.kind}: {change.detail}" for change in changes)
-    return ChangeError(
-        f'the request cannot be sent as asked: {listed} (changes="record" sends it all the same)', changes=changes
-    )
+def _reasons(parameters: Mapping[str, Any]) -> bool:
+    """Whether the parameters ask the model to reason."""
+    return parameters.get("reasoning_effort") not in (None, "none") or bool(parameters.get("reasoning_budget"))

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from msgflux_like import catalogue, resolve
+from msgflux_like.credentials import ApiKey
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.exchange import Retries
-from msgflux_like.request import ApiKey
+from msgflux_like.request import ServedOptions
 from msgflux_like.transport import Timeouts, Transport
 
 if TYPE_CHECKING:
@@ -59,22 +60,34 @@ class Stored:
         return state
 
     @classmethod
-    def from_serialized(cls, provider: str, state: Mapping[str, Any], *, api_key: ApiKey | None = None) -> Self:
+    def from_serialized(
+        cls, provider: str, state: Mapping[str, Any], *, api_key: ApiKey | None = None, cache: Any = None
+    ) -> Self:
         """The model that `serialize` described. The key is read from the environment, or given.
 
-        A stored `base_url` gets the environment's key only if it is on the provider's own host: state that comes
-        from elsewhere must not be able to send a key anywhere (MissingKeyError).
+        State that comes from elsewhere must not be able to choose where a key goes, or what is written to. A stored
+        `base_url` gets the environment's key only if it is on the provider's own host (MissingKeyError). A stored
+        cache on a server, or in a file outside of the library's own folder, is used only if `cache` names it
+        (InvalidRequestError); what is given here, as to the model itself, is taken instead of what is stored.
         """
         if unknown := sorted(set(state) - {*_STORED, *cls.STORED, "model_id", "parameters"}):
             raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
         if not isinstance(state.get("model_id"), str):
             raise InvalidRequestError("state has no model_id: this is not the state of a model")
-        row = resolve.find_provider(provider, str(state.get("model_id")))
+        if extra := sorted(set(state.get("parameters", {})) & set(ServedOptions.__annotations__)):
+            raise InvalidRequestError(f"state has {', '.join(extra)} among its parameters")
+        row = resolve.find_provider(provider, state["model_id"], cls.model_type)
         elsewhere = "base_url" in state and not catalogue.is_home(row, state["base_url"])
         if elsewhere and api_key is None and (row.key_required or catalogue.key_is_set(row)):
             raise MissingKeyError(
                 f"the stored base_url is not {provider}'s own: pass api_key= to say which key may go there"
             )
+        if cache is not None:
+            state = {**state, "cache": cache}
+        elif "cache" in state:
+            from msgflux_like.cache import check_stored  # noqa: PLC0415  for those who want one
+
+            check_stored(state["cache"])
         return cls._of_state(provider, state, api_key)
 
     @classmethod

@@ -32,7 +32,8 @@ class TextCompletion(ChatCompletion):
     model_type = "text_completion"
 
     @classmethod
-    def _spoken(cls, row: Provider) -> Provider:
+    def spoken(cls, row: Provider) -> Provider:
+        """The row, in the completions format. UnsupportedError where there is none."""
         if row.dialect not in _NEIGHBOURS:
             raise UnsupportedError(f"{row.name} speaks {row.dialect}, which has no text completions: use a chat model")
         return catalogue.with_dialect(row, "openai_completions")

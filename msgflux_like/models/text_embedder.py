@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, TypedDict, Unpack, cast, overload
 
 from msgflux_like import catalogue, embeddings, preflight
+from msgflux_like.credentials import Ask
 from msgflux_like.embeddings import Reply
 from msgflux_like.errors import APIError, CapabilityError, InvalidRequestError, NotFoundError, UnsupportedError
 from msgflux_like.events import Event
@@ -16,6 +17,8 @@ from msgflux_like.models.embedding_response import EmbeddingResponse
 from msgflux_like.models.embedding_work import Kept, Work
 from msgflux_like.parameters import (
     OF_EMBEDDINGS,
+    change_error,
+    check_changes,
     check_check,
     check_headers,
     check_parameters,
@@ -23,7 +26,7 @@ from msgflux_like.parameters import (
     in_order,
 )
 from msgflux_like.pricing import count_tokens
-from msgflux_like.request import Ask, ChatRequest, Check, Endpoint, HttpRequest, ServedOptions, to_http
+from msgflux_like.request import ChatRequest, Check, Endpoint, HttpRequest, OnChange, ServedOptions, to_http
 from msgflux_like.response import About
 from msgflux_like.transport import AsyncDrive, Drive, Timeouts, gathered, in_threads, off_loop
 
@@ -57,12 +60,13 @@ class EmbeddingOptions(EmbeddingParameters, total=False):
     extra_body: Mapping[str, Any] | None
     extra_headers: Mapping[str, str] | None
     check: Check | None
+    changes: OnChange | None
     use_cache: bool | None
     max_concurrency: int | None
     batch_size: int | None
 
 
-_OWN: Final = ("check", "max_concurrency", "batch_size")
+_OWN: Final = ("check", "changes", "max_concurrency", "batch_size")
 _MODEL_KEYWORDS: Final = (*ServedOptions.__annotations__, *_OWN)
 _CALL_KEYWORDS: Final = tuple(EmbeddingOptions.__annotations__)
 _MAX_CONCURRENCY: Final = 4
@@ -92,6 +96,8 @@ class TextEmbedder(Served):
         path: `provider/model`, split at the first slash.
         check: What to do when the catalogue says that a text is too long: "error" raises a CapabilityError, "warn"
             sends it and says so in `response.warnings`, "off" does not look.
+        changes: What to do about a request that cannot be sent exactly as asked: "record" sends what can be sent and
+            lists the rest in `response.changes`, "refuse" raises a ChangeError that lists it.
         max_concurrency: Most requests of one call at once, at least 1; beyond 32 a synchronous call does not go.
         batch_size: Most texts of one request, where a server takes fewer than its format does.
         options: See `ServedOptions` (key, base URL, time limits, cache, ...) and `EmbeddingParameters`.
@@ -117,6 +123,7 @@ class TextEmbedder(Served):
         path: str,
         *,
         check: Check = "error",
+        changes: OnChange = "record",
         max_concurrency: int = _MAX_CONCURRENCY,
         batch_size: int | None = None,
         **options: Unpack[EmbedderOptions],
@@ -125,11 +132,13 @@ class TextEmbedder(Served):
         super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS, OF_EMBEDDINGS), **served)
         self._format = embeddings.load(self.provider, self._row.dialect)
         self._check: Check = check_check(check)
+        self._refuses_changes = check_changes(changes) == "refuse"
         self._max_concurrency = _check_count("max_concurrency", max_concurrency)
         self._batch_size = None if batch_size is None else _check_count("batch_size", batch_size)
 
     @classmethod
-    def _spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
+    def spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
+        """The row, if there is a format of embeddings for it; else UnsupportedError."""
         embeddings.load(row.name, row.dialect)
         if row.dialect == "gemini" and row.tokens == "google":
             raise UnsupportedError(
@@ -149,7 +158,8 @@ class TextEmbedder(Served):
         """The vector of a text, or those of several, in their order.
 
         More texts than the provider takes at once go out in several requests, up to `max_concurrency` of them at a
-        time. One that fails fails the call; vectors that came before are in the cache, if there is one.
+        time; equal ones are asked for once. One request that fails fails the call; vectors that came before are in the
+        cache, if there is one.
 
         Args:
             texts: A text, or any number of them; none may be empty.
@@ -160,6 +170,7 @@ class TextEmbedder(Served):
             extra_body: As for the model, added to it.
             extra_headers: As for the model, added to them.
             check: As for the model, for this call.
+            changes: As for the model, for this call.
             use_cache: False neither looks into the model's cache nor keeps the vectors there.
             max_concurrency: As for the model, for this call.
             batch_size: As for the model, for this call.
@@ -256,6 +267,7 @@ class TextEmbedder(Served):
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         check: Check | None = None,
+        changes: OnChange | None = None,
         use_cache: bool | None = None,
         max_concurrency: int | None = None,
         batch_size: int | None = None,
@@ -277,7 +289,11 @@ class TextEmbedder(Served):
             extra_body={**self._extra_body, **(extra_body or {})},
             extra_headers={**self._extra_headers, **check_headers(extra_headers)},
         )
-        changes = self._format.encode(request, listed[:1], endpoint.quirks).changes
+        changed = self._format.encode(request, listed[:1], endpoint.quirks).changes
+        refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
+        if changed and refuses:
+            raise change_error(changed)
+        again = self._retries if max_retries is None else Retries(check_retries(max_retries))
         warnings = self._against_profile(listed, self._check if check is None else check_check(check))
         size = self._batch_size if batch_size is None else _check_count("batch_size", batch_size)
         return _Prepared(
@@ -287,9 +303,9 @@ class TextEmbedder(Served):
             request,
             endpoint,
             base_url,
-            self._retries if max_retries is None else Retries(check_retries(max_retries)),
+            Retries(0) if refuses else again,  # another request than the one that was asked for
             self._timeouts if timeout is None else checked_timeouts(timeout),
-            About(self.provider, self.model_id, self.profile, changes, warnings),
+            About(self.provider, self.model_id, self.profile, changed, warnings),
             min(size or self._format.MOST_TEXTS, self._format.MOST_TEXTS),
             self._max_concurrency if max_concurrency is None else _check_count("max_concurrency", max_concurrency),
             self._kept(use_cache),
@@ -309,13 +325,16 @@ class TextEmbedder(Served):
         return Kept(self._response_cache, self.provider, self.model_id)
 
     def _look_up(self, prepared: _Prepared, kept: Kept) -> None:
-        facts: dict[str, Any] = {"dialect": self._row.dialect}
-        requests = [self._http([text], prepared.request, prepared.endpoint) for text in prepared.texts]
+        facts = self._facts()
+        requests = {
+            place: self._http([prepared.texts[place]], prepared.request, prepared.endpoint)
+            for place in prepared.work.different
+        }
         if self._row.embedded:
             from msgflux_like.models import keeping  # noqa: PLC0415  for servers on this machine
 
-            seen = [keeping.server_facts(http, self._row.embedded) for http in requests]
-            requests = [http for http, _ in seen]
+            seen = {place: keeping.server_facts(http, self._row.embedded) for place, http in requests.items()}
+            requests = {place: http for place, (http, _) in seen.items()}
             facts |= seen[0][1]
         prepared.work.found(kept.find(requests, facts))
 
@@ -343,6 +362,8 @@ class TextEmbedder(Served):
         state = super()._state()
         if self._check != "error":
             state["check"] = self._check
+        if self._refuses_changes:
+            state["changes"] = "refuse"
         if self._max_concurrency != _MAX_CONCURRENCY:
             state["max_concurrency"] = self._max_concurrency
         if self._batch_size is not None:

@@ -37,6 +37,21 @@ def test_basic_parameters(openai):
     assert model._response_cache.cache_info() == {"hits": 0, "misses": 0, "maxsize": 128, "currsize": 0}
 
 
+def test_use_response_caching_for_repeated_queries(openai):
+    import msgflux_like as mf
+
+    # Good - Enable cache for applications with repeated queries
+    model = mf.Model.chat_completion(
+        "openai/gpt-4o",
+        enable_cache=True,
+        cache_size=256,  # Adjust based on usage patterns
+    )
+
+    assert model("Hello").consume() == model("Hello").consume() == "Answer 1"
+    assert model._response_cache.cache_info().maxsize == 256
+    model.close()
+
+
 def test_enabling_cache(openai, capsys):
     import msgflux_like as mf
 

@@ -616,6 +616,23 @@ def test_prefilling_for_format_control(anthropic, capsys):
 # ---- Best Practices
 
 
+def test_check_model_profiles_before_use(openai):
+    server = openai(whole(chat("It is sunny.")))
+    messages, tools = [{"role": "user", "content": "What's the weather?"}], TOOLS
+
+    import msgflux_like as mf
+    from msgflux_like.models.profiles import get_model_profile
+
+    # Good - Verify capabilities before use
+    profile = get_model_profile("gpt-4o", provider_id="openai")
+    if profile and profile.capabilities.tool_call:
+        model = mf.Model.chat_completion("openai/gpt-4o")
+        response = model(messages=messages, tool_schemas=tools)
+
+    assert response.consume() == "It is sunny."
+    assert server.requests[0].body["tools"] == tools
+
+
 def test_reuse_model_instances(openai):
     openai(lambda request: whole(chat(request.body["messages"][0]["content"].upper())))
     queries, results = ["a", "b"], []
@@ -678,11 +695,20 @@ def test_response_metadata(openai, capsys):
     #     }
     # }
 
-    usage = response.metadata.usage
+    # Calculate cost using profile
+    from msgflux_like.models.profiles import get_model_profile
 
-    printed = ast.literal_eval(capsys.readouterr().out)
-    assert printed["usage"] == {"completion_tokens": 9, "prompt_tokens": 19, "total_tokens": 28}
-    assert (usage.prompt_tokens, usage.completion_tokens) == (19, 9)
+    profile = get_model_profile("gpt-4o", provider_id="openai")
+    if profile:
+        usage = response.metadata.usage
+        cost = profile.cost.calculate(input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
+        print(f"Request cost: ${cost:.4f}")
+
+    printed, said = capsys.readouterr().out.splitlines()
+    assert ast.literal_eval(printed)["usage"] == {"completion_tokens": 9, "prompt_tokens": 19, "total_tokens": 28}
+    assert said == "Request cost: $0.0001"
+    assert (usage.prompt_tokens, usage.completion_tokens, usage["total_tokens"]) == (19, 9, 28)
+    assert cost == pytest.approx(float(response.cost))
 
 
 # ---- Error Handling
@@ -738,3 +764,32 @@ def test_error_handling_of_wrong_parameters(openai, capsys, wrong):
 
     assert capsys.readouterr().out.startswith("Invalid parameters: ")
     assert server.requests == []
+
+
+def test_error_handling_of_what_is_not_installed(capsys, monkeypatch):
+    """Of the providers, only Foundry Local needs a program of its own."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("FOUNDRY_LOCAL_BASE_URL", raising=False)
+
+    import msgflux_like as mf
+
+    try:
+        mf.Model.chat_completion("foundry-local/qwen2.5-1.5b")("Hello")
+    except ImportError:
+        print("Provider not installed")
+
+    assert capsys.readouterr().out == "Provider not installed\n"
+
+
+# ---- See Also
+
+
+def test_text_embeddings(openai):
+    """The page that is named there shows it so."""
+    vector = [0.5] * 1536
+    openai(whole({"data": [{"index": 0, "embedding": vector}], "usage": {"prompt_tokens": 1, "total_tokens": 1}}))
+
+    import msgflux_like as mf
+
+    embedding = mf.Model.text_embedder("openai/text-embedding-3-small")("Hello").consume()
+    assert embedding == vector

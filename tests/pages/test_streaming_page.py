@@ -107,7 +107,18 @@ def test_a_chat_interface(model, capsys):
     assert capsys.readouterr().out == "Once upon a time\n\nChat response complete.\n"
 
 
-def test_the_streamed_data_are_text_fragments(model):
+def test_the_streamed_data_of_text_completions_are_text_fragments(instruct):
+    fragments = []
+
+    def callback(event):
+        if isinstance(event, mf.StreamData):
+            fragments.append(event.data.choices[0].text)
+
+    instruct("Tell me a story", stream=True, stream_to=callback).wait(PATIENCE_S)
+    assert fragments == ["Once", " upon", " a time"]
+
+
+def test_the_streamed_data_of_chats_are_deltas(model):
     fragments = []
 
     def callback(event):
