@@ -25,7 +25,7 @@ from msgflux_like.folders import cache_folder
 from msgflux_like.request import HttpRequest
 from msgflux_like.transport.flights import Flights, guard
 
-__all__ = ["Entry", "ResponseCache", "Store", "cache_of", "check_size", "opened_store"]
+__all__ = ["Entry", "ResponseCache", "Store", "cache_of", "check_size", "check_stored", "opened_store"]
 
 T = TypeVar("T")
 
@@ -71,16 +71,18 @@ class ResponseCache:
     ) -> None:
         self._store = opened_store(store, maxsize, ttl_s, clock)
         self._is_own = self._store is store
+        self._is_default = store is True
         self._in_memory = type(self._store).__name__ == "MemoryStore"
         self._clock = clock
         self._account = account
+        self._ttl_s = ttl_s
         self._asked_for = {"maxsize": maxsize, "ttl_s": ttl_s, "account": account}
         self._guard = guard()
         self._hits = 0
         self._misses = 0
         self._paused_until = 0.0
         self._told = False
-        self._untold: CacheWarning | None = None
+        self._untold: CacheWarning | InvalidRequestError | None = None
         self.flights = Flights()
 
     @property
@@ -144,6 +146,8 @@ class ResponseCache:
         entry = None if data is None else unseal(key, data, trusted=self._in_memory)
         if entry is None or entry.kind != kind:  # damaged, or of another version: as if it were not there
             return None
+        if self._ttl_s is not None and self._clock() >= entry.made_at + self._ttl_s:  # another kept it for longer
+            return None
         self.count_hit()
         return entry.value
 
@@ -152,8 +156,8 @@ class ResponseCache:
         data = seal(key, Entry(kind, self._clock(), provider, model, value))
         try:
             self._try(lambda: self._store.put(key, data), None)
-        except CacheWarning as warning:  # warnings are errors here
-            self._untold = warning
+        except (CacheWarning, InvalidRequestError) as told:  # where warnings are errors; where the file is another now
+            self._untold = told
 
     def forget(self, key: bytes) -> None:
         """Let go of one value, which was no hit after all."""
@@ -184,7 +188,8 @@ class ResponseCache:
                 "a cache in a Store of your own cannot be described: make it anew where it is needed"
             )
         settings = {name: value for name, value in self._asked_for.items() if value is not None}
-        return {**settings, "store": self._store.place} if self._store.place else settings
+        place = True if self._is_default else self._store.place
+        return {**settings, "store": place} if place else settings
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _like, (self.settings(),)
@@ -220,8 +225,8 @@ class ResponseCache:
 
     def _tell_now(self) -> None:
         if self._untold is not None:
-            warning, self._untold = self._untold, None
-            raise warning
+            told, self._untold = self._untold, None
+            raise told
 
 
 def _like(settings: Mapping[str, Any]) -> ResponseCache:
@@ -251,6 +256,22 @@ def _checked_settings(given: Mapping[str, Any]) -> Mapping[str, Any]:
     return given
 
 
+def check_stored(settings: Any) -> None:
+    """Refuse the cache of a state that would write or connect to a place of the state's own choosing."""
+    place: Any = cast("Mapping[str, Any]", settings).get("store") if isinstance(settings, Mapping) else settings
+    if not isinstance(place, str):
+        return
+    if "://" in place:
+        from msgflux_like.cache.redis import without_password  # noqa: PLC0415  for those who have one
+
+        place = without_password(place)
+    elif Path(place).expanduser().resolve().is_relative_to(cache_folder().resolve()):
+        return
+    raise InvalidRequestError(
+        f"the state keeps answers at {place}: pass cache= to say where they may be kept, be it there; False is nowhere"
+    )
+
+
 def check_size(name: str, size: Any) -> int | None:
     """How many answers, 0 or more; None for not given."""
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
@@ -271,6 +292,8 @@ def opened_store(given: Any, maxsize: int | None, ttl_s: float | None, clock: Ca
         given = cache_folder() / FILE
     if isinstance(given, str) and "://" in given:
         return _redis(given, maxsize, ttl_s)
+    if given == "":
+        raise InvalidRequestError("a cache is at a path: an empty text is none")
     if isinstance(given, (str, os.PathLike)):
         from msgflux_like.cache.sqlite import SqliteStore  # noqa: PLC0415
 

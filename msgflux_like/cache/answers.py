@@ -35,7 +35,7 @@ def pack(events: Sequence[Event], /) -> bytes | None:
         packed.setdefault(type(event).__name__, []).append(event)
     try:
         return _encode(packed)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 

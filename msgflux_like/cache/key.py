@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from msgflux_like.request import HttpRequest, Secret
+from msgflux_like.credentials import Secret
+from msgflux_like.request import HttpRequest
 
 _LAYOUT: Final = 1  # of what is hashed
 
@@ -36,21 +37,31 @@ def key_of(http: HttpRequest, facts: Mapping[str, Any], salt: bytes, account: st
         salt: That of the store.
         account: Who asks, where that is given; else it is seen from the key, its source or the signer.
     """
-    who = ("given", account) if account is not None else _who(http, salt)
+    who = ("given", account) if account is not None else _who(http)
     hashed = hashlib.sha256(_encode((_LAYOUT, salt, who, facts, len(http.body), _around(http))))
     hashed.update(http.body)
     return hashed.digest()
 
 
-def _who(http: HttpRequest, salt: bytes) -> tuple[str, str | bytes]:
+def _who(http: HttpRequest) -> tuple[str, str | bytes]:
     if isinstance(http.key, Secret):
-        return "key", hashlib.blake2b(http.key.reveal().encode(), key=salt[:64], digest_size=32).digest()
+        return "key", http.key.reveal()  # hashed with the salt, as all the rest
     if http.key is not None:
         return "source", _nonce(http.key)
     if http.signer is not None:
         named = getattr(http.signer, "account", None)
         return ("signer", named) if isinstance(named, str) else ("signed", _nonce(http.signer))
     return "nobody", ""
+
+
+def client_facts(client: Any) -> Any:
+    """What an httpx client of the user's own adds to every request, as plain values.
+
+    What its `auth` and its hooks do to a request is not known: it is an account of its own while the process lives.
+    Its cookies are left out, since providers change them with every answer.
+    """
+    acts = client.auth is not None or client.event_hooks["request"]
+    return sorted(client.headers.multi_items()), str(client.params), _nonce(client) if acts else None
 
 
 # A function that gives tokens says nothing of whose they are: no two of them are taken to be of one account.

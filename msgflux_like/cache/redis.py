@@ -53,10 +53,13 @@ class RedisStore:
     def salt(self) -> bytes:
         """See `Store`."""
         if not self._salt:
-            name = _PREFIX + b"salt"
-            self._ask("set", name, secrets.token_bytes(32), nx=True)
-            self._salt = self._ask("get", name)
+            self._agree_on(secrets.token_bytes(32))
         return self._salt
+
+    def _agree_on(self, salt: bytes) -> None:
+        """That of whoever came first; a server that is full may have let go of it."""
+        self._ask("set", _SALT, salt, nx=True)
+        self._salt = self._ask("get", _SALT) or salt
 
     def get(self, key: bytes) -> bytes | None:
         """See `Store`."""
@@ -65,6 +68,7 @@ class RedisStore:
     def put(self, key: bytes, data: bytes) -> None:
         """See `Store`."""
         self._ask("set", _name(key), data, px=None if self.ttl_s is None else max(int(self.ttl_s * 1000), 1))
+        self._agree_on(self._salt or secrets.token_bytes(32))  # it counts as used again
 
     def drop(self, key: bytes) -> None:
         """See `Store`."""
@@ -107,6 +111,7 @@ class RedisStore:
             raise StoreError(f"{self.place}: {type(error).__name__}") from None
 
 
+_SALT: Final = _PREFIX + b"salt"
 _ENTRIES: Final = _PREFIX + b"entry:"
 
 

@@ -93,6 +93,7 @@ def _add_run(commands: _Commands[_Parser]) -> None:
     run.add_argument("-s", "--system", help="a system prompt")
     run.add_argument("-t", "--temperature", type=float, help="0 to 2")
     run.add_argument("--max-tokens", type=int, help="most tokens to generate")
+    run.add_argument("--reasoning-effort", metavar="WORD", help="low, medium, high, or what else the model knows")
     run.add_argument("--no-stream", action="store_true", help="print the answer when it is whole")
     run.add_argument("-u", "--usage", action="store_true", help="print the token counts to standard error")
     run.add_argument(
@@ -101,6 +102,12 @@ def _add_run(commands: _Commands[_Parser]) -> None:
         help='print JSON of this type: file.py:Type, schema.json, or fields like "name: str, age: int"',
     )
     run.add_argument("--xml", action="store_true", help="ask for typed XML, for models that write no JSON")
+    run.add_argument(
+        "--cache", metavar="PATH", help="answer what was asked before from there: a file, a folder or a redis:// URL"
+    )
+    run.add_argument(
+        "--dry-run", action="store_true", help="print what would be sent, and what it may cost; send nothing"
+    )
 
 
 def _add_models(commands: _Commands[_Parser]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from msgflux_like.cache import Entry, ResponseCache, answers
-from msgflux_like.cli.output import say, say_json
+from msgflux_like.cli.output import complain, say, say_json
 from msgflux_like.cli.tables import card
 from msgflux_like.request import to_json
 
@@ -54,7 +54,7 @@ def export(options: argparse.Namespace) -> int:
     """Each answer on a line; what was asked is not in a cache."""
     cache = _cache(options)
     if cache is None:
-        return _nothing(options)
+        return _nothing(options, complain)  # what reads the lines wants JSON
     say_json(_object(key, entry) for key, entry in cache.entries())
     return 0
 
@@ -68,8 +68,8 @@ def _cache(options: argparse.Namespace) -> ResponseCache | None:
     return cache
 
 
-def _nothing(options: argparse.Namespace) -> int:
-    say(f"there is no cache at {ResponseCache(store=options.path or True).place}")
+def _nothing(options: argparse.Namespace, tell: Callable[[str], None] = say) -> int:
+    tell(f"there is no cache at {ResponseCache(store=options.path or True).place}")
     return 0
 
 

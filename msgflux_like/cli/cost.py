@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from msgflux_like.cli.lookup import find_model
 from msgflux_like.cli.output import UsageError, say, say_json
-from msgflux_like.cli.run import words_and_pipe
-from msgflux_like.cli.tables import Column, dollars, table
+from msgflux_like.cli.prompt import words_and_pipe
+from msgflux_like.cli.tables import Column, dollar_range, table
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.models.profiles import ModelProfile
 from msgflux_like.pricing import count_tokens
@@ -159,18 +159,10 @@ def _row(priced: Priced) -> tuple[str, ...]:
     shortest, longest = priced.output_tokens
     return (
         priced.model,
-        _range(priced.low_usd, priced.high_usd),
+        dollar_range(priced.low_usd, priced.high_usd),
         f"{priced.input_tokens:,}",
         priced.basis,
         f"{priced.cached_tokens:,}" if priced.cached_tokens else "",
         f"{longest:,}" if shortest == longest else f"0..{longest:,}" if longest is not None else "0..",
         "; ".join(priced.notes),
     )
-
-
-def _range(low: Decimal | None, high: Decimal | None) -> str:
-    if low is None:
-        return ""
-    if high is None:
-        return f"{dollars(low)}.."
-    return dollars(low) if low == high else f"{dollars(low)}..{dollars(high)}"

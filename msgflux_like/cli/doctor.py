@@ -30,6 +30,16 @@ _COLUMNS = (
 )
 
 
+_OPTIONAL = (
+    ("toktok-rs", "tokens", "counts tokens of OpenAI's models"),
+    ("redis", "redis", "shares a cache between machines"),
+    ("botocore", "aws", "finds whatever the AWS CLI logs in with"),
+    ("google-auth", "vertex", "finds the default credentials of Google Cloud"),
+    ("foundry-local-sdk", "foundry", "runs Foundry Local in this process"),
+)
+"""Packages, the extras that install them, and what for."""
+
+
 def examine(options: argparse.Namespace) -> int:
     """Whatever is wrong is told, and is no failure."""
     today = datetime.now(UTC).date()
@@ -42,19 +52,20 @@ def examine(options: argparse.Namespace) -> int:
 def _installed() -> Iterator[tuple[str, str]]:
     yield "msgflux-like", __version__
     yield "Python", f"{platform.python_version()} on {platform.platform(terse=True)}"
-    yield "xllamacpp", _version("xllamacpp", 'runs local models: pip install "msgflux-like[local]"')
+    yield "xllamacpp", _version("xllamacpp", "local", "runs local models")
     try:
         yield "local model", str(local.find_gguf())
     except MsgfluxError as error:
         yield "local model", str(error)
-    yield "toktok", _version("toktok-rs", 'counts tokens of OpenAI\'s models: pip install "msgflux-like[tokens]"')
+    for package, extra, purpose in _OPTIONAL:
+        yield package, _version(package, extra, purpose)
 
 
-def _version(package: str, purpose: str) -> str:
+def _version(package: str, extra: str, purpose: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return f"not installed; it {purpose}"
+        return f'not installed; it {purpose}: pip install "msgflux-like[{extra}]"'
 
 
 def _profiles(today: date) -> Iterator[tuple[str, str]]:

@@ -60,7 +60,8 @@ def key_words(row: Provider) -> str:
         return "AWS credentials found"
     if not row.key_required:
         return "none needed"
-    return f"{' or '.join(row.api_key_env)} not set" if row.api_key_env else "api_key= only"
+    missing = f"{' or '.join(row.api_key_env)} not set" if row.api_key_env else "api_key= only"
+    return f"{missing}, no AWS credentials found" if row.signing else missing
 
 
 def address(row: Provider) -> tuple[str, str]:

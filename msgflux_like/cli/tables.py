@@ -60,5 +60,14 @@ def dollars(amount: float | Decimal) -> str:
     return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
+def dollar_range(low: Decimal | None, high: Decimal | None) -> str:
+    """From the least to the most, without an end where that is not known; "" where nothing is."""
+    if low is None:
+        return ""
+    if high is None:
+        return f"{dollars(low)}.."
+    return dollars(low) if low == high else f"{dollars(low)}..{dollars(high)}"
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split()) if text else ""

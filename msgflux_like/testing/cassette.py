@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
+from msgflux_like.credentials import TokenSource
 from msgflux_like.errors import APIError, CassetteError, InvalidRequestError
 from msgflux_like.exchange import Head, WireError
 from msgflux_like.models.snapshot import write_atomically
-from msgflux_like.request import HttpRequest, TokenSource, to_json
+from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.testing import masking, matching, tape
 from msgflux_like.testing.masking import Mask
 from msgflux_like.testing.played import AsyncPlayed, Breaks, Played

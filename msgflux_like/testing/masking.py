@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from msgflux_like.call_plan import SHOWN_HEADERS
-from msgflux_like.request import HttpRequest, Secret
+from msgflux_like.credentials import Secret
+from msgflux_like.request import HttpRequest
 
 HIDDEN: Final = "***"
 _SHORTEST_SECRET = 8  # characters; what is shorter, such as "none", is no secret and stands in many a text

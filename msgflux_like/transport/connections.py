@@ -18,8 +18,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from msgflux_like.credentials import Secret, TokenSource
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.request import HttpRequest, Secret, TokenSource
+from msgflux_like.request import HttpRequest
 from msgflux_like.transport import http_client
 from msgflux_like.transport.clock import Clock
 from msgflux_like.transport.http_client import FAILURES, KEEPALIVE_S, Limits, Target
@@ -47,13 +48,13 @@ class Transport:
 
     def open(self, http: HttpRequest, clock: Clock) -> Reply:
         """Send, and wait for the head of the reply."""
-        if (between := self._between()) is not None:
+        if (interceptors or self.interceptor) and (between := self._between()) is not None:
             return between.open(http, clock, self.send)
         return self.send(http, clock)
 
     async def aopen(self, http: HttpRequest, clock: Clock) -> AsyncReply:
         """The async twin of `open`."""
-        if (between := self._between()) is not None:
+        if (interceptors or self.interceptor) and (between := self._between()) is not None:
             return await between.aopen(http, clock, self.asend)
         return await self.asend(http, clock)
 

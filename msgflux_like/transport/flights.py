@@ -62,6 +62,23 @@ class Ticket(Struct, frozen=True, eq=False):
     loop: asyncio.AbstractEventLoop | None
 
 
+class _Flight:
+    """One that is under way.
+
+    Attributes:
+        loop: That of the one that flies, None for a thread.
+        waiting: Who waits for it.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.loop = loop
+        self.waiting: deque[Ticket] = deque()
+
+    def is_lost(self) -> bool:
+        """Whether its loop was closed before it came to its end: nobody will ever land it."""
+        return self.loop is not None and self.loop.is_closed()
+
+
 class Flights:
     """Who flies for which key, and who waits for it; from any mix of threads and event loops.
 
@@ -70,7 +87,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._guard = guard()
-        self._waiting: dict[bytes, deque[Ticket]] = {}
+        self._flights: dict[bytes, _Flight] = {}
         self._process = os.getpid()
 
     def join(self, key: bytes, loop: asyncio.AbstractEventLoop | None, *, may_wait: bool) -> Ticket | Turn:
@@ -78,35 +95,39 @@ class Flights:
         with self._guard:
             if self._process != os.getpid():
                 self._process = os.getpid()
-                self._waiting.clear()
-            queue = self._waiting.get(key)
-            if queue is None:
-                self._waiting[key] = deque()
+                self._flights.clear()
+            flight = self._flights.get(key)
+            if flight is None:
+                self._flights[key] = _Flight(loop)
+                return Turn.LEAD
+            if flight.is_lost():
+                flight.loop = loop
                 return Turn.LEAD
             if not may_wait:
                 return Turn.ALONE
             ticket = Ticket(Future(), loop)
-            queue.append(ticket)
-            if self._waiting.get(key) is not queue:  # it ended in between, by the garbage collector in this thread
+            flight.waiting.append(ticket)
+            if self._flights.get(key) is not flight:  # it ended in between, by the garbage collector in this thread
                 return Turn.ALONE
             return ticket
 
     def land(self, key: bytes, outcome: Outcome) -> None:
         """Tell all who wait."""
         with self._guard:
-            queue = self._waiting.pop(key, deque())
-        for ticket in queue:
+            flight = self._flights.pop(key, None)
+        for ticket in flight.waiting if flight else ():
             _tell(ticket, outcome)
 
     def hand_over(self, key: bytes) -> None:
         """The one that flew gives up: the first that still waits flies now."""
         while True:
             with self._guard:
-                queue = self._waiting.get(key)
-                if not queue:
-                    self._waiting.pop(key, None)
+                flight = self._flights.get(key)
+                if flight is None or not flight.waiting:
+                    self._flights.pop(key, None)
                     return
-                ticket = queue.popleft()
+                ticket = flight.waiting.popleft()
+                flight.loop = ticket.loop
             if _tell(ticket, Turn.LEAD):
                 return
 

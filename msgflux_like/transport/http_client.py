@@ -19,9 +19,10 @@ from typing import Any
 import httpcore2
 from msgspec import Struct
 
+from msgflux_like.credentials import Secret
 from msgflux_like.errors import InvalidRequestError, NotInstalledError
 from msgflux_like.exchange import Head, WireError
-from msgflux_like.request import HttpRequest, Secret
+from msgflux_like.request import HttpRequest
 from msgflux_like.transport.clock import Clock
 
 KEEPALIVE_S = 30.0

@@ -55,7 +55,7 @@ def test_the_settings_come_back_and_the_answers_do_not(options, settings, how, t
     assert state["state"]["cache"] == settings
     assert "hush" not in json.dumps(state)
     if how == "json":
-        restored = mf.Model.from_serialized(**json.loads(json.dumps(state)))
+        restored = mf.Model.from_serialized(**json.loads(json.dumps(state)), cache=state["state"]["cache"])
     else:
         assert b"hush" not in pickle.dumps(model)
         restored = pickle.loads(pickle.dumps(model))
@@ -104,6 +104,79 @@ def test_state_that_names_a_cache_is_checked(openai):
         mf.Model.from_serialized("openai", "chat_completion", state)
     with pytest.raises(InvalidRequestError, match="cache has unknown fields: path"):
         mf.Model.from_serialized("openai", "chat_completion", {**state, "cache": {"path": "x"}})
+
+
+ELSEWHERE = [
+    "redis://127.0.0.1:1/0",
+    "redis://me:hush@127.0.0.1:1/0",
+    "answers.sqlite",
+    "/tmp/answers.sqlite",
+    "{own}/../answers.sqlite",
+    "{own}-not/answers.sqlite",
+    "{own}/link/answers.sqlite",
+]
+
+
+@pytest.fixture
+def own_folder(openai, tmp_path, monkeypatch):
+    """The library's own folder, with a link in it that leads out of it."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    monkeypatch.setenv("MSGFLUX_LIKE_CACHE_DIR", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def state_of(cache, **more) -> dict:
+    state = {"model_id": "gpt-4o", "cache": cache, **more}
+    return {"provider": "openai", "model_type": "chat_completion", "state": state}
+
+
+@pytest.mark.parametrize("store", ELSEWHERE)
+def test_a_place_of_the_states_own_choosing_is_not_used_unless_it_is_said_again(own_folder, store, monkeypatch):
+    """It would write there, read answers of whoever made it, or give a server the password of the environment."""
+    monkeypatch.setenv("MSGFLUX_LIKE_REDIS_PASSWORD", "hush")
+    store = store.format(own=own_folder)
+    for cache in (store, {"store": store, "account": "team"}):
+        with pytest.raises(InvalidRequestError, match=r"the state keeps answers at .*: pass cache=") as raised:
+            mf.Model.from_serialized(**state_of(cache))
+        assert "hush" not in str(raised.value)
+        assert mf.Model.from_serialized(**state_of(cache), cache=False)._response_cache is None
+        own = mf.ResponseCache()
+        assert mf.Model.from_serialized(**state_of(cache), cache=own)._response_cache is own
+        said = mf.Model.from_serialized(**state_of(cache), cache=cache)._response_cache
+        assert said.place == store.replace(":hush", "")
+    assert list(own_folder.iterdir()) == [own_folder / "link"]
+
+
+def test_the_librarys_own_folder_needs_no_word(openai, own_folder):
+    with made(cache=True) as model:
+        model("hi")
+        state = json.loads(json.dumps(model.serialize()))
+    assert state["state"]["cache"] == {"store": True}  # wherever that folder is
+    for cache in (True, {"store": True}, str(own_folder / "responses.sqlite"), {"store": f"{own_folder}/deep/c.db"}):
+        with mf.Model.from_serialized(**state_of(cache)) as restored:
+            assert restored("hi").metadata.get("cached", False) is ("deep" not in restored._response_cache.place)
+    assert len(openai.requests) == 2
+
+
+def test_a_state_that_says_no_place_needs_no_word(own_folder):
+    for cache in (None, False, {"maxsize": 3}, {"store": None}):
+        restored = mf.Model.from_serialized(**state_of(cache))._response_cache
+        assert restored is None or restored.place == ""
+
+
+def test_a_gateway_passes_on_where_its_models_keep_answers(own_folder):
+    gateway = mf.ModelGateway([made(cache="answers.sqlite"), made()])
+    state = json.loads(json.dumps(gateway.serialize()))
+    with pytest.raises(InvalidRequestError, match=r"the state keeps answers at answers\.sqlite"):
+        mf.ModelGateway.from_serialized(state)
+    shared = mf.ResponseCache()
+    restored = mf.ModelGateway.from_serialized(state, cache=shared)
+    caches = [group[0].model._response_cache for group in restored._groups]
+    assert caches == [shared, None]  # the second has had none
+    assert list(own_folder.iterdir()) == [own_folder / "link"]
 
 
 def test_completions_of_text_are_cached_too(provider, monkeypatch):

@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import httpx2
 import pytest
 
 import msgflux_like as mf
@@ -82,6 +83,21 @@ def test_another_place_is_another_vector(provider, embedder_with, cache_in):
     embedder("Hello")
     embedder("Hello", base_url=other.base_url)
     assert (len(server.requests), len(other.requests)) == (1, 1)
+
+
+def test_what_a_client_of_ones_own_adds_makes_another_vector(embedder_with, cache_in):
+    cache, requests = cache_in(), []
+
+    def reply(request):
+        requests.append(request.headers["openai-organization"])
+        return httpx2.Response(200, json={"data": [{"index": 0, "embedding": [1.0]}]})
+
+    for organization in ("one", "one", "two"):
+        headers = {"openai-organization": organization}
+        with httpx2.Client(transport=httpx2.MockTransport(reply), headers=headers) as client:
+            embedder, _ = embedder_with(cache, http_client=client, base_url="http://127.0.0.1:1/v1")
+            assert embedder("a").consume() == [1.0]
+    assert requests == ["one", "two"]
 
 
 def test_how_many_go_out_together_does_not_matter(embedder_with, cache_in):

@@ -7,6 +7,7 @@ import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 
 import msgflux_like as mf
@@ -157,6 +158,7 @@ def test_one_that_is_cancelled_while_it_waits_is_no_trouble_for_others(watched):
 
     async def main():
         leader = asyncio.ensure_future(model.acall("hi"))
+        await asyncio.to_thread(gate.arrived.wait, PATIENCE_S)  # else another may be the first where stores block
         others = [asyncio.ensure_future(model.acall("hi")) for _ in range(3)]
         await asyncio.to_thread(flights.wait_for, 3)
         others[1].cancel()
@@ -183,7 +185,7 @@ def test_all_that_wait_and_the_first_may_be_cancelled(watched):
         return [call.cancelled() for call in calls]
 
     assert asyncio.run(main()) == [True] * 4
-    assert flights._waiting == {}
+    assert flights._flights == {}
     assert model("hi").consume() == "two"
     assert len(server.requests) == 2
 
@@ -205,17 +207,26 @@ def test_each_has_a_time_limit_of_its_own(watched):
     assert len(server.requests) == 1
 
 
-def test_one_whose_own_time_is_over_hands_over(watched):
-    model, server, gate, flights = watched(whole(chat("late")), whole(chat("second")))
-    with ThreadPoolExecutor(3) as pool:
-        leader = pool.submit(model, "hi", timeout=0.3)
+def test_one_whose_own_time_is_over_hands_over(model_of, cache_in):
+    """Its client says that the time is over when the other call waits."""
+    cache, gate = cache_in(), Gate(None)
+    cache.flights = Watched()
+
+    def reply(request):
+        if not gate.arrived.is_set():
+            gate(request)
+            raise httpx2.ReadTimeout("")
+        return httpx2.Response(200, json=chat("second"))
+
+    with httpx2.Client(transport=httpx2.MockTransport(reply)) as client, ThreadPoolExecutor(2) as pool:
+        model = model_of("http://127.0.0.1:1/v1", cache=cache, http_client=client)
+        leader = pool.submit(model, "hi")
         assert gate.arrived.wait(PATIENCE_S)
         other = pool.submit(model, "hi")
-        flights.wait_for(1)
+        cache.flights.wait_for(1)
+        gate.through.set()
         assert isinstance(leader.exception(), APITimeoutError)
         assert other.result().consume() == "second"
-        gate.through.set()
-    assert len(server.requests) == 2
 
 
 def test_a_direct_call_inside_of_the_loop_that_it_would_wait_for_sends_for_itself(watched):
@@ -298,6 +309,23 @@ def test_a_place_in_a_loop_that_is_closed_is_passed_over():
     assert here.future.result(0) is Turn.LEAD
 
 
+def test_a_loop_that_is_closed_in_flight_does_not_hold_up_those_that_come_after(watched):
+    model, server, gate, flights = watched(whole(chat("lost")), whole(chat("second")))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(model.acall("hi"))
+    loop.run_until_complete(asyncio.to_thread(gate.arrived.wait, PATIENCE_S))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(model, "hi", timeout=PATIENCE_S)
+        flights.wait_for(1)
+        loop.close()  # as nobody should: the task is still there
+        assert model("hi", timeout=PATIENCE_S).consume() == "second"
+        assert waiting.result().consume() == "second"
+    gate.through.set()
+    assert flights._flights == {}
+    assert len(server.requests) == 2
+    task._log_destroy_pending = False
+
+
 def test_nothing_is_left_of_a_flight(watched):
     model, _, gate, flights = watched(whole(chat("one")))
     gate.through.set()
@@ -305,7 +333,7 @@ def test_nothing_is_left_of_a_flight(watched):
         model(str(n))
         asyncio.run(model.acall(str(n)))
     gc.collect()
-    assert flights._waiting == {}
+    assert flights._flights == {}
 
 
 def test_a_turn_that_comes_in_the_moment_of_being_cancelled_is_handed_on():

@@ -6,6 +6,8 @@ import sqlite3
 from dataclasses import make_dataclass
 from typing import Annotated, Any
 
+import httpx
+import httpx2
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,8 @@ from msgspec import Struct
 
 import msgflux_like as mf
 from msgflux_like.cache.key import key_of
-from msgflux_like.request import HttpRequest, Secret, TokenSource
+from msgflux_like.credentials import Secret, TokenSource
+from msgflux_like.request import HttpRequest
 from msgflux_like.sigv4 import Credentials, SigV4
 from tests.provider import chat, whole
 
@@ -260,6 +263,37 @@ def test_whatever_is_changed_in_a_call_makes_another_entry():
     ]
     keys += [cache_key(other, BASE) for other in others]
     assert len(set(keys)) == len(keys)
+
+
+def test_what_a_client_of_ones_own_adds_is_in_the_key():
+    """Its headers and its query go out, too; what its `auth` or its hooks do cannot be known."""
+    added: list[dict[str, Any]] = [
+        {},
+        {"headers": {"openai-organization": "one"}},
+        {"headers": {"openai-organization": "two"}},
+        {"params": {"api-version": "1"}},
+        {"auth": ("me", "hush")},
+        {"auth": ("me", "hush")},
+        {"event_hooks": {"request": [print]}},
+        {"event_hooks": {"request": [print]}},
+    ]
+    clients = [kind(**options) for options in added for kind in (httpx2.Client, httpx.Client)]
+    # the two libraries name themselves in a header
+    keys = [cache_key(with_client(client), BASE) for client in clients]
+    assert len(set(keys)) == len(keys)
+    clients[0].cookies.set("set-by", "the provider")
+    assert [cache_key(with_client(client), BASE) for client in clients] == keys
+    like = httpx2.Client(headers={"OpenAI-Organization": "one"})
+    assert cache_key(with_client(like), BASE) == keys[2]
+    like.headers["openai-organization"] = "two"
+    assert cache_key(with_client(like), BASE) == keys[4]
+    assert keys[0] not in (cache_key(with_client(None), BASE), *keys[1:])
+    for client in (*clients, like):
+        client.close()
+
+
+def with_client(client: Any) -> mf.ChatCompletion:
+    return mf.Model.chat_completion("openai/gpt-4o", api_key="sk-secret", cache=CACHE, http_client=client)
 
 
 def test_a_dialect_and_a_beginning_are_in_the_key():

@@ -342,6 +342,21 @@ def test_an_answer_that_is_too_old_is_asked_for_anew(bounded, bounded_in, clock)
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("cache_in", ["sqlite", "redis"], indirect=True)
+def test_an_answer_that_another_kept_for_ever_is_too_old_all_the_same(cached, cache_in, clock):
+    first, second = cache_in(), cache_in(ttl_s=60)
+    model, server = cached(cache=first)
+    other, _ = cached(cache=second, base_url=server.base_url)
+    model("hi")
+    clock.now += 59.9
+    assert other("hi").metadata.cached
+    clock.now += 0.2
+    assert model("hi").metadata.cached
+    assert "cached" not in other("hi").metadata
+    assert len(server.requests) == 2
+    assert (second.cache_info().hits, second.cache_info().misses) == (1, 1)
+
+
 def test_a_cache_without_room_keeps_nothing(bounded, bounded_in):
     model, server = bounded(cache=bounded_in(maxsize=0))
     for _ in range(2):
@@ -370,6 +385,7 @@ def test_a_time_that_is_none_is_refused(ttl_s):
     ("options", "said"),
     [
         ({"cache": 5}, "a cache is a ResponseCache, a path, a redis:// URL or a Store, not int"),
+        ({"cache": ""}, "a cache is at a path: an empty text is none"),
         ({"cache": "http://127.0.0.1"}, "a cache is at a path, or at a URL of redis, rediss, unix"),
         ({"cache": "redis://127.0.0.1", "cache_size": 5}, "a Redis server bounds what it keeps by itself"),
         ({"cache": mf.ResponseCache(), "cache_size": 5}, "cache_size is for a cache of the model's own"),

@@ -160,6 +160,17 @@ def test_a_file_is_its_owners_alone(asks, path):
     assert {file.name for file in (path / "deeper").iterdir()} <= {"c.sqlite", "c.sqlite-wal", "c.sqlite-shm"}
 
 
+def test_a_file_is_its_owners_alone_behind_a_link_too(asks, tmp_path):
+    link, target = tmp_path / "link.sqlite", tmp_path / "far" / "c.sqlite"
+    link.symlink_to(target)
+    cache = stored(link)
+    _, _, ask = asks(cache)
+    assert [ask("a"), ask("a")] == [False, True]
+    cache.close()
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_can_lie_where_there_are_no_links(asks, path, monkeypatch):
     def link(*_):
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -362,6 +373,21 @@ def test_a_folder_that_cannot_be_written_costs_no_answer(asks, tmp_path):
         assert model("a").consume() == "A"
 
 
+def test_a_file_that_becomes_somebodys_notes_in_between_costs_no_answer(path, provider, model_of):
+    def reply(request):
+        path.write_text("buy milk")
+        return echo(request)
+
+    path = path.with_suffix("")
+    cache = stored(path)
+    model = model_of(provider(reply), cache=cache)
+    assert model("a").consume() == "A"
+    with pytest.raises(InvalidRequestError, match="is no SQLite file"):
+        model("a")
+    assert path.read_text() == "buy milk"
+    cache.close()
+
+
 # ---- a server
 
 
@@ -382,6 +408,23 @@ def test_all_users_of_a_server_have_one_salt(redis):
     caches = [mf.ResponseCache(store=redis.url) for _ in range(3)]
     assert len({cache._store.salt() for cache in caches}) == 1
     for cache in caches:
+        cache.close()
+
+
+def test_a_salt_that_the_server_let_go_of_comes_back_with_the_next_answer(asks, redis):
+    """Salt is used less often than any entry: a server that is full takes it first."""
+    here, elsewhere = (mf.ResponseCache(store=redis.url) for _ in range(2))
+    _, _, ask = asks(here)
+    ask("a")
+    redis.ask(b"DEL", b"msgflux-like:1:salt")
+    ask("b")
+    assert elsewhere._store.salt() == here._store.salt()
+    redis.empty()
+    salt = mf.ResponseCache(store=redis.url)._store.salt()
+    assert here._store.salt() != salt
+    ask("c")
+    assert here._store.salt() == salt  # another was first
+    for cache in (here, elsewhere):
         cache.close()
 
 

@@ -20,6 +20,7 @@ def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
         if name.endswith(SETTINGS) or name.startswith("MSGFLUX_LIKE_"):
             monkeypatch.delenv(name)
     folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "none"))
     for name in ("cache", "config"):
         (folder / name).mkdir()
         monkeypatch.setenv(f"MSGFLUX_LIKE_{name.upper()}_DIR", str(folder / name))

@@ -58,7 +58,8 @@ def test_answers_are_forgotten(command, kept):
 @pytest.mark.parametrize("action", ["stats", "clear", "export"])
 def test_where_no_cache_is_none_is_made(command, own_folders, action):
     path = own_folders / "cache" / "responses.sqlite"
-    assert command("cache", action) == (0, f"there is no cache at {path}\n", "")
+    said = f"there is no cache at {path}\n"
+    assert command("cache", action) == ((0, "", said) if action == "export" else (0, said, ""))
     assert not path.exists()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 
 from msgflux_like import __version__
@@ -25,10 +27,25 @@ def doctor(command):
     return run
 
 
-def test_it_tells_versions_extras_profiles_and_folders(doctor, own_folders):
+def test_it_tells_versions_and_extras(doctor):
     facts, _ = doctor()
     assert facts["msgflux-like"] == __version__
-    assert {"Python", "xllamacpp", "local model", "toktok", "profiles"} <= facts.keys()
+    assert {"Python", "xllamacpp", "local model", "toktok-rs", "profiles"} <= facts.keys()
+
+
+def test_what_is_not_installed_is_told_with_what_it_is_good_for(doctor, monkeypatch):
+    def none(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr("msgflux_like.cli.doctor.version", none)
+    facts, _ = doctor()
+    for package, extra in (("redis", "redis"), ("botocore", "aws"), ("google-auth", "vertex"), ("xllamacpp", "local")):
+        assert facts[package].startswith("not installed; it ")
+        assert facts[package].endswith(f'pip install "msgflux-like[{extra}]"')
+
+
+def test_it_tells_profiles_and_folders(doctor, own_folders):
+    facts, _ = doctor()
     assert facts["profiles"].startswith("of 20")
     assert "days old, shipped with the package" in facts["profiles"]
     assert facts["cache"] == str(own_folders / "cache")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from msgflux_like.cli import _one_name, _parser
-from msgflux_like.models.profiles import get_model_profile, search_profiles
+from msgflux_like.models.profiles import get_model_profile, search_profiles, snapshot_info
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -262,13 +262,39 @@ def test_control_characters_of_the_catalogue_and_of_arguments_do_not_reach_the_t
 
 
 def test_every_example_of_the_page_is_a_command_and_every_command_has_one():
-    """What each prints is that of the catalogue of its day, and is not compared."""
     lines = re.findall(r"^\$ .*?msgflux-like ([^|\n]*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     places = {_parser().parse_args(_one_name(shlex.split(line))).name for line in lines}
     assert places == {
         *("run", "models", "models show", "providers", "cost", "doctor", "local setup"),
-        *("profiles refresh", "profiles diff", "profiles info"),
+        *("profiles refresh", "profiles diff", "profiles info", "cache stats", "cache clear", "cache export"),
     }
+
+
+# Those whose output is the same everywhere: no file, no server, no other program in a pipe.
+EXAMPLES = [
+    (line, printed)
+    for line, printed in re.findall(
+        r"^\$ ([^|\n]*)\n((?:(?!```|\$ ).*\n)+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if re.search(r"msgflux-like (models|providers|cost (?!--file)|run .*--dry-run)", line)
+]
+
+
+@pytest.mark.parametrize(("line", "printed"), EXAMPLES, ids=[line for line, _ in EXAMPLES])
+def test_an_example_of_the_page_prints_what_the_page_says(line, printed, command, monkeypatch):
+    """Where the catalogue is that of the page."""
+    if f"of {snapshot_info().newest_entry}, " not in PAGE.read_text(encoding="utf-8"):
+        pytest.skip("the page shows an older catalogue")
+    words = shlex.split(line)
+    at = words.index("msgflux-like")
+    for setting in words[:at]:
+        monkeypatch.setenv(*setting.split("=", 1))
+    _, output, errors = command(*words[at + 1 :])
+    assert output + errors == printed
+
+
+def test_most_examples_of_the_page_are_compared():
+    assert len(EXAMPLES) >= 10
 
 
 def modules_after(*words: str) -> set[str]:
@@ -286,6 +312,8 @@ def test_a_command_imports_what_it_needs_and_no_more():
     assert not {"msgspec", "asyncio", "httpcore2", "msgflux_like.models"} & modules_after("--help")
     searching = modules_after("models", "--limit", "1")
     assert not {"asyncio", "httpcore2", "jinja2", "subprocess", "msgflux_like.models.chat_completion"} & searching
+    pricing = modules_after("cost", "--tokens", "1", "-m", "openai/gpt-4o")
+    assert not {"asyncio", "httpcore2", "msgflux_like.models.chat_completion"} & pricing
 
 
 def test_a_reader_that_has_enough_ends_it_without_a_word():

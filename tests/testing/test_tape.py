@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_like.credentials import Secret
 from msgflux_like.errors import CassetteError
-from msgflux_like.request import HttpRequest, Secret
+from msgflux_like.request import HttpRequest
 from msgflux_like.testing import tape
 from msgflux_like.testing.masking import Mask, masked_url
 from msgflux_like.testing.matching import key_of, nearest

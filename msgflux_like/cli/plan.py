@@ -1,0 +1,36 @@
+"""`msgflux-like run --dry-run`: what would be sent and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from msgflux_like.call_plan import CallPlan
+from msgflux_like.cli.output import printable_json, say
+from msgflux_like.cli.tables import card, dollar_range
+from msgflux_like.pricing import Estimate
+
+
+def say_plan(plan: CallPlan) -> None:
+    """A card, and below it the body as JSON."""
+    body = printable_json(msgspec.json.format(msgspec.json.encode(plan.body), indent=2).decode())
+    say(*card(_facts(plan)), "", body)
+
+
+def _facts(plan: CallPlan) -> Iterator[tuple[str, str]]:
+    yield "POST", plan.url
+    for number, (name, value) in enumerate(plan.headers.items()):
+        yield "" if number else "headers", f"{name}: {value}"
+    for number, change in enumerate(plan.changes):
+        yield "" if number else "changes", f"{change.field} {change.kind}: {change.detail}"
+    for number, warning in enumerate(plan.warnings):
+        yield "" if number else "warnings", warning
+    yield "tokens", _tokens(plan.cost) if plan.cost else ""
+    yield "price", f"{dollar_range(plan.cost.low, plan.cost.high)} US dollars" if plan.cost else "not known"
+    yield "cache key", plan.cache_key or ""
+
+
+def _tokens(cost: Estimate) -> str:
+    how = "counted" if cost.exact else "estimated"
+    return f"{cost.input_tokens:,} in ({how}), up to {cost.max_output_tokens:,} out"
