@@ -95,3 +95,9 @@ ALONE: Final[Mapping[str, re.Pattern[str]]] = {
     "gemini": re.compile(r"gemini-[12]\b"),
 }
 """Those that cannot do so where tools are offered, too; and for which models, by a part of their ids."""
+
+UNFORCED: Final[Mapping[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("anthropic_messages", "bedrock_anthropic", "vertex_anthropic"), re.compile("")),
+    "bedrock_converse": re.compile("claude"),
+}
+"""The dialects whose models cannot be made to call a tool while they reason; and which models, likewise."""

@@ -322,6 +322,13 @@ def test_of_two_answers_in_one_reply_the_first_counts_and_that_is_told(provider,
     assert response.text == "Well: " + TEXT
 
 
+def test_messages_that_can_be_read_once_are_asked_again_all_the_same(provider, model_of, colour):
+    server = provider(whole(chat("sorry")), whole(chat(LOWERED)))
+    messages = (text for text in ["What is on?"])
+    assert colour.ask(model_of(server), messages, generation_schema=Event, retries=1).parsed == EVENT
+    assert server.requests[1].body["messages"][0] == {"role": "user", "content": "What is on?"}
+
+
 def test_a_wrong_answer_is_asked_for_again_with_what_was_wrong(provider, model_of, colour):
     server = provider(whole(chat('{"name": 3}')), whole(chat("sorry")), whole(chat(LOWERED)))
     response = colour.ask(model_of(server), "What is on?", generation_schema=Event, retries=2)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from msgflux_like.errors import UnsupportedSchemaError
-from msgflux_like.generation.lowering import RestoreError
+from msgflux_like.generation.forms import RestoreError
 from msgflux_like.generation.schema import target_of
 from msgflux_like.generation.subsets import ANY, NATIVE
 from msgflux_like.generation.validate import problem
