@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgflux_like.credentials import Secret
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.request import Secret
 from msgflux_like.sigv4 import Credentials, SigV4, Source
 
 _NAMES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like.cloud import spelled, surroundings
+from msgflux_like.credentials import ApiKey, Secret, TokenSource, checked_key
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.request import ApiKey, Endpoint, Quirks, Secret, Signer, TokenSource, checked_key
+from msgflux_like.request import Endpoint, Quirks, Signer
 
 _VERSION = re.compile(r"api-version=[\w.-]+")
 _TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")

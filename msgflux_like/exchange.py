@@ -311,7 +311,9 @@ def _error(said: Failed, status: int, facts: dict[str, Any]) -> APIError:
         error.retry_after_s = said.retry_after_s
     if error.should_retry is None:
         final = said.code in _FINAL_CODES or said.type in _FINAL_CODES
-        error.should_retry = not final and (status in (408, 409, 429) or status >= 500)
+        error.should_retry = not final and (status in _PASSING or status >= 500)
+        if status < 400 and not (said.code or said.type):
+            error.should_retry = None  # it failed, and nothing is known of why
     return error
 
 
@@ -323,6 +325,8 @@ _KIND_OF_STATUS: Mapping[int, type[APIError]] = {
 }
 _KIND_OF_CODE: Mapping[str, type[APIError]] = {
     "API_KEY_INVALID": AuthenticationError,  # Google, with status 400
+    "model_not_found": NotFoundError,  # OpenAI's /responses, with status 400
+    "insufficient_quota": RateLimitError,  # likewise
     "context_length_exceeded": ContextLengthError,
     "exceed_context_size_error": ContextLengthError,  # llama.cpp
     "content_filter": ContentFilterError,
@@ -337,6 +341,7 @@ _STATUS_OF_TYPE: Mapping[str, int] = {
     "overloaded_error": 529,
     "api_error": 500,
     "server_error": 500,
+    "internal_server_error": 500,  # Mistral
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
     "insufficient_quota": 429,
@@ -345,6 +350,7 @@ _STATUS_OF_TYPE: Mapping[str, int] = {
     "permission_error": 403,
     "not_found_error": 404,
 }
+_PASSING = (408, 409, 424, 429)  # 424 is a model that failed, at Amazon
 _FINAL_CODES = {"insufficient_quota", "billing_hard_limit_reached"}  # a status 429 that no waiting mends
 
 

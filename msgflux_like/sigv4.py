@@ -15,7 +15,8 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
-from msgflux_like.request import HttpRequest, Secret
+from msgflux_like.credentials import Secret
+from msgflux_like.request import HttpRequest
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}

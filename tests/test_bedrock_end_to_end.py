@@ -273,7 +273,7 @@ def test_the_command_line_says_that_there_are_credentials(monkeypatch: pytest.Mo
     assert reach.key_words(row) == "AWS credentials found"
     assert reach.problem(row) == ""
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert reach.key_words(row) == "AWS_BEARER_TOKEN_BEDROCK not set"
+    assert reach.key_words(row) == "AWS_BEARER_TOKEN_BEDROCK not set, no AWS credentials found"
 
 
 def test_other_providers_sign_nothing(provider: Any, model_of: Any, keys: Any):
