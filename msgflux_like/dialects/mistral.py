@@ -325,7 +325,7 @@ class _Reader(Reader):
         """Add a part to the one that is growing. One that is signed is whole."""
         if self._thinking is not None and self._thinking.get("signature") and part.get("thinking"):
             yield from self._thought_out()
-        grown = self._thinking or {"thinking": []}
+        grown = self._thinking or {**part, "thinking": []}
         self._thinking = {**grown, **part, "thinking": grown["thinking"]}
         grown["thinking"] += as_list(part.get("thinking"))
 
