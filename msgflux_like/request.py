@@ -158,6 +158,8 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         reasoning_off: Parts of the ids of the models that can do without reasoning, whatever the catalogue lists.
         encrypted_reasoning: Whether the Responses format's `reasoning.encrypted_content` can be asked for.
         embeddings_base64: Whether vectors can be asked for as base64 text, in OpenAI's format of embeddings.
+        strict_messages: Whether a chat completion is refused for fields and parts that OpenAI itself has not, as other
+            hosts of its format have: they are left out, moved or refused, each by its place.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -173,6 +175,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     reasoning_off: tuple[str, ...] = ()
     encrypted_reasoning: bool = False
     embeddings_base64: bool = False
+    strict_messages: bool = False
 
 
 class Signer(Protocol):
@@ -217,12 +220,6 @@ class Endpoint(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     signer: Signer | None = None
     query: str = ""
-
-    def url(self, path: str) -> str:
-        """The URL of a path of the dialect."""
-        if not self.query:
-            return self.base_url + path
-        return f"{self.base_url}{path}{'&' if '?' in path else '?'}{self.query}"
 
 
 class AnswerSchema(Struct, frozen=True):
@@ -344,8 +341,11 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
     }
     if request.extra_headers:
         headers |= {name.lower(): value for name, value in request.extra_headers.items()}
+    url = endpoint.base_url + encoded.path
+    if endpoint.query:
+        url += ("&" if "?" in url else "?") + endpoint.query
     return HttpRequest(
-        url=endpoint.url(encoded.path),
+        url=url,
         headers=headers,
         body=to_json(body),
         auth=endpoint.auth,

@@ -96,79 +96,29 @@ class Preparing(Served):
         serve: bool = True,
         api_key: ApiKey | None = None,
         base_url: str | None = None,
-        system_prompt: str | None = None,
-        prefilling: str | None = None,
-        tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
-        tool_choice: ToolChoice | None = None,
         stream_to: Any = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
         check: Check | None = None,
         changes: OnChange | None = None,
-        generation_schema: Any = None,
-        typed_parser: str | None = None,
-        delivery: Delivery | None = None,
-        validation: Literal["strict", "lax"] = "strict",
         retries: int = 0,  # noqa: ARG002  was looked at before
         use_cache: bool | None = None,
-        **sampling: Any,
+        **asked_for: Any,
     ) -> Prepared:
         """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
         if stream_to is not None and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
-        tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
         endpoint, model_id = self._served(base_url) if self._row.embedded and serve else (self._endpoint, self.model_id)
         if api_key is not None or base_url is not None:
             endpoint = self._elsewhere(endpoint, api_key, base_url)
-        wanted, by_itself = None, ""
-        if generation_schema is not None or typed_parser is not None or delivery is not None:
-            if prefilling:
-                raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
-            delivery = delivery or (None if typed_parser else self._delivery)
-            wanted = self._wanted(
-                generation_schema,
-                typed_parser,
-                delivery,
-                validation,
-                endpoint,
-                beside_tools=bool(tools),
-                reasons=_reasons({**self._parameters, **sampling}),
-            )
-            system_prompt = wanted.prompt(system_prompt)
-            if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
-                by_itself = "" if "parallel_tool_calls" in sampling else "parallel_tool_calls"
-                sampling = {"parallel_tool_calls": False, **sampling}  # one answer
-            tools, tool_choice = wanted.tools(tools, tool_choice)
-        request = ChatRequest(
-            model=model_id,
-            messages=normalize(messages, system_prompt),
-            prompted=system_prompt is not None,
-            parameters=self._sampling(sampling, has_tools=bool(tools))
-            if sampling or "parallel_tool_calls" in self._parameters
-            else self._parameters,
-            tools=tools,
-            tool_choice=tool_choice,
-            prefill=prefilling,
-            stream=stream,
-            extra_body={**self._extra_body, **extra_body} if extra_body else self._extra_body,
-            extra_headers={**self._extra_headers, **check_headers(extra_headers)}
-            if extra_headers
-            else self._extra_headers,
-            output_limit=self.profile.limits.output if self.profile else None,
-            answer_schema=wanted.schema() if wanted is not None else None,
-            family=self._family,
-            reasoning_field=self._reasoning_field,
-            knobs=self._knobs,
-        )
-        steered = "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters
-        request, translated = self._reasoning(request, check) if steered else (request, ())
+        request, wanted, unasked = self._request(messages, model_id, endpoint, stream=stream, **asked_for)
+        translated: tuple[Change, ...] = ()
+        if "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters:
+            request, translated = self._reasoning(request, check)
         encoded = self._dialect.encode(request, endpoint.quirks)
-        noted = encoded.changes
-        if by_itself:  # nobody asked for that
-            noted = tuple(change for change in noted if change.field != by_itself)
-        changed = (*(wanted.changes() if wanted is not None else ()), *translated, *noted)
+        changed = (*translated, *encoded.changes)
+        if wanted is not None:
+            changed = (*wanted.changes(), *(change for change in changed if change.field != unasked))
         refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
         if changed and refuses:
             raise change_error(changed)
@@ -179,26 +129,82 @@ class Preparing(Served):
             again = Retries(0)  # another request than the one that was asked for
         place = None
         if self._response_cache is not None or use_cache is not None:
-            place = self._place(http, encoded.prefill, wanted, generation_schema, use_cache)
+            place = self._place(http, encoded.prefill, wanted, asked_for.get("generation_schema"), use_cache)
         steps = self._exchange(http, again, base_url)
+        about = (self.provider, self.model_id, self.profile, changed, warnings, self._family, self._reasoning_field)
         return Prepared(
             request,
             http,
             steps if place is None else place.streamed(steps) if stream else place.whole(steps),
             Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
-            About(
-                self.provider,
-                self.model_id,
-                self.profile,
-                changed,
-                warnings,
-                self._family,
-                self._reasoning_field,
-            ),
+            About(*about),
             self._timeouts if timeout is None else checked_timeouts(timeout),
             wanted,
             place,
         )
+
+    def _request(
+        self,
+        messages: Any,
+        model_id: str,
+        endpoint: Endpoint,
+        *,
+        stream: bool,
+        system_prompt: str | None = None,
+        prefilling: str | None = None,
+        tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
+        tool_choice: ToolChoice | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        generation_schema: Any = None,
+        typed_parser: str | None = None,
+        delivery: Delivery | None = None,
+        validation: Literal["strict", "lax"] = "strict",
+        **sampling: Any,
+    ) -> tuple[ChatRequest, Wanted | None, str]:
+        """The call as one value, the type it asks for, and the name of a parameter that nobody asked for."""
+        tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
+        wanted, unasked = None, ""
+        if generation_schema is not None or typed_parser is not None or delivery is not None:
+            if prefilling:
+                raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
+            wanted = self._wanted(
+                generation_schema,
+                typed_parser,
+                delivery or (None if typed_parser else self._delivery),
+                validation,
+                endpoint,
+                beside_tools=bool(tools),
+                reasons=_reasons({**self._parameters, **sampling}),
+            )
+            system_prompt = wanted.prompt(system_prompt)
+            if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
+                unasked = "" if "parallel_tool_calls" in sampling else "parallel_tool_calls"
+                sampling = {"parallel_tool_calls": False, **sampling}  # one answer
+            tools, tool_choice = wanted.tools(tools, tool_choice)
+        parameters, headers = self._parameters, self._extra_headers
+        if sampling or "parallel_tool_calls" in parameters:
+            parameters = self._sampling(sampling, has_tools=bool(tools))
+        if extra_headers:
+            headers = {**headers, **check_headers(extra_headers)}
+        request = ChatRequest(
+            model=model_id,
+            messages=normalize(messages, system_prompt),
+            prompted=system_prompt is not None,
+            parameters=parameters,
+            tools=tools,
+            tool_choice=tool_choice,
+            prefill=prefilling,
+            stream=stream,
+            extra_body={**self._extra_body, **extra_body} if extra_body else self._extra_body,
+            extra_headers=headers,
+            output_limit=self.profile.limits.output if self.profile else None,
+            answer_schema=wanted.schema() if wanted is not None else None,
+            family=self._family,
+            reasoning_field=self._reasoning_field,
+            knobs=self._knobs,
+        )
+        return request, wanted, unasked
 
     def _place(
         self, http: HttpRequest, prefill: str, wanted: Wanted | None, asked_for: Any, use_cache: bool | None
