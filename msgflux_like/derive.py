@@ -23,7 +23,9 @@ from msgflux_like.request import Quirks, ReasoningForm
 
 _BEARER = ("authorization", "Bearer ")
 _VERTEX = "projects/${GOOGLE_VERTEX_PROJECT}/locations/${GOOGLE_VERTEX_LOCATION}"
-_AZURE_OPENAI = Quirks(max_tokens_field="max_completion_tokens", refuses=("top_k",), encrypted_reasoning=True)
+_AZURE_OPENAI = Quirks(
+    max_tokens_field="max_completion_tokens", refuses=("top_k",), encrypted_reasoning=True, strict_messages=True
+)
 
 
 class Adapter(Struct, frozen=True):

@@ -19,9 +19,7 @@ from msgflux_like.dialects._common import (
     json_text,
     logprobs,
     offered_tools,
-    own_state,
     prefill_text,
-    reasoning_text,
     refuse_parameters,
 )
 from msgflux_like.events import (
@@ -38,12 +36,14 @@ from msgflux_like.events import (
     ToolCallDelta,
     Usage,
 )
-from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Message, Quirks
+from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Quirks
 from msgflux_like.shapes import as_list, as_mapping
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_chat", ())
+CALL_EXTRA: Final = "tool_call.extra_content"
+"""The kind of state that is a field of a call, not of its message."""
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
@@ -62,23 +62,28 @@ refusal = failure_in
 # ---------------------------------------------------------------------------------------------------------- request
 
 
+_RENAMED: Final = frozenset({"max_tokens", "reasoning_effort", "reasoning_budget"})
+
+
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
-    """See `Dialect`. Messages and tools are in this dialect's form already and go out as they are."""
-    if quirks.refuses:
+    """See `Dialect`. Messages and tools go out as they are: the form is theirs. OpenAI itself takes less of it."""
+    if not request.parameters.keys().isdisjoint(quirks.refuses):
         refuse_parameters(request, frozenset(), quirks, "this provider")
     changes: list[Change] = []
-    messages = list(request.messages)
-    for index, message in enumerate(messages):
-        if "provider_state" in message:
-            messages[index] = _returned(message, request, request.place(index), changes)
+    messages = _messages(request, quirks, changes)
     prefill = prefill_text(request, quirks) if request.prefill else ""
     if prefill:
         messages.append({"role": "assistant", "content": prefill})
     body: dict[str, Any] = {"model": request.model, "messages": messages, **request.parameters}
-    _rename(body, request, quirks, changes)
+    if not _RENAMED.isdisjoint(body):
+        _rename(body, request, quirks, changes)
     if request.tools:
         tools, choice = offered_tools(request, quirks, changes)
         body["tools"] = list(tools)
+        if quirks.strict_messages and any(len(tool) > 2 for tool in tools):
+            from msgflux_like.dialects._openai_messages import strict_tools  # noqa: PLC0415  few tools have marks
+
+            body["tools"] = strict_tools(tools, changes)
         if choice is not None:
             named = isinstance(choice, str) and choice not in ("auto", "required", "none")
             body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
@@ -90,6 +95,17 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
             body["stream_options"] = {"include_usage": True}
     repeated = quirks.prefill_repeated and not request.stream
     return Encoded("/chat/completions", body, changes=tuple(changes), prefill="" if repeated else prefill)
+
+
+def _messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Any]:
+    """The messages as they are; others where one holds what this host does not take, or what it wants back."""
+    for message in request.messages:
+        more = quirks.strict_messages and (type(message.get("content")) is not str or len(message) > 2)
+        if more or "provider_state" in message:
+            from msgflux_like.dialects._openai_messages import adapted  # noqa: PLC0415  most messages are a text
+
+            return adapted(request, quirks, changes)
+    return list(request.messages)
 
 
 def _response_format(wanted: AnswerSchema) -> dict[str, Any]:
@@ -109,32 +125,7 @@ def _rename(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes:
         body |= told(request, effort, budget, quirks.reasoning_form, changes)
 
 
-def _returned(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> dict[str, Any]:
-    """An earlier answer with what its provider wants back, each in the field that it came in."""
-    sent = {name: value for name, value in message.items() if name != "provider_state"}
-    details: list[Any] = []
-    calls: list[dict[str, Any]] = list(message.get("tool_calls") or ())
-    for after, entries in sorted(own_state(message, request, place, changes).items()):
-        for kind, raw in entries:
-            if kind == _CALL_EXTRA and calls:
-                index = min(after - bool(message.get("content")), len(calls) - 1)
-                calls[index] = {**calls[index], "extra_content": raw}
-            elif kind == "reasoning_details":
-                details.append(raw)
-            elif kind == "extra_content":
-                sent[kind] = raw
-    if calls:
-        sent["tool_calls"] = calls
-    if details:
-        sent["reasoning_details"] = details
-    elif request.reasoning_field and (text := reasoning_text(message)):
-        sent.setdefault(request.reasoning_field, text)
-    return sent
-
-
 # ------------------------------------------------------------------------------------------------------------ reply
-
-_CALL_EXTRA: Final = "tool_call.extra_content"
 
 
 class _Function(Struct, gc=False):
@@ -335,7 +326,7 @@ class Reader:
         elif not self._ids[key]:
             self._ids[key] = id_
         if call.extra_content is not None:
-            yield State(_CALL_EXTRA, call.extra_content)
+            yield State(CALL_EXTRA, call.extra_content)
         arguments = function.arguments
         text = arguments if isinstance(arguments, str) else "" if arguments is None else json_text(arguments)
         yield ToolCallDelta(key, id_, name, text)

@@ -61,56 +61,21 @@ def _validate(type_: Any, body: Any) -> None:
 
 # ------------------------------------------------------------------------------------------------------------ OpenAI
 
-# A message in OpenAI's form goes out as it was given, with what other hosts of the format understand and OpenAI's types
-# do not have.
-_OF_OTHER_HOSTS: Final = ("cache_control", "reasoning_content", "reasoning_details")
-_PARTS_OF_OTHER_HOSTS: Final = ("video_url", "hologram")
-
-
-def is_openais_own(plan: CallPlan) -> bool:
-    """Whether the body is all in the words of OpenAI, and of no other host of its format."""
-    return _in_openais_words(plan.body) == plan.body
-
-
-def _in_openais_words(body: Mapping[str, Any]) -> Body:
-    tools = {"tools": _without(body["tools"], _OF_OTHER_HOSTS)} if "tools" in body else {}
-    return {**body, **tools, "messages": [_of_openai(message) for message in body["messages"]]}
-
 
 def _openai_chat(plan: CallPlan) -> None:
+    """What a host gave as `reasoning_details` goes back to it; OpenAI gives none, and its types have no such field."""
     from openai.types.chat.completion_create_params import (
         CompletionCreateParamsNonStreaming,
         CompletionCreateParamsStreaming,
     )
 
+    messages = [
+        {name: value for name, value in message.items() if name != "reasoning_details"}
+        for message in plan.body["messages"]
+    ]
     streamed = plan.body.get("stream")
     type_ = CompletionCreateParamsStreaming if streamed else CompletionCreateParamsNonStreaming
-    _validate(type_, _in_openais_words(plan.body))
-
-
-def _of_openai(message: Body) -> Body:
-    """The message without what OpenAI's types cannot hold."""
-    found = _without(message, _OF_OTHER_HOSTS)
-    if found["role"] == "tool":
-        found.pop("name", None)
-    if isinstance(found["content"], list):
-        parts = [part for part in found["content"] if _is_of_openai(part, found["role"])]
-        found["content"] = parts or ""
-    return found
-
-
-def _is_of_openai(part: Body, role: str) -> bool:
-    if part["type"] in _PARTS_OF_OTHER_HOSTS or "file_url" in part.get("file", ()):
-        return False
-    return part["type"] == "text" or role == "user"
-
-
-def _without(value: Any, names: tuple[str, ...]) -> Any:
-    if isinstance(value, list):
-        return [_without(each, names) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: _without(each, names) for name, each in value.items() if name not in names}
+    _validate(type_, {**plan.body, "messages": messages})
 
 
 def _openai_responses(plan: CallPlan) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby, pairwise
 from typing import Any, Final, NamedTuple
@@ -115,7 +116,14 @@ def _of_part(part: Mapping[str, Any]) -> Piece:
 
 def _openai_chat(body: Body, ids: _Ids) -> Iterator[Placed]:
     for message in body["messages"]:
-        yield from _of_message(message, ids)
+        content = message.get("content")
+        if isinstance(content, list):
+            content = [part for part in content if not _INTRODUCES.match(part.get("text", ""))]
+        yield from _of_message({**message, "content": content}, ids)
+
+
+_INTRODUCES: Final = re.compile(r"From the result of \S+ \(call .*\):$", re.DOTALL)
+"""What the dialect itself says before media that a result may not hold."""
 
 
 def _openai_responses(body: Body, ids: _Ids) -> Iterator[Placed]:

@@ -30,26 +30,25 @@ CONVERSATIONS: Final = all_of_them()
 _CLAUDES: Final = ("anthropic", "vertex", "invoke", "converse")
 _BEDROCK: Final = ("invoke", "converse", "nova")
 _GEMINI: Final = ("gemini 2", "gemini 3")
-_NOT_OPENAI: Final = tuple(name for name in TARGETS if name != "openai")
 
 # What no words can say in a dialect, by what of a conversation it is.
 MAY_REFUSE: Final[Mapping[str, tuple[str, ...]]] = {
     # parts
     "image link": ("ollama", *_BEDROCK),
-    "image of assistant": tuple(name for name in _NOT_OPENAI if name not in _GEMINI),
-    "image of system": tuple(name for name in _NOT_OPENAI if name != "responses"),
+    "image of assistant": tuple(name for name in TARGETS if name not in _GEMINI),
+    "image of system": tuple(name for name in TARGETS if name != "responses"),
     "image in result": ("cohere",),
     "image file": ("cohere",),
     "audio": ("responses", "anthropic", "vertex", "invoke", "cohere", "ollama"),
-    "video": ("responses", "anthropic", "vertex", "invoke", "mistral", "cohere", "ollama"),
+    "video": ("openai", "responses", "anthropic", "vertex", "invoke", "mistral", "cohere", "ollama"),
     "video link": ("converse", "nova"),
     "pdf": ("cohere", "ollama"),
     "pdf in result": ("cohere", "ollama"),
     "text file": ("cohere", "ollama"),
     "zip": (*_CLAUDES, "nova", "cohere", "ollama"),
     "file id": ("cohere", "ollama", *_BEDROCK),
-    "file link": ("cohere", "ollama", *_BEDROCK),
-    "unknown part": _NOT_OPENAI,
+    "file link": ("openai", "cohere", "ollama", *_BEDROCK),
+    "unknown part": tuple(TARGETS),
     # turns
     "system alone": (*_CLAUDES, "nova", *_GEMINI, "mistral"),
     "last system": ("mistral",),
@@ -144,27 +143,11 @@ def test_what_is_sent_is_valid_by_the_types_of_the_providers_sdk(name: str):
     assert not wrong
 
 
-# A conversation in OpenAI's form goes out as it was given, and other hosts of the format take more than OpenAI does.
-MORE_THAN_OPENAI_TAKES: Final = frozenset(
-    {
-        "cache mark",
-        "name on tool",
-        "image of assistant",
-        "image of system",
-        "image in result",
-        "pdf in result",
-        "video",
-        "file link",
-        "unknown part",
-    }
-)
-
-
-def test_what_openai_does_not_take_itself_goes_out_only_where_the_caller_wrote_it():
-    wider = {each.name for each, plan in sent("openai") if not official_types.is_openais_own(plan)}
-    written = {each.name for each, _ in sent("openai") if each.traps & MORE_THAN_OPENAI_TAKES}
-    kept = {each.name for each, plan in sent("openai") if "SIGNED" in json.dumps(plan.body)}
-    assert wider == written | kept
+def test_reasoning_details_go_to_openai_only_where_it_gave_them():
+    """The one thing that the check leaves out of what is sent."""
+    there = {each.name for each, plan in sent("openai") if "reasoning_details" in json.dumps(plan.body)}
+    answered = {each.name for each, _ in sent("openai") if any(turn["role"] == "assistant" for turn in each.messages)}
+    assert there == answered & {each.name for each in CONVERSATIONS if each.state == "own"}
 
 
 @pytest.mark.filterwarnings("default")
