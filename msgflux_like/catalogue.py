@@ -111,21 +111,35 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey
     signs = _signs(provider, api_key)
     key = None if signs else _key(provider, api_key)
     url = base_url or _first_set(provider.base_url_env) or (isinstance(key, Secret) and provider.key_base_url)
-    url, query = _parted(url or _filled(provider))
-    if url:
-        _check_url(url, provider, has_key=signs or key is not None)
-        url += "" if url.endswith(provider.base_path) else provider.base_path
-    elsewhere = provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/")
+    url, query, quirks = _place(provider, url or _filled(provider), has_key=signs or key is not None)
     return Endpoint(
         provider=provider.name,
         base_url=url,
         auth=(provider.token_auth if isinstance(key, TokenSource) else None) or provider.auth or dialect.AUTH,
         key=key,
-        quirks=provider.quirks_elsewhere or provider.quirks if elsewhere else provider.quirks,
+        quirks=quirks,
         headers={"user-agent": "msgflux-like", **dialect.HEADERS, **provider.headers},
         query=query,
         signer=_signer(provider, api_key, url) if signs else None,
     )
+
+
+def moved(provider: Provider, endpoint: Endpoint, base_url: str) -> Endpoint:
+    """The same endpoint at another place, with the same key. InvalidRequestError where that must not get it."""
+    has_key = endpoint.key is not None or endpoint.signer is not None
+    url, query, quirks = _place(provider, base_url, has_key=has_key)
+    return msgspec.structs.replace(endpoint, base_url=url, query=query, quirks=quirks)
+
+
+def _place(provider: Provider, base_url: str, *, has_key: bool) -> tuple[str, str, Quirks]:
+    """A base URL as the dialect's paths are put behind it, the query behind those, and the quirks there."""
+    url, query = _parted(base_url)
+    if url:
+        _check_url(url, provider, has_key=has_key)
+        url += "" if url.endswith(provider.base_path) else provider.base_path
+    if provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/"):
+        return url, query, provider.quirks_elsewhere
+    return url, query, provider.quirks
 
 
 def _signs(provider: Provider, api_key: Any) -> bool:

@@ -107,3 +107,30 @@ def test_it_shows_itself_to_nobody():
     asked = mf.Model.chat_completion("openai/gpt-4o", api_key=counting())
     assert "token-1" not in f"{asked!r}{vars(asked)!r}"
     assert asked.plan("Hello").headers["authorization"] == "Bearer ***"
+
+
+def test_a_call_elsewhere_takes_the_models_own_function_along(provider, colour):
+    here, there = provider(whole(chat())), provider(whole(chat()))
+    colour.ask(model(here, counting()), "Hello", base_url=there.base_url)
+    assert not here.requests
+    assert sent(there) == ["Bearer token-1"]
+
+
+def test_a_model_without_a_key_may_be_asked_elsewhere_by_plain_http():
+    asked = mf.Model.chat_completion("ollama/llama3.2")
+    assert asked.plan("Hello", base_url="http://10.0.0.5:11434/v1").url == "http://10.0.0.5:11434/v1/chat/completions"
+
+
+def test_a_model_with_one_may_not():
+    asked = mf.Model.chat_completion("openai/gpt-4o", api_key="sk-x")
+    with pytest.raises(InvalidRequestError, match="plain http, which would show the key"):
+        asked.plan("Hello", base_url="http://10.0.0.5/v1")
+
+
+def test_a_signed_request_elsewhere_is_signed(monkeypatch):
+    for name in ("AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    path = "amazon-bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0"
+    asked = mf.Model.chat_completion(path, api_key=("AKIDEXAMPLE", "a-secret"))
+    assert asked.plan("Hello", base_url="http://127.0.0.1:9").headers["authorization"] == "***"

@@ -21,8 +21,6 @@ from msgflux_like.parameters import check_headers, check_retries, check_seconds,
 from msgflux_like.request import Endpoint, HttpRequest, ServedOptions
 from msgflux_like.transport import Timeouts, Transport, off_loop
 
-_PLACEHOLDER = "of-the-model"  # never sent: the model's own key takes its place
-
 
 class Served(Stored, Closing):
     """A model of one provider. Stateless, and safe to call from any mix of threads and event loops.
@@ -136,9 +134,10 @@ class Served(Stored, Closing):
 
     def _elsewhere(self, endpoint: Endpoint, api_key: ApiKey | None, base_url: str | None) -> Endpoint:
         """The endpoint of one call that names another key, another place, or both."""
-        place = (endpoint.base_url if self._row.embedded else "") or base_url or endpoint.base_url or None
-        other = catalogue.endpoint(self._row, base_url=place, api_key=api_key or _PLACEHOLDER)
-        return other if api_key is not None else structs.replace(other, auth=endpoint.auth, key=endpoint.key)
+        place = (endpoint.base_url if self._row.embedded else "") or base_url or endpoint.base_url
+        if api_key is None:
+            return catalogue.moved(self._row, endpoint, place)
+        return catalogue.endpoint(self._row, base_url=place or None, api_key=api_key)
 
     def _explained(self, error: NotFoundError) -> NotFoundError:
         error.hint = resolve.explain_unknown_model(self.provider, self.model_id)
