@@ -179,6 +179,15 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(openai):
         assert running.stderr.read() == b""
 
 
+@pytest.fixture
+def interruptible():
+    """For a run in the background of a shell, whose children would ignore an interrupt as it does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_without_a_word(openai):
     openai(stream(delta("one"), threading.Event()))
     with process("hi") as running:
