@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import msgflux_like as mf
-from msgflux_like import cloud, errors, google_tokens
+from msgflux_like import cloud, errors, google_tokens, resolve
+from msgflux_like.cli import reach
 from tests.provider import chat, whole
 
 KEY = "a-key-of-mine"
@@ -185,3 +186,10 @@ class TestAzure:
 def test_a_region_is_known_by_either_name(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     assert cloud.surroundings()["AWS_REGION"] == value
+
+
+def test_the_command_line_says_what_google_cloud_takes(monkeypatch):
+    row = resolve.find_provider("google-vertex", "claude-sonnet-4-5@20250929")
+    assert reach.key_words(row) == "GOOGLE_APPLICATION_CREDENTIALS not set"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/somewhere/account.json")
+    assert reach.key_words(row) == "GOOGLE_APPLICATION_CREDENTIALS set"

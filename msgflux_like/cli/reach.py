@@ -56,11 +56,12 @@ def key_words(row: Provider) -> str:
     """Which variable holds the key, or which ones may."""
     if name := _first_set(row.api_key_env):
         return f"{name} set"
-    if row.signing and key_is_set(row):
-        return "AWS credentials found"
+    if key_is_set(row):
+        return "AWS credentials found" if row.signing else "GOOGLE_APPLICATION_CREDENTIALS set"
     if not row.key_required:
         return "none needed"
-    missing = f"{' or '.join(row.api_key_env)} not set" if row.api_key_env else "api_key= only"
+    variables = (*row.api_key_env, *(("GOOGLE_APPLICATION_CREDENTIALS",) if row.tokens == "google" else ()))
+    missing = f"{' or '.join(variables)} not set" if variables else "api_key= only"
     return f"{missing}, no AWS credentials found" if row.signing else missing
 
 
