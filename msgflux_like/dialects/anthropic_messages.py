@@ -20,7 +20,6 @@ from msgflux_like.dialects._common import (
     json_object,
     note_detail,
     note_marks,
-    note_unknown,
     offered_tools,
     own_state,
     prefill_text,
@@ -28,6 +27,7 @@ from msgflux_like.dialects._common import (
     unsupported_part,
     with_state,
 )
+from msgflux_like.dialects._turns import in_turns
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks, ToolChoice
 from msgflux_like.shapes import as_list, as_mapping
@@ -44,7 +44,6 @@ MAX_TOKENS: Final = 4096
 
 _NO_WORDS: Final = frozenset({"seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"})
 _FILES_BETA: Final = {"anthropic-beta": "files-api-2025-04-14"}
-_OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _NOT_OF_AN_ID: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _IDS: Final = "an id holds letters, digits, _ and -, and is there once"
 
@@ -82,28 +81,14 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
 
 
 def _conversation(request: ChatRequest, changes: list[Change]) -> tuple[list[Block], list[Block]]:
-    """The system texts, and all else in turns: neighbours of one role are one turn, as the API itself reads them."""
-    system: list[Block] = []
-    turns: list[Block] = []
+    """The system texts, and all else in turns, as the API itself reads them."""
     ids = CallIds(_NOT_OF_AN_ID, None, _IDS, changes)
-    for index, message in enumerate(request.messages):
-        place = request.place(index)
-        note_unknown(message, _OF_A_MESSAGE, place, changes)
-        blocks = _blocks(message, request, place, ids, changes)
-        if message["role"] in ("system", "developer"):
-            if turns and blocks:
-                changes.append(Change("moved", place, "system texts stand before the conversation here"))
-            system += blocks
-            continue
-        if not blocks:
-            changes.append(Change("dropped", place, "it is empty, which the API refuses"))
-            continue
-        role = "assistant" if message["role"] == "assistant" else "user"
-        if not turns or turns[-1]["role"] != role:
-            turns.append({"role": role, "content": blocks})
-        else:
-            _append(turns[-1]["content"], blocks, place, changes)
-    return system, turns
+    return in_turns(
+        request,
+        lambda message, place: _blocks(message, request, place, ids, changes),
+        lambda turn, blocks, place: _append(turn, blocks, place, changes),
+        changes,
+    )
 
 
 def _append(turn: list[Block], blocks: list[Block], place: str, changes: list[Change]) -> None:

@@ -22,7 +22,6 @@ from msgflux_like.dialects._common import (
     json_object,
     json_text,
     note_marks,
-    note_unknown,
     offered_tools,
     own_state,
     prefill_text,
@@ -30,6 +29,7 @@ from msgflux_like.dialects._common import (
     unsupported_part,
     with_state,
 )
+from msgflux_like.dialects._turns import in_turns
 from msgflux_like.dialects.anthropic_messages import MAX_TOKENS
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks, ToolChoice
@@ -41,7 +41,6 @@ HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("bedrock_converse", ("claude",))
 
 _NO_WORDS: Final = frozenset({"seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "user"})
-_OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _NOT_OF_AN_ID: Final = re.compile(r"[^a-zA-Z0-9_.:-]")
 _MAX_ID: Final = 64
 _IDS: Final = f"an id holds at most {_MAX_ID} letters, digits and _ . : - only, and is there once"
@@ -88,29 +87,14 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
 def _conversation(
     request: ChatRequest, changes: list[Change], *, calls_as_text: bool
 ) -> tuple[list[Block], list[Block]]:
-    """The system texts, and all else in turns: neighbours of one role are one turn, which the API demands."""
-    system: list[Block] = []
-    turns: list[Block] = []
+    """The system texts, and all else in turns, which the API demands."""
     ids = CallIds(_NOT_OF_AN_ID, _MAX_ID, _IDS, changes)
-    for index, message in enumerate(request.messages):
-        place = request.place(index)
-        note_unknown(message, _OF_A_MESSAGE, place, changes)
+
+    def blocks_of(message: Message, place: str) -> list[Block]:
         blocks = _blocks(message, request, place, ids, changes)
-        if calls_as_text:
-            blocks = [_as_text(block) for block in blocks]
-        if message["role"] in ("system", "developer"):
-            if turns and blocks:
-                changes.append(Change("moved", place, "system texts stand before the conversation here"))
-            system += blocks
-        elif not blocks:
-            changes.append(Change("dropped", place, "it is empty, which the API refuses"))
-        else:
-            role = "assistant" if message["role"] == "assistant" else "user"
-            if not turns or turns[-1]["role"] != role:
-                turns.append({"role": role, "content": blocks})
-            else:
-                _append(turns[-1]["content"], blocks, place, changes)
-    return system, turns
+        return [_as_text(block) for block in blocks] if calls_as_text else blocks
+
+    return in_turns(request, blocks_of, lambda turn, blocks, place: _append(turn, blocks, place, changes), changes)
 
 
 def _append(turn: list[Block], blocks: list[Block], place: str, changes: list[Change]) -> None:

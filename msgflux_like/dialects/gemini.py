@@ -27,6 +27,7 @@ from msgflux_like.dialects._common import (
     unsupported_part,
 )
 from msgflux_like.dialects._gemini_reply import CALL_SIGNATURE, PART, decode, decoder, refusal
+from msgflux_like.dialects._turns import OF_A_MESSAGE
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks, ToolChoice
 from msgflux_like.shapes import as_list, as_mapping
@@ -41,7 +42,6 @@ UNSIGNED: Final = "skip_thought_signature_validator"
 """What stands for the signature of a call that Gemini did not make: https://ai.google.dev/gemini-api/docs/thought-signatures."""
 
 _FORMAT: Final = "the Gemini format"
-_OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _NO_WORDS: Final = frozenset({"user"})
 _FIELDS: Final = {
     "temperature": "temperature",
@@ -122,7 +122,7 @@ def _conversation(request: ChatRequest, changes: list[Change]) -> tuple[list[Par
     asked = max((index for index, message in enumerate(request.messages) if message["role"] == "user"), default=-1)
     for index, message in enumerate(request.messages):
         place, role = request.place(index), message["role"]
-        note_unknown(message, _OF_A_MESSAGE, place, changes)
+        note_unknown(message, OF_A_MESSAGE, place, changes)
         if role in ("system", "developer"):
             texts = _system(message, place, changes)
             if turns and texts:
