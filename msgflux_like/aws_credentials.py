@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgflux_like.cloud import spelled, surroundings
 from msgflux_like.credentials import Secret
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.sigv4 import Credentials, SigV4, Source
 
 _NAMES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _WAYS: Final = (
     "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write these two into "
     "~/.aws/credentials (AWS_PROFILE names the part), or pass api_key=, a key or the tuple of these two"
@@ -36,10 +36,10 @@ def signer(provider: str, url: str, given: tuple[Any, ...] | None = None) -> Sig
     ways to give what is missing.
     """
     found = _HOST.search(urlsplit(url).hostname or "")
-    region = found[2] if found else next((os.environ[name] for name in _REGION if os.environ.get(name)), None)
-    if region is None:
+    region = found[2] if found else surroundings().get("AWS_REGION")
+    if not region:
         raise MissingKeyError(
-            f"{provider} needs a region, which base_url does not name: set {' or '.join(_REGION)} in the environment"
+            f"{provider} needs a region, which base_url does not name: set {spelled('AWS_REGION')} in the environment"
         )
     service = "bedrock-mantle" if found and found[1].startswith("bedrock-mantle") else "bedrock"
     held = _at_hand() if given is None else _of_tuple(given, provider)
