@@ -15,6 +15,7 @@ from msgflux_like.errors import UnsupportedError
 from msgflux_like.messages import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Quirks
 from tests.conversations import conversations, unhurried
+from tests.dialects.wording import asks, result
 
 PLAIN = Quirks()
 HELLO = {"role": "user", "content": "Hello"}
@@ -43,17 +44,6 @@ def sent(*messages: dict[str, Any], **fields: Any) -> list[dict[str, Any]]:
 
 def kinds(*messages: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
     return [(change.kind, change.field) for change in encoded(*messages, **fields).changes]
-
-
-def asks(*ids: str, content: Any = None, arguments: Any = '{"city":"Paris"}', **more: Any) -> dict[str, Any]:
-    calls = [
-        {"id": id_, "type": "function", "function": {"name": "get_weather", "arguments": arguments}} for id_ in ids
-    ]
-    return {"role": "assistant", "content": content, "tool_calls": calls, **more}
-
-
-def result(id_: str, content: Any = "22 C", **more: Any) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": id_, "content": content, **more}
 
 
 def state(*entries: tuple[str, int, Any], family: str = "cohere:command") -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.messages import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
+from tests.dialects.wording import asks, result
 
 PLAIN = Quirks()
 HELLO = {"role": "user", "content": "Hello"}
@@ -47,17 +48,6 @@ def kinds(*messages: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
 def part(given_part: dict[str, Any]) -> dict[str, Any]:
     (message,) = sent({"role": "user", "content": [given_part]})
     return message["content"][0]
-
-
-def asks(*ids: str, content: Any = None, arguments: Any = '{"city":"Paris"}', **more: Any) -> dict[str, Any]:
-    calls = [
-        {"id": id_, "type": "function", "function": {"name": "get_weather", "arguments": arguments}} for id_ in ids
-    ]
-    return {"role": "assistant", "content": content, "tool_calls": calls, **more}
-
-
-def result(id_: str, content: Any = "22 C", **more: Any) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": id_, "content": content, **more}
 
 
 def state(*entries: tuple[int, Any], family: str = "mistral:mistral") -> list[dict[str, Any]]:

@@ -71,3 +71,8 @@ def tool(name: str = "get_weather", parameters: Any = None, **more: Any) -> Mess
 HELLO: Final = user("Hello")
 AGAIN: Final = user("And now?")
 TOOLS: Final = {"tool_schemas": [tool(), tool("search"), tool("now", {"type": "object", "properties": {}})]}
+
+
+def asks(*ids: str, content: Any = None, arguments: Any = '{"city":"Paris"}', **more: Any) -> Message:
+    """An answer that calls `get_weather`, once for each id."""
+    return answer(content, *(call(id_, arguments) for id_ in ids), **more)
