@@ -10,8 +10,8 @@ import sys
 from typing import Any
 
 import msgflux_like as mf
-from msgflux_like.exchange import Head
-from msgflux_like.transport.connections import Transport
+from msgflux_like._http.connections import Transport
+from msgflux_like._http.exchange import Head
 
 
 class Sent(Exception):  # noqa: N818

@@ -27,7 +27,7 @@ SNIPPETS = {
 def cpu_ms(snippet: str) -> float:
     timed = (
         "from time import process_time\n"
-        "from msgflux_like.models.profiles import *\n"
+        "from msgflux_like.catalog.profiles import *\n"
         f"before = process_time()\n{snippet}\nprint((process_time() - before) * 1000)"
     )
     return min(

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.generation.decode import read
-from msgflux_like.generation.partial import PartialJson
-from msgflux_like.generation.schema import target_of
-from msgflux_like.generation.subsets import ANY, NATIVE
+from msgflux_like.structured.json_schema.decoding import read
+from msgflux_like.structured.json_schema.limits import ANY, NATIVE
+from msgflux_like.structured.json_schema.partial import PartialJson
+from msgflux_like.structured.json_schema.schema import target_of
 
 
 class Person(Struct):

@@ -94,7 +94,7 @@ def inside(library: str, target: str, base_url: str) -> None:
 
 def conversations() -> Iterator[tuple[Any, dict[str, Any]]]:
     """Those that OpenAI's own form can say, with nothing behind a link, which some libraries would fetch."""
-    from msgflux_like.messages import normalize
+    from msgflux_like.messages.normalize import normalize
     from tests.dialects.conversations import all_of_them
 
     for each in all_of_them():
@@ -115,7 +115,7 @@ def conversations() -> Iterator[tuple[Any, dict[str, Any]]]:
 
 def verdict(target: str, seen: tuple[str, dict[str, str], bytes], messages: list[Any]) -> tuple[str, str]:
     """What is to be said of a request, and why."""
-    from msgflux_like.call_plan import CallPlan
+    from msgflux_like.calls.plan import CallPlan
     from tests.dialects import official_types, read_back
 
     path, headers, body = seen

@@ -22,8 +22,8 @@ import msgspec
 from genai_prices import Usage, calc_price
 from genai_prices.data import providers as their_providers
 
-from msgflux_like.models.cost import Buckets, CostTier, ModelCost, PriceList
-from msgflux_like.models.profiles import ModelProfile, provider_ids, search_profiles, snapshot_info
+from msgflux_like.catalog.cost import Buckets, CostTier, ModelCost, PriceList
+from msgflux_like.catalog.profiles import ModelProfile, provider_ids, search_profiles, snapshot_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

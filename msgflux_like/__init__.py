@@ -13,22 +13,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from msgflux_like import client, dsl, errors, generation, testing
+    from msgflux_like import client, dsl, errors, events, foundry_local, generation, local, models, testing
+    from msgflux_like._attrdict import dotdict
+    from msgflux_like._http import Timeouts
     from msgflux_like.cache import ResponseCache
-    from msgflux_like.call_plan import CallPlan
+    from msgflux_like.calls.estimate import Estimate, count_tokens, estimate_cost
+    from msgflux_like.calls.plan import CallPlan
     from msgflux_like.client import AsyncBudClient, AsyncClient, AsyncStream, BudClient, Client, Stream
-    from msgflux_like.dotted import dotdict
-    from msgflux_like.files import load, save
-    from msgflux_like.functions import function_schema
-    from msgflux_like.messages import ChatBlock, ChatML
+    from msgflux_like.messages.normalize import ChatBlock, ChatML
     from msgflux_like.models import Model, register_model
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.models.gateway import ModelGateway
+    from msgflux_like.models.storage import load, save
     from msgflux_like.models.text_completion import TextCompletion
     from msgflux_like.models.text_embedder import TextEmbedder
-    from msgflux_like.pricing import Estimate, count_tokens, estimate_cost
-    from msgflux_like.push import StreamData, StreamError, StreamFinish
-    from msgflux_like.replies import (
+    from msgflux_like.response.openai_objects import (
         ChatCompletionChoice,
         ChatCompletionChunk,
         ChatCompletionChunkChoice,
@@ -38,12 +37,13 @@ if TYPE_CHECKING:
         CompletionChunk,
         Usage,
     )
-    from msgflux_like.response import ModelResponse
-    from msgflux_like.stream import ModelStreamResponse
-    from msgflux_like.tool_loop import ToolRun, arun_tools, run_tools
-    from msgflux_like.tools import ToolCall, ToolCallAggregator
-    from msgflux_like.transport import Timeouts
-    from msgflux_like.transport.handlers import AsyncStreamHandler, StreamHandler
+    from msgflux_like.response.response import ModelResponse
+    from msgflux_like.response.stream import ModelStreamResponse
+    from msgflux_like.streaming.chunks import StreamData, StreamError, StreamFinish
+    from msgflux_like.streaming.handler import AsyncStreamHandler, StreamHandler
+    from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
+    from msgflux_like.tools.function_schema import function_schema
+    from msgflux_like.tools.loop import ToolRun, arun_tools, run_tools
 
 __version__ = "0.1.0"
 
@@ -90,9 +90,13 @@ __all__ = [
     "dsl",
     "errors",
     "estimate_cost",
+    "events",
+    "foundry_local",
     "function_schema",
     "generation",
     "load",
+    "local",
+    "models",
     "register_model",
     "run_tools",
     "save",
@@ -103,49 +107,49 @@ _HOMES = {
     "AsyncBudClient": "client",
     "AsyncClient": "client",
     "AsyncStream": "client",
-    "AsyncStreamHandler": "transport.handlers",
+    "AsyncStreamHandler": "streaming.handler",
     "BudClient": "client",
-    "CallPlan": "call_plan",
-    "ChatBlock": "messages",
+    "CallPlan": "calls.plan",
+    "ChatBlock": "messages.normalize",
     "ChatCompletion": "models.chat_completion",
-    "ChatCompletionChoice": "replies",
-    "ChatCompletionChunk": "replies",
-    "ChatCompletionChunkChoice": "replies",
-    "ChatCompletionDelta": "replies",
-    "ChatML": "messages",
-    "ChatMessage": "replies",
+    "ChatCompletionChoice": "response.openai_objects",
+    "ChatCompletionChunk": "response.openai_objects",
+    "ChatCompletionChunkChoice": "response.openai_objects",
+    "ChatCompletionDelta": "response.openai_objects",
+    "ChatML": "messages.normalize",
+    "ChatMessage": "response.openai_objects",
     "Client": "client",
-    "Completion": "replies",
-    "CompletionChunk": "replies",
-    "Estimate": "pricing",
+    "Completion": "response.openai_objects",
+    "CompletionChunk": "response.openai_objects",
+    "Estimate": "calls.estimate",
     "Model": "models",
     "ModelGateway": "models.gateway",
-    "ModelResponse": "response",
-    "ModelStreamResponse": "stream",
+    "ModelResponse": "response.response",
+    "ModelStreamResponse": "response.stream",
     "ResponseCache": "cache",
     "Stream": "client",
-    "StreamData": "push",
-    "StreamError": "push",
-    "StreamFinish": "push",
-    "StreamHandler": "transport.handlers",
+    "StreamData": "streaming.chunks",
+    "StreamError": "streaming.chunks",
+    "StreamFinish": "streaming.chunks",
+    "StreamHandler": "streaming.handler",
     "TextCompletion": "models.text_completion",
     "TextEmbedder": "models.text_embedder",
-    "Timeouts": "transport",
-    "ToolCall": "tools",
-    "ToolCallAggregator": "tools",
-    "ToolRun": "tool_loop",
-    "Usage": "replies",
-    "arun_tools": "tool_loop",
-    "count_tokens": "pricing",
-    "dotdict": "dotted",
-    "estimate_cost": "pricing",
-    "function_schema": "functions",
-    "load": "files",
+    "Timeouts": "_http.deadline",
+    "ToolCall": "tools.calls",
+    "ToolCallAggregator": "tools.calls",
+    "ToolRun": "tools.loop",
+    "Usage": "response.openai_objects",
+    "arun_tools": "tools.loop",
+    "count_tokens": "calls.estimate",
+    "dotdict": "_attrdict",
+    "estimate_cost": "calls.estimate",
+    "function_schema": "tools.function_schema",
+    "load": "models.storage",
     "register_model": "models",
-    "run_tools": "tool_loop",
-    "save": "files",
+    "run_tools": "tools.loop",
+    "save": "models.storage",
 }
-_MODULES = ("client", "dsl", "errors", "generation", "testing")
+_MODULES = ("client", "dsl", "errors", "events", "foundry_local", "generation", "local", "models", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypedDict
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.credentials import ApiKey, Secret, TokenSource
+from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource
 from msgflux_like.errors import InvalidRequestError
 
 Message = Mapping[str, Any]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from msgflux_like.dialects import Decoder, Dialect
+from msgflux_like.dialects._shared.protocols import Decoder, Dialect
 from msgflux_like.events import (
     Citation,
     Event,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import errors, local
+from msgflux_like import errors
+from msgflux_like.local import llama
 from tests.provider import Provider
 
 
@@ -14,7 +15,7 @@ from tests.provider import Provider
 def local_server() -> str:
     """Base URL, ending in `/v1`, of the real embedded model; the same server that `local/smollm2` uses."""
     try:
-        return local.serve()
+        return llama.serve()
     except errors.NotInstalledError as missing:
         pytest.skip(str(missing))
 

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import errors, resolve
+from msgflux_like import errors
 from msgflux_like.cli import reach
+from msgflux_like.providers import resolve
 from msgflux_like.request import HttpRequest
 from tests.eventstreams import frames
 from tests.provider import Reply, Request, chat, whole

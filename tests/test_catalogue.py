@@ -7,9 +7,10 @@ import os
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import catalogue, dialects
+from msgflux_like import dialects
+from msgflux_like._paths import data_folder
 from msgflux_like.errors import InvalidRequestError, MissingKeyError, UnknownModelError, UnknownProviderError
-from msgflux_like.folders import data_folder
+from msgflux_like.providers import config
 from tests.provider import chat, whole
 
 ROWS = sorted(data_folder("providers").glob("*.toml"))
@@ -116,7 +117,7 @@ OF_THE_USERS = "${OPENAI_COMPATIBLE_BASE_URL}"
 
 @pytest.mark.parametrize("file", ROWS, ids=lambda file: file.stem)
 def test_every_row_is_one(file):
-    row = catalogue.read_row(file)
+    row = config.read_row(file)
     assert row.name == file.stem
     assert row.dialect in dialects.names()
     assert row.docs.startswith("https://")
@@ -146,7 +147,7 @@ def test_every_row_is_one(file):
 def test_what_is_no_row_is_refused_with_its_file_and_field(tmp_path, toml, refusal):
     (tmp_path / "x.toml").write_text(toml)
     with pytest.raises(InvalidRequestError) as raised:
-        catalogue.read_row(tmp_path / "x.toml")
+        config.read_row(tmp_path / "x.toml")
     assert str(raised.value).startswith(refusal)
 
 

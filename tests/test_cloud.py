@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import msgflux_like as mf
-from msgflux_like import cloud, errors, google_tokens, resolve
+from msgflux_like import errors
 from msgflux_like.cli import reach
+from msgflux_like.providers import cloud, resolve
+from msgflux_like.providers.credentials import google
 from tests.provider import chat, whole
 
 KEY = "a-key-of-mine"
@@ -106,7 +108,7 @@ class TestVertex:
         def missing(name: str) -> Any:
             raise ImportError(name)
 
-        monkeypatch.setattr(google_tokens, "import_module", missing)
+        monkeypatch.setattr(google, "import_module", missing)
         with pytest.raises(errors.NotInstalledError, match=r'pip install "msgflux-like\[vertex\]"'):
             mf.Model.chat_completion("google-vertex/gemini-2.5-flash")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import resolve
+from msgflux_like.providers import resolve
 from tests.foundry.services import Second as FoundryService
 from tests.provider import chat, chat_stream, whole
 

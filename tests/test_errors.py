@@ -18,7 +18,8 @@ import httpx2
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import Timeouts, errors, exchange
+from msgflux_like import Timeouts, errors
+from msgflux_like._http import exchange
 from msgflux_like.errors import (
     APIError,
     APITimeoutError,

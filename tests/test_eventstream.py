@@ -12,7 +12,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like.eventstream import MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, Message, Parser
+from msgflux_like._wire.event_stream import MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, Message, Parser
 from tests.conversations import unhurried
 from tests.eventstreams import framed, header, message
 

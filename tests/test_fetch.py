@@ -15,6 +15,12 @@ import zlib
 import pytest
 import trustme
 
+from msgflux_like._http import fetch
+from msgflux_like._paths import data_folder
+from msgflux_like.catalog import profiles
+from msgflux_like.catalog.profiles import get_model_profile, refresh_profiles, snapshot_info
+from msgflux_like.catalog.snapshot import read_api
+from msgflux_like.catalog.snapshot_reader import Snapshot
 from msgflux_like.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -23,12 +29,6 @@ from msgflux_like.errors import (
     RedirectError,
     SnapshotError,
 )
-from msgflux_like.folders import data_folder
-from msgflux_like.models import profiles
-from msgflux_like.models.profiles import get_model_profile, refresh_profiles, snapshot_info
-from msgflux_like.models.snapshot import read_api
-from msgflux_like.models.snapshot_reader import Snapshot
-from msgflux_like.transport import fetch
 from tests.provider import Provider, Reply
 
 SHIPPED = read_api(Snapshot(data_folder("profiles")))
@@ -237,7 +237,7 @@ def test_tls_is_used_and_checked(tmp_path):
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    source = "import sys\nfrom msgflux_like.transport import fetch\nprint(fetch(sys.argv[1], {})[2])"
+    source = "import sys\nfrom msgflux_like._http import fetch\nprint(fetch(sys.argv[1], {})[2])"
     with Provider(answer(b"text"), tls=context) as server:
         trusting, doubting = (
             subprocess.run(
@@ -304,4 +304,4 @@ def test_looking_something_up_brings_no_network_along():
         "import sys\nfrom msgflux_like.models import profiles as p\np.get_model_profile('gpt-4o')\nprint(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)
-    assert not {"socket", "ssl", "httpcore2", "msgflux_like.transport"} & set(done.stdout.split())
+    assert not {"socket", "ssl", "httpcore2", "msgflux_like._http"} & set(done.stdout.split())

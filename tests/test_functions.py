@@ -15,8 +15,8 @@ import msgspec
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import functions
 from msgflux_like.errors import InvalidRequestError
+from msgflux_like.tools import function_schema
 from tests.provider import chat, whole
 
 
@@ -52,7 +52,7 @@ def parameter(hint: Any, **more: Any) -> dict[str, Any]:
 
 
 def called(function: Any, arguments: dict[str, Any]) -> Any:
-    return functions.bind(function, arguments)()
+    return function_schema.bind(function, arguments)()
 
 
 def test_a_function_is_a_schema_of_its_name_docstring_and_parameters():
@@ -128,7 +128,7 @@ It is exact: always.
 
 @pytest.mark.parametrize("text", [GOOGLE, NUMPY, REST], ids=["google", "numpy", "rest"])
 def test_docstrings_are_read_in_three_ways(text):
-    assert functions.read_docstring(text) == (
+    assert function_schema.read_docstring(text) == (
         "Add.\n\nIt is exact: always.",
         {"a": "The first number: an integer.", "b": "The second."},
     )
@@ -136,8 +136,8 @@ def test_docstrings_are_read_in_three_ways(text):
 
 def test_a_docstring_without_parameters_is_the_description():
     text = "Say hello.\n\nTo everybody: you, too."
-    assert functions.read_docstring(text) == (text, {})
-    assert functions.read_docstring("") == ("", {})
+    assert function_schema.read_docstring(text) == (text, {})
+    assert function_schema.read_docstring("") == ("", {})
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_arguments_that_do_not_fit_are_named(arguments, why):
     def tool(a: int) -> None: ...
 
     with pytest.raises(msgspec.ValidationError, match=why):
-        functions.bind(tool, arguments)
+        function_schema.bind(tool, arguments)
 
 
 def test_defaults_are_the_functions_own():
@@ -289,7 +289,7 @@ def test_methods_partials_with_a_name_wrapped_and_async_functions_are_tools():
     assert mf.function_schema(wrapped)["function"]["name"] == "double"
     assert called(Adder(), {"n": 1}) == 2
     assert asyncio.run(called(soon, {"n": 5})) == 5
-    assert [functions.is_async(each) for each in (soon, one.left)] == [True, False]
+    assert [function_schema.is_async(each) for each in (soon, one.left)] == [True, False]
 
 
 def test_types_of_the_surrounding_function_are_found():

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import msgflux_like as mf
-from msgflux_like import media
 from msgflux_like.errors import InvalidMessagesError
-from msgflux_like.messages import ROLES, normalize
+from msgflux_like.messages import media
+from msgflux_like.messages.normalize import ROLES, normalize
 from tests.conversations import conversations
 from tests.provider import chat, whole
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import msgflux_like as mf
+from msgflux_like.catalog.profiles import search_profiles
 from msgflux_like.errors import CapabilityError, InvalidRequestError
-from msgflux_like.models.profiles import search_profiles
 from tests.provider import chat, chat_stream, whole
 
 IMAGE = mf.ChatBlock.image("https://example.com/cat.jpg")

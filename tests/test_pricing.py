@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 import msgflux_like as mf
+from msgflux_like.catalog.profiles import get_model_profile
 from msgflux_like.errors import UnknownModelError
-from msgflux_like.models.profiles import get_model_profile
 from tests.provider import DONE, chat, delta, sse, stream, whole
 
 

@@ -13,7 +13,7 @@ import msgflux_like as mf
 from msgflux_like.dialects import openai_chat
 from msgflux_like.errors import InvalidMessagesError
 from msgflux_like.request import ChatRequest, Quirks
-from msgflux_like.response import About, Answer
+from msgflux_like.response.response import About, Answer
 from tests.provider import DONE, USAGE, Reply, chat, delta, sse, stream, whole
 
 THOUGHT = {"type": "thinking", "thinking": "Two cities, one at a time.", "signature": "sig-1"}

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import msgflux_like as mf
-from msgflux_like import dialects, reasoning, resolve
+from msgflux_like import dialects
+from msgflux_like.catalog.profiles import search_profiles
+from msgflux_like.dialects._shared import reasoning
 from msgflux_like.errors import CapabilityError, ChangeError, InvalidRequestError, UnsupportedError
 from msgflux_like.events import TokenLogprob
-from msgflux_like.models.profiles import search_profiles
+from msgflux_like.providers import resolve
 from msgflux_like.request import ChatRequest, Knobs, Quirks
 from tests.conversations import unhurried
 from tests.provider import DONE, USAGE, chat, delta, sse, stream, whole

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import catalogue, derive, dialects, resolve
+from msgflux_like import dialects
+from msgflux_like._paths import data_folder
+from msgflux_like.catalog.profiles import get_model_profile, get_provider_profile, provider_ids
 from msgflux_like.errors import (
     InvalidRequestError,
     MissingKeyError,
@@ -16,8 +18,7 @@ from msgflux_like.errors import (
     UnknownProviderError,
     UnsupportedError,
 )
-from msgflux_like.folders import data_folder
-from msgflux_like.models.profiles import get_model_profile, get_provider_profile, provider_ids
+from msgflux_like.providers import config, derive, resolve
 from tests.provider import chat, whole
 
 KEY = re.compile(r"_(API_KEY|KEY|APIKEY|TOKEN|PAT|TOKEN_BEDROCK)$")
@@ -47,8 +48,8 @@ def test_every_model_of_the_catalogue_resolves_or_says_why_not(name):
             assert re.match(rf"{re.escape(name)} (speaks \w+, a wire dialect|cannot be spoken to: \w)", str(error))
             continue
         assert row.dialect in dialects.names()
-        variables = dict.fromkeys(catalogue.template_variables(row.base_url), "x")
-        url, missing = catalogue.fill_template(row.base_url, variables)
+        variables = dict.fromkeys(config.template_variables(row.base_url), "x")
+        url, missing = config.fill_template(row.base_url, variables)
         assert missing == []
         assert re.fullmatch(r"https://[\w.-]+(/[\w./-]*)?|http://(localhost|127\.0\.0\.1):\d+/v1|x/\w+(/v1)?", url)
         assert row.api_key_env or not row.key_required or row.tokens  # a token that Google's tools give
@@ -58,7 +59,7 @@ def test_every_model_of_the_catalogue_resolves_or_says_why_not(name):
 def test_a_model_that_the_catalogue_lists_elsewhere_is_asked_there_whoever_wrote_the_row():
     found = []
     for file in sorted(data_folder("providers").glob("*.toml")):
-        written, provider = catalogue.read_row(file), get_provider_profile(file.stem)
+        written, provider = config.read_row(file), get_provider_profile(file.stem)
         for model in provider.models if provider else ():
             profile = get_model_profile(model, file.stem)
             override = profile.provider_override
@@ -91,7 +92,7 @@ def test_how_many_resolve_is_in_the_documents():
             except UnsupportedError:
                 continue
             reached += 1
-    text = (catalogue.Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
+    text = (config.Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
     assert f"{reached:,} of {total:,} models" in text
     assert reached / total >= 0.99
 
@@ -198,7 +199,7 @@ class Point:
 
 
 def test_an_installed_package_may_bring_a_provider(monkeypatch):
-    row = catalogue.Provider(name="theirs", dialect="openai_chat", base_url="https://theirs.example/v1")
+    row = config.Provider(name="theirs", dialect="openai_chat", base_url="https://theirs.example/v1")
 
     def broken():
         raise RuntimeError("their module does not even import")
@@ -347,7 +348,7 @@ def test_why_a_provider_cannot_be_spoken_to_is_in_the_documents():
                 resolve.find_row(name, model)
             except UnsupportedError as error:
                 reasons.add(str(error).partition(" cannot be spoken to: "))
-    text = (catalogue.Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
+    text = (config.Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
     for provider, _, reason in sorted(reasons):
         count = len(get_provider_profile(provider).models)
         assert f"| `{provider}` | {count} | {reason} |" in text
@@ -378,5 +379,5 @@ def test_an_unknown_model_is_never_stopped(colour, provider, model_of):
 
 def test_rows_are_plain_data():
     row = resolve.find_provider("groq", "x")
-    assert msgspec.convert(msgspec.to_builtins(row), catalogue.Provider) == row
+    assert msgspec.convert(msgspec.to_builtins(row), config.Provider) == row
     assert get_model_profile("no-such-model", "groq") is None

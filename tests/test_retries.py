@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_like import dialects
+from msgflux_like._http.exchange import DRAIN, READ, Head, Retries, Send, Wait, WireError, exchange
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -23,7 +24,6 @@ from msgflux_like.errors import (
     TruncatedStreamError,
 )
 from msgflux_like.events import Replied, TextDelta
-from msgflux_like.exchange import DRAIN, READ, Head, Retries, Send, Wait, WireError, exchange
 from msgflux_like.request import HttpRequest
 from tests.provider import DONE, chat, chat_stream, delta, sse, whole
 

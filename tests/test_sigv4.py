@@ -16,11 +16,11 @@ from botocore.credentials import Credentials as TheirCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like import aws_credentials
-from msgflux_like.credentials import Secret
+from msgflux_like._wire.secrets import Secret
+from msgflux_like._wire.sigv4 import Credentials, SigV4, signed_headers
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
+from msgflux_like.providers.credentials import aws
 from msgflux_like.request import HttpRequest
-from msgflux_like.sigv4 import Credentials, SigV4, signed_headers
 from tests.conversations import unhurried
 
 NOW_S = 1_795_262_400.0
@@ -141,7 +141,7 @@ def test_the_environment_comes_first(nowhere: pytest.MonkeyPatch, tmp_path: Path
     nowhere.setenv("AWS_ACCESS_KEY_ID", "named")
     nowhere.setenv("AWS_SECRET_ACCESS_KEY", "s")
     nowhere.setenv("AWS_SESSION_TOKEN", "t")
-    signer = aws_credentials.signer("amazon-bedrock", HOST)
+    signer = aws.signer("amazon-bedrock", HOST)
     assert access_key(signer) == "named"
     assert signer.sign(http(HOST), NOW_S)["x-amz-security-token"] == "t"
 
@@ -163,23 +163,23 @@ def test_the_shared_file_has_a_part_for_each_profile(
     )
     if profile:
         nowhere.setenv("AWS_PROFILE", profile)
-    assert access_key(aws_credentials.signer("amazon-bedrock", HOST)) == found
-    assert aws_credentials.are_at_hand()
+    assert access_key(aws.signer("amazon-bedrock", HOST)) == found
+    assert aws.are_at_hand()
 
 
 def test_the_shared_file_may_lie_elsewhere(nowhere: pytest.MonkeyPatch, tmp_path: Path):
     file = write(tmp_path / "own" / "keys", "[default]\naws_access_key_id=one\naws_secret_access_key=s\n")
     nowhere.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
-    assert access_key(aws_credentials.signer("amazon-bedrock", HOST)) == "one"
+    assert access_key(aws.signer("amazon-bedrock", HOST)) == "one"
 
 
 def test_a_file_that_is_none_is_named_and_not_shown(nowhere: pytest.MonkeyPatch, tmp_path: Path):
     file = write(tmp_path / ".aws" / "credentials", "aws_secret_access_key = hush\n")
     with pytest.raises(InvalidRequestError) as raised:
-        aws_credentials.signer("amazon-bedrock", HOST)
+        aws.signer("amazon-bedrock", HOST)
     assert str(file) in str(raised.value)
     assert "hush" not in str(raised.value)
-    assert not aws_credentials.are_at_hand()
+    assert not aws.are_at_hand()
 
 
 def test_what_botocore_knows_is_found_and_kept_fresh(nowhere: pytest.MonkeyPatch, tmp_path: Path):
@@ -193,7 +193,7 @@ def test_what_botocore_knows_is_found_and_kept_fresh(nowhere: pytest.MonkeyPatch
         " 'Expiration': '2001-01-01T00:00:00Z' if number == 1 else '2999-01-01T00:00:00Z'}))\n",
     )
     write(tmp_path / ".aws" / "config", f"[default]\ncredential_process = {sys.executable} {script}\n")
-    signer = aws_credentials.signer("amazon-bedrock", HOST)
+    signer = aws.signer("amazon-bedrock", HOST)
     assert signer.blocks
     signer.prepare()
     assert access_key(signer) == "k2"
@@ -203,25 +203,25 @@ def test_what_botocore_knows_is_found_and_kept_fresh(nowhere: pytest.MonkeyPatch
 def test_a_login_that_has_run_out_is_an_error_of_ours(nowhere: pytest.MonkeyPatch, tmp_path: Path):
     write(tmp_path / ".aws" / "config", f"[default]\ncredential_process = {sys.executable} -c 1/0\n")
     with pytest.raises(MissingKeyError, match=r"CredentialRetrievalError.*log in anew"):
-        aws_credentials.signer("amazon-bedrock", HOST)
+        aws.signer("amazon-bedrock", HOST)
 
 
 def test_nothing_at_all_is_an_error_that_names_the_ways(nowhere: pytest.MonkeyPatch):
     with pytest.raises(MissingKeyError, match=r"AWS_BEARER_TOKEN_BEDROCK.*AWS_ACCESS_KEY_ID.*credentials.*api_key="):
-        aws_credentials.signer("amazon-bedrock", HOST)
-    assert not aws_credentials.are_at_hand()
+        aws.signer("amazon-bedrock", HOST)
+    assert not aws.are_at_hand()
 
 
 def test_without_botocore_the_error_names_the_extra(nowhere: pytest.MonkeyPatch):
     nowhere.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(MissingKeyError, match=r"msgflux-like\[aws\]"):
-        aws_credentials.signer("amazon-bedrock", HOST)
+        aws.signer("amazon-bedrock", HOST)
 
 
 @pytest.mark.parametrize("given_keys", [("id",), ("id", ""), ("id", 7), ("a", "b", "c", "d"), ()])
 def test_a_tuple_that_is_no_pair_of_keys_is_refused(given_keys: tuple[Any, ...]):
     with pytest.raises(InvalidRequestError, match="access key id, secret access key"):
-        aws_credentials.signer("amazon-bedrock", HOST, given_keys)
+        aws.signer("amazon-bedrock", HOST, given_keys)
 
 
 @pytest.mark.parametrize(
@@ -237,11 +237,11 @@ def test_a_tuple_that_is_no_pair_of_keys_is_refused(given_keys: tuple[Any, ...])
 )
 def test_the_host_tells_the_region_and_the_service(nowhere: pytest.MonkeyPatch, url: str, said: str):
     nowhere.setenv("AWS_REGION", "ap-south-1")
-    assert repr(aws_credentials.signer("amazon-bedrock", url, KEYS)) == said
+    assert repr(aws.signer("amazon-bedrock", url, KEYS)) == said
 
 
 def test_a_host_without_a_region_needs_one(nowhere: pytest.MonkeyPatch):
     with pytest.raises(MissingKeyError, match="AWS_REGION or AWS_DEFAULT_REGION"):
-        aws_credentials.signer("amazon-bedrock", "https://proxy.example.com", KEYS)
+        aws.signer("amazon-bedrock", "https://proxy.example.com", KEYS)
     nowhere.setenv("AWS_DEFAULT_REGION", "sa-east-1")
-    assert aws_credentials.signer("amazon-bedrock", "https://proxy.example.com", KEYS).region == "sa-east-1"
+    assert aws.signer("amazon-bedrock", "https://proxy.example.com", KEYS).region == "sa-east-1"

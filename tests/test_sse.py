@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like.sse import EventTooLargeError, Parser
+from msgflux_like._wire.sse import EventTooLargeError, Parser
 from tests.conversations import unhurried
 
 # What a stream says, and the data of its events.

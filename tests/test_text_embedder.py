@@ -614,7 +614,8 @@ def test_a_chat_model_does_not_bring_embedders_along():
         mf.Model.chat_completion("openai/gpt-4o", api_key="sk-x")
         print([name for name in sys.modules if "embed" in name])
         mf.Model.text_embedder("openai/text-embedding-3-small", api_key="sk-x")
-        print([name for name in sys.modules if name in ("msgflux_like.embeddings.gemini", "msgflux_like.cache")])
+        late = ("msgflux_like.dialects.gemini.embeddings", "msgflux_like.cache")
+        print([name for name in sys.modules if name in late])
     """
     assert in_a_new_process(code) == "[]\n[]\n"
 

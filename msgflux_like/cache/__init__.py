@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from msgflux_like._attrdict import dotdict
+from msgflux_like._concurrency.single_flight import Flights, guard
+from msgflux_like._paths import cache_folder
 from msgflux_like.cache.entry import Entry, seal, unseal
 from msgflux_like.cache.key import key_of
 from msgflux_like.cache.store import Store
-from msgflux_like.dotted import dotdict
 from msgflux_like.errors import CacheWarning, InvalidRequestError, StoreError
-from msgflux_like.folders import cache_folder
 from msgflux_like.request import HttpRequest
-from msgflux_like.transport.flights import Flights, guard
 
 __all__ = ["Entry", "ResponseCache", "Store", "cache_of", "check_size", "check_stored", "opened_store"]
 

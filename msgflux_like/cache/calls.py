@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from msgflux_like._concurrency.single_flight import Turn
+from msgflux_like._http import off_loop
+from msgflux_like._http.exchange import Do, Join, Step, WireError, unreachable
 from msgflux_like.cache import ResponseCache
 from msgflux_like.errors import APIError, APITimeoutError
 from msgflux_like.events import Event
-from msgflux_like.exchange import Do, Join, Step, WireError, unreachable
 from msgflux_like.request import HttpRequest
-from msgflux_like.transport import off_loop
-from msgflux_like.transport.flights import Turn
 
 Steps = Generator[Step, Any, None]
 

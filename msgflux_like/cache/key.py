@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from msgflux_like.credentials import Secret
+from msgflux_like._wire.secrets import Secret
 from msgflux_like.request import HttpRequest
 
 _LAYOUT: Final = 1  # of what is hashed

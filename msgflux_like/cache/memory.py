@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import cachetools
 
-from msgflux_like.transport.flights import guard
+from msgflux_like._concurrency.single_flight import guard
 
 MAX_BYTES = 256 * 1024 * 1024
 

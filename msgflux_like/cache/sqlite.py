@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from msgflux_like._concurrency.single_flight import guard
 from msgflux_like.errors import CacheWarning, InvalidRequestError, StoreError
-from msgflux_like.transport.flights import guard
 
 T = TypeVar("T")
 

@@ -11,13 +11,13 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from msgflux_like.calls.estimate import count_tokens
+from msgflux_like.catalog.profiles import ModelProfile
 from msgflux_like.cli.lookup import find_model
 from msgflux_like.cli.output import UsageError, say, say_json
 from msgflux_like.cli.prompt import words_and_pipe
 from msgflux_like.cli.tables import Column, dollar_range, table
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.models.profiles import ModelProfile
-from msgflux_like.pricing import count_tokens
 
 _COLUMNS = (
     Column("model"),

@@ -9,15 +9,17 @@ from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from msgflux_like import __version__, local, resolve
-from msgflux_like.catalogue import key_is_set, read_row
+from msgflux_like import __version__
+from msgflux_like._paths import cache_folder, config_folder
+from msgflux_like.catalog.active_snapshot import find_refreshed
+from msgflux_like.catalog.profiles import snapshot_info
 from msgflux_like.cli import reach
 from msgflux_like.cli.output import say
 from msgflux_like.cli.tables import Column, card, table
 from msgflux_like.errors import MsgfluxError, SnapshotError
-from msgflux_like.folders import cache_folder, config_folder
-from msgflux_like.models.profiles import snapshot_info
-from msgflux_like.models.snapshot_in_use import find_refreshed
+from msgflux_like.local import llama
+from msgflux_like.providers import resolve
+from msgflux_like.providers.config import key_is_set, read_row
 
 _COLUMNS = (
     Column("provider"),
@@ -54,7 +56,7 @@ def _installed() -> Iterator[tuple[str, str]]:
     yield "Python", f"{platform.python_version()} on {platform.platform(terse=True)}"
     yield "xllamacpp", _version("xllamacpp", "local", "runs local models")
     try:
-        yield "local model", str(local.find_gguf())
+        yield "local model", str(llama.find_gguf())
     except MsgfluxError as error:
         yield "local model", str(error)
     for package, extra, purpose in _OPTIONAL:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from msgflux_like import resolve
-from msgflux_like.catalogue import near
+from msgflux_like.catalog.profiles import ModelProfile, get_model_profile, get_provider_profile, search_profiles
 from msgflux_like.errors import UnknownModelError, UnknownProviderError
-from msgflux_like.models.profiles import ModelProfile, get_model_profile, get_provider_profile, search_profiles
+from msgflux_like.providers import resolve
+from msgflux_like.providers.config import near
 
 
 def find_model(path: str) -> ModelProfile:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from msgflux_like.catalog.profiles import ModelProfile, search_profiles
 from msgflux_like.cli.output import complain, say, say_json
 from msgflux_like.cli.tables import Column, dollars, short_size, table
-from msgflux_like.models.profiles import ModelProfile, search_profiles
 
 _COLUMNS = (
     Column("model"),

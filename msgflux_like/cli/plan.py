@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from msgflux_like.call_plan import CallPlan
+from msgflux_like.calls.estimate import Estimate
+from msgflux_like.calls.plan import CallPlan
 from msgflux_like.cli.output import printable_json, say
 from msgflux_like.cli.tables import card, dollar_range
-from msgflux_like.pricing import Estimate
 
 
 def say_plan(plan: CallPlan) -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
+from msgflux_like.catalog.active_snapshot import shelf
+from msgflux_like.catalog.snapshot import read_api
+from msgflux_like.catalog.snapshot_diff import EntryChange, SnapshotDiff, diff_profiles
+from msgflux_like.catalog.snapshot_reader import Snapshot
 from msgflux_like.cli.doctor import profile_facts
 from msgflux_like.cli.output import say
 from msgflux_like.cli.reach import shown_url
 from msgflux_like.cli.tables import card
 from msgflux_like.models.profiles import all_profiles, provider_ids, refresh_profiles, snapshot_info
-from msgflux_like.models.snapshot import read_api
-from msgflux_like.models.snapshot_diff import EntryChange, SnapshotDiff, diff_profiles
-from msgflux_like.models.snapshot_in_use import shelf
-from msgflux_like.models.snapshot_reader import Snapshot
 
 
 def refresh(options: argparse.Namespace) -> int:

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from msgflux_like import resolve
-from msgflux_like.catalogue import has_key
+from msgflux_like.catalog.profiles import get_provider_profile
 from msgflux_like.cli import reach
 from msgflux_like.cli.output import complain, say, say_json
 from msgflux_like.cli.tables import Column, table
-from msgflux_like.models.profiles import get_provider_profile
+from msgflux_like.providers import resolve
+from msgflux_like.providers.config import has_key
 
 _COLUMNS = (
     Column("provider"),

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from msgflux_like import resolve, servers
-from msgflux_like.catalogue import Provider, endpoint, key_is_set
+from msgflux_like._paths import config_folder, data_folder
+from msgflux_like.catalog.profiles import get_provider_profile
 from msgflux_like.errors import MsgfluxError
-from msgflux_like.folders import config_folder, data_folder
-from msgflux_like.models.profiles import get_provider_profile
+from msgflux_like.local import servers
+from msgflux_like.providers import resolve
+from msgflux_like.providers.config import Provider, endpoint, key_is_set
 
 
 class Found(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgflux_like.cli.prompt import words_and_pipe
 from msgflux_like.cli.schema import schema_of
 from msgflux_like.models import Model
 from msgflux_like.request import CallOptions, to_json
-from msgflux_like.stream import ModelStreamResponse
+from msgflux_like.response.stream import ModelStreamResponse
 
 
 def run(options: argparse.Namespace) -> int:

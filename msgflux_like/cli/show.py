@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from msgflux_like import resolve
+from msgflux_like.catalog.cost import PriceList
+from msgflux_like.catalog.profiles import ModelProfile, ReasoningOption, get_same_models
 from msgflux_like.cli import reach
 from msgflux_like.cli.lookup import find_model
 from msgflux_like.cli.output import printable_json, say
 from msgflux_like.cli.tables import card, dollars
-from msgflux_like.models.cost import PriceList
-from msgflux_like.models.profiles import ModelProfile, ReasoningOption, get_same_models
+from msgflux_like.providers import resolve
 
 _PRICES = {
     "input": "input_per_million",

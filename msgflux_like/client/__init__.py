@@ -17,7 +17,7 @@ tracing.py     trace headers, and spans
 from msgflux_like.client.bud import AsyncBudClient, BudClient
 from msgflux_like.client.clients import AsyncClient, Client
 from msgflux_like.client.streams import AsyncStream, Stream
-from msgflux_like.replies import (
+from msgflux_like.response.openai_objects import (
     ApiObject,
     ChatCompletion,
     ChatCompletionChoice,

@@ -8,11 +8,11 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from msgflux_like import catalogue, resolve
-from msgflux_like.credentials import Ask
+from msgflux_like._http import Transport
+from msgflux_like._wire.secrets import Ask
 from msgflux_like.errors import InvalidRequestError
+from msgflux_like.providers import config, resolve
 from msgflux_like.request import Endpoint
-from msgflux_like.transport import Transport
 
 ANY_SERVER: Final = "openai-compatible"
 """The provider of a client that was given nothing but a base URL."""
@@ -51,12 +51,12 @@ class Account(Struct, frozen=True):
             raise InvalidRequestError(f"model must be the name of a model, not {given}")
         return f"{self.provider}/{model}"
 
-    def endpoint(self, model: str = "") -> tuple[catalogue.Provider, Endpoint]:
+    def endpoint(self, model: str = "") -> tuple[config.Provider, Endpoint]:
         """Where requests without a model go."""
         if self.provider is None:
             raise InvalidRequestError("no provider is named: make the client with provider= or base_url=")
         row = resolve.find_provider(self.provider, model)
-        return row, self.placed(catalogue.endpoint(row, base_url=self.base_url, api_key=self.api_key))
+        return row, self.placed(config.endpoint(row, base_url=self.base_url, api_key=self.api_key))
 
     def placed(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, with the key in its place."""

@@ -13,20 +13,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple, Unpack
 
+from msgflux_like._http import Timeouts, Transport, off_loop
+from msgflux_like._http.exchange import Retries, exchange
+from msgflux_like._json import as_mapping
+from msgflux_like._wire.secrets import Ask, Secret
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call, run
 from msgflux_like.client.clients import AsyncClient, Client, ClientOptions
 from msgflux_like.client.raw import Raw
 from msgflux_like.client.reading import RawReading
 from msgflux_like.client.words import MAX_MESSAGE_CHARS, MAX_MESSAGES
-from msgflux_like.credentials import Ask, Secret
 from msgflux_like.dialects import load
 from msgflux_like.errors import AuthenticationError, BadReplyError, InvalidRequestError, MissingKeyError
-from msgflux_like.exchange import Retries, exchange
-from msgflux_like.replies import ApiObject
 from msgflux_like.request import HttpRequest, to_json
-from msgflux_like.shapes import as_mapping
-from msgflux_like.transport import Timeouts, Transport, off_loop
+from msgflux_like.response.openai_objects import ApiObject
 
 _EARLY_S: Final = 60.0  # before its end a token is renewed
 _LIFETIME_S: Final = 3600.0  # of a token that does not tell

@@ -9,11 +9,15 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from msgflux_like._http import Timeouts, off_loop
+from msgflux_like._http.exchange import Retries, exchange
+from msgflux_like.calls.arguments import check_headers, check_retries, timeout_of_environment
+from msgflux_like.calls.provider_model import checked_timeouts
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call
+from msgflux_like.client.client_model import ServedModel
 from msgflux_like.client.raw import Holds, Raw
 from msgflux_like.client.reading import RawReading
-from msgflux_like.client.served import ServedModel
 from msgflux_like.client.tracing import Operation, Span, check_installed, trace_headers
 from msgflux_like.client.words import (
     ChatWords,
@@ -26,10 +30,9 @@ from msgflux_like.client.words import (
 )
 from msgflux_like.dialects import load
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
-from msgflux_like.exchange import Retries, exchange
-from msgflux_like.models.base import checked_timeouts
-from msgflux_like.parameters import check_headers, check_retries, timeout_of_environment
-from msgflux_like.replies import (
+from msgflux_like.providers.resolve import split_path
+from msgflux_like.request import ChatRequest, Encoded, to_http
+from msgflux_like.response.openai_objects import (
     ChatCompletion,
     ChatCompletionChunk,
     Completion,
@@ -38,9 +41,6 @@ from msgflux_like.replies import (
     ModelInfo,
     ModelList,
 )
-from msgflux_like.request import ChatRequest, Encoded, to_http
-from msgflux_like.resolve import split_path
-from msgflux_like.transport import Timeouts, off_loop
 
 _MOST_MODELS = 256  # kept at once; a model costs no connection
 _LISTED = ("openai_chat", "openai_responses", "anthropic_messages")  # dialects whose lists of models are alike
@@ -145,7 +145,7 @@ class CallMaker:
         row, endpoint = asked.endpoint(model)
         if row.dialect not in _LISTED or row.embedded:
             raise UnsupportedError(
-                f"{row.name} lists its models in a form of its own; msgflux_like.models.profiles knows them, too"
+                f"{row.name} lists its models in a form of its own; msgflux_like.catalog.profiles knows them, too"
             )
         request = ChatRequest(model, (), extra_headers=self._headers)
         http = to_http(Encoded(path, {}), request, endpoint)

@@ -7,15 +7,15 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from msgflux_like._http import AsyncDrive, Drive, Timeouts, Transport
+from msgflux_like._http.exchange import Step
 from msgflux_like.client.reading import Reading
 from msgflux_like.client.streams import AsyncStream, Stream
 from msgflux_like.client.tracing import Span, Traced
 from msgflux_like.errors import APIError, AuthenticationError, NotFoundError
 from msgflux_like.events import Event
-from msgflux_like.exchange import Step
-from msgflux_like.replies import ApiObject
 from msgflux_like.request import HttpRequest
-from msgflux_like.transport import AsyncDrive, Drive, Timeouts, Transport
+from msgflux_like.response.openai_objects import ApiObject
 
 W = TypeVar("W", bound=ApiObject)
 C = TypeVar("C", bound=ApiObject)

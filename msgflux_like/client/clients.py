@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypedDict, Unpack
 
+from msgflux_like._context import Closing
+from msgflux_like._http import Timeouts
+from msgflux_like._wire.secrets import Ask
 from msgflux_like.client.account import Account, account
 from msgflux_like.client.call_maker import CallMaker
 from msgflux_like.client.resources import (
@@ -17,9 +20,6 @@ from msgflux_like.client.resources import (
     Embeddings,
     Models,
 )
-from msgflux_like.closing import Closing
-from msgflux_like.credentials import Ask
-from msgflux_like.transport import Timeouts
 
 
 class ClientOptions(TypedDict, total=False):

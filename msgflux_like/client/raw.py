@@ -7,12 +7,13 @@ from typing import Any, Final, Literal, cast
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects import Dialect, SseDecoder
-from msgflux_like.dialects._common import failure_from
+from msgflux_like._json import as_list, as_mapping
+from msgflux_like._wire.sse import EventTooLargeError
+from msgflux_like.dialects._shared.common import failure_from
+from msgflux_like.dialects._shared.protocols import Dialect
+from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.events import Event, Finished, Usage
 from msgflux_like.request import ChatRequest, Encoded, Quirks
-from msgflux_like.shapes import as_list, as_mapping
-from msgflux_like.sse import EventTooLargeError
 
 MAX_CHUNKS: Final = 1_000_000
 """A stream of more chunks is refused; each of them has `sse.MAX_EVENT_BYTES` at most."""

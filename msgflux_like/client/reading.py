@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from msgflux_like._json import as_list
 from msgflux_like.client.raw import Said, usage_in
 from msgflux_like.events import Citation, Event, Finished, Media, TextDelta, ToolCallDelta
-from msgflux_like.push import ChunkMaker
-from msgflux_like.replies import (
+from msgflux_like.request import Change
+from msgflux_like.response.openai_objects import (
     ApiObject,
     ChatCompletion,
     ChatCompletionChunk,
@@ -17,9 +18,8 @@ from msgflux_like.replies import (
     ChatCompletionDelta,
     Usage,
 )
-from msgflux_like.request import Change
-from msgflux_like.response import About, Answer, ModelResponse, metadata_of
-from msgflux_like.shapes import as_list
+from msgflux_like.response.response import About, Answer, ModelResponse, metadata_of
+from msgflux_like.streaming.chunks import ChunkMaker
 
 W_co = TypeVar("W_co", covariant=True)
 W = TypeVar("W", bound=ApiObject)

@@ -9,7 +9,7 @@ from msgflux_like.client.call_maker import CallMaker
 from msgflux_like.client.calls import aopened, arun, opened, run
 from msgflux_like.client.streams import AsyncStream, Stream
 from msgflux_like.client.words import ChatWords, EmbeddingWords, TextWords
-from msgflux_like.replies import (
+from msgflux_like.response.openai_objects import (
     ChatCompletion,
     ChatCompletionChunk,
     Completion,

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from msgflux_like._context import Closing
+from msgflux_like._http import AsyncDrive, Drive
 from msgflux_like.client.reading import Reading
-from msgflux_like.closing import Closing
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event
-from msgflux_like.replies import ApiObject, Usage
 from msgflux_like.request import Change
-from msgflux_like.transport import AsyncDrive, Drive
+from msgflux_like.response.openai_objects import ApiObject, Usage
 
 C = TypeVar("C", bound=ApiObject)
 

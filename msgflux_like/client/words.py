@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypedDict, cast
 
+from msgflux_like._json import as_mapping
+from msgflux_like.calls.arguments import check_parameters
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnknownParameterError, UnsupportedError
-from msgflux_like.parameters import check_parameters
 from msgflux_like.request import Parameters, ToolChoice
-from msgflux_like.shapes import as_mapping
-from msgflux_like.tools import check_tools
+from msgflux_like.tools.calls import check_tools
 
 MAX_MESSAGES: Final = 1000
 MAX_MESSAGE_CHARS: Final = 1_000_000

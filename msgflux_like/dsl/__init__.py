@@ -1,4 +1,4 @@
-"""Small languages for what a model is asked to write."""
+"""Small languages that a model is asked to write."""
 
 from __future__ import annotations
 

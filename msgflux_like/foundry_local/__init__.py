@@ -1,19 +1,15 @@
-"""Foundry Local, Microsoft's service for models on this machine: found, started, and told which model to load.
+"""Foundry Local, Microsoft's service for models on this machine: find it, start it, load models.
 
     from msgflux_like import foundry_local
 
     with foundry_local.start_model("qwen2.5-1.5b") as manager:
         manager.endpoint  # "http://localhost:5273/v1"
 
-models.py     what is known of a model, and which one a name means
-interface.py  the service's HTTP interface, in both of its generations
-command.py    the program `foundry`: where the service runs, starting and stopping it
-manager.py    `FoundryLocalManager` and `start_model`
-serving.py    what `Model.chat_completion("foundry-local/...")` asks for before it calls
+The code is in `msgflux_like.local.foundry`.
 """
 
-from msgflux_like.foundry_local.manager import FoundryLocalManager, start_model
-from msgflux_like.foundry_local.models import Device, ModelInfo
-from msgflux_like.foundry_local.serving import missing, restore, serve
+from __future__ import annotations
 
-__all__ = ["Device", "FoundryLocalManager", "ModelInfo", "missing", "restore", "serve", "start_model"]
+from msgflux_like.local.foundry import Device, FoundryLocalManager, ModelInfo, start_model
+
+__all__ = ["Device", "FoundryLocalManager", "ModelInfo", "start_model"]

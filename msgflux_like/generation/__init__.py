@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from msgflux_like.generation import plan
-    from msgflux_like.generation import plan as reasoning
+    from msgflux_like.structured import plan
+    from msgflux_like.structured import plan as reasoning
 
 __all__ = ["plan", "reasoning"]
 

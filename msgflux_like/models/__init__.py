@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from msgflux_like.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from msgflux_like.credentials import ApiKey
+    from msgflux_like._wire.secrets import ApiKey
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.models.text_completion import TextCompletion
     from msgflux_like.models.text_embedder import TextEmbedder
@@ -72,7 +72,7 @@ class Model:
     @staticmethod
     def providers() -> dict[str, list[str]]:
         """The providers of each kind, by name: those that speak a format which has it."""
-        from msgflux_like import resolve  # noqa: PLC0415
+        from msgflux_like.providers import resolve  # noqa: PLC0415
 
         return {
             kind: sorted(
@@ -117,7 +117,7 @@ def _class(kind: str) -> Any:
 def _has(kind: str, provider: str) -> bool:
     if kind == "chat_completion":
         return True
-    from msgflux_like import resolve  # noqa: PLC0415
+    from msgflux_like.providers import resolve  # noqa: PLC0415
 
     try:
         _class(kind).spoken(resolve.find_row(provider, ""))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
+from msgflux_like._http import AsyncDrive, Drive, off_loop
+from msgflux_like.calls.arguments import check_reasking
+from msgflux_like.calls.build import Prepared, Preparing
 from msgflux_like.errors import NotFoundError, OutputParsingError
 from msgflux_like.events import Event
-from msgflux_like.models.preparing import Prepared, Preparing
-from msgflux_like.parameters import check_reasking
 from msgflux_like.request import CallOptions
-from msgflux_like.response import About, ModelResponse
-from msgflux_like.stream import ModelStreamResponse
-from msgflux_like.transport import AsyncDrive, Drive, off_loop
+from msgflux_like.response.response import About, ModelResponse
+from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
-    from msgflux_like.call_plan import CallPlan
+    from msgflux_like.calls.plan import CallPlan
 
 
 class ChatCompletion(Preparing):
@@ -159,8 +159,8 @@ class ChatCompletion(Preparing):
 
         Raises what the call would raise before it sends.
         """
-        from msgflux_like.call_plan import plan_of  # noqa: PLC0415  for those who want it
-        from msgflux_like.pricing import estimate_of  # noqa: PLC0415
+        from msgflux_like.calls.estimate import estimate_of  # noqa: PLC0415
+        from msgflux_like.calls.plan import plan_of  # noqa: PLC0415  for those who want it
 
         prepared = self._prepare(messages, stream=stream, serve=False, **call)
         about = prepared.about
@@ -170,7 +170,7 @@ class ChatCompletion(Preparing):
 
     def _until_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
         """Ask, and ask again while the answer is not of the type and there are retries left."""
-        from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
+        from msgflux_like.structured.typed_response import Asking  # noqa: PLC0415  for those who want it
 
         check_reasking(call, stream=stream)
         asking = Asking(messages, retries)
@@ -181,7 +181,7 @@ class ChatCompletion(Preparing):
                 asking.failed(error)
 
     async def _auntil_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
-        from msgflux_like.structured import Asking  # noqa: PLC0415  for those who want it
+        from msgflux_like.structured.typed_response import Asking  # noqa: PLC0415  for those who want it
 
         check_reasking(call, stream=stream)
         asking = Asking(messages, retries)
@@ -192,7 +192,7 @@ class ChatCompletion(Preparing):
                 asking.failed(error)
 
     def _pushed(self, drive: Drive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
-        from msgflux_like.push_to import Opened, maker_of, push  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import Opened, maker_of, push  # noqa: PLC0415  for those who want it
 
         def opened() -> Opened:
             return _stream(drive, next(drive), prepared), maker_of(self.model_type, self.model_id)
@@ -200,7 +200,7 @@ class ChatCompletion(Preparing):
         return push(call.get("stream_to"), opened)
 
     async def _apushed(self, drive: AsyncDrive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
-        from msgflux_like.push_to import Opened, apush, maker_of  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import Opened, apush, maker_of  # noqa: PLC0415  for those who want it
 
         async def opened() -> Opened:
             return _stream(drive, await anext(drive), prepared), maker_of(self.model_type, self.model_id)
@@ -214,7 +214,7 @@ def _about(prepared: Prepared) -> About:
 
 
 def _replayed(prepared: Prepared, found: list[Event]) -> Prepared:
-    from msgflux_like.models.keeping import replayed  # noqa: PLC0415  imported already
+    from msgflux_like.cache.policy import replayed  # noqa: PLC0415  imported already
 
     return prepared._replace(steps=replayed(found))
 
@@ -222,7 +222,7 @@ def _replayed(prepared: Prepared, found: list[Event]) -> Prepared:
 def _response(prepared: Prepared) -> ModelResponse:
     if prepared.wanted is None:
         return ModelResponse(prepared.answer, _about(prepared))
-    from msgflux_like.structured import StructuredResponse  # noqa: PLC0415  imported already
+    from msgflux_like.structured.typed_response import StructuredResponse  # noqa: PLC0415  imported already
 
     return StructuredResponse(prepared.answer, _about(prepared), prepared.wanted)
 
@@ -230,6 +230,6 @@ def _response(prepared: Prepared) -> ModelResponse:
 def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: Prepared) -> ModelStreamResponse:
     if prepared.wanted is None:
         return ModelStreamResponse(drive, first, prepared.answer, _about(prepared))
-    from msgflux_like.structured import StructuredStream  # noqa: PLC0415  imported already
+    from msgflux_like.structured.typed_response import StructuredStream  # noqa: PLC0415  imported already
 
     return StructuredStream(drive, first, prepared.answer, _about(prepared), prepared.wanted)

@@ -10,8 +10,9 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, cast, overload
 
-from msgflux_like.closing import Closing
-from msgflux_like.credentials import ApiKey
+from msgflux_like._context import Closing
+from msgflux_like._wire.secrets import ApiKey
+from msgflux_like.calls.arguments import check_seconds
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -36,13 +37,12 @@ from msgflux_like.models.gateway_arguments import (
     models_of,
     name_of,
 )
-from msgflux_like.parameters import check_seconds
 from msgflux_like.request import CallOptions
-from msgflux_like.response import ModelResponse, Tried
-from msgflux_like.stream import ModelStreamResponse
+from msgflux_like.response.response import ModelResponse, Tried
+from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
-    from msgflux_like.push_to import Opened
+    from msgflux_like.streaming.push import Opened
 
 # What says something of the model and not of the request: it rests, and others are asked first.
 _PASSING: Final = (APIConnectionError, APITimeoutError, AuthenticationError, RateLimitError, ServerError)
@@ -181,7 +181,7 @@ class ModelGateway(Closing):
         asked = partial(_asked, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return asked()[0]
-        from msgflux_like.push_to import push  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import push  # noqa: PLC0415  for those who want it
 
         return push(stream_to, lambda: _opened(asked()))
 
@@ -221,7 +221,7 @@ class ModelGateway(Closing):
         asked = partial(_aasked, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return (await asked())[0]
-        from msgflux_like.push_to import apush  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import apush  # noqa: PLC0415  for those who want it
 
         async def opened() -> Opened:
             return _opened(await asked())
@@ -402,7 +402,7 @@ async def _aasked(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tupl
 
 def _opened(answer: tuple[Any, _Entry]) -> Opened:
     """A stream that a `stream_to` is to be told of."""
-    from msgflux_like.push_to import maker_of  # noqa: PLC0415  imported already
+    from msgflux_like.streaming.push import maker_of  # noqa: PLC0415  imported already
 
     stream, entry = answer
     return stream, maker_of(entry.model.model_type, entry.model.model_id)

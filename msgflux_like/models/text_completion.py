@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgflux_like import catalogue
-from msgflux_like.catalogue import Provider
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.models.chat_completion import ChatCompletion
+from msgflux_like.providers import config
+from msgflux_like.providers.config import Provider
 
 # What serves OpenAI's formats at all usually serves this one.
 _NEIGHBOURS: Final = frozenset({"openai_chat", "openai_responses", "openai_completions"})
@@ -36,4 +36,4 @@ class TextCompletion(ChatCompletion):
         """The row, in the completions format. UnsupportedError where there is none."""
         if row.dialect not in _NEIGHBOURS:
             raise UnsupportedError(f"{row.name} speaks {row.dialect}, which has no text completions: use a chat model")
-        return catalogue.with_dialect(row, "openai_completions")
+        return config.with_dialect(row, "openai_completions")

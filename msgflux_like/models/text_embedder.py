@@ -6,16 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, TypedDict, Unpack, cast, overload
 
-from msgflux_like import catalogue, embeddings, preflight
-from msgflux_like.credentials import Ask
-from msgflux_like.embeddings import Reply
-from msgflux_like.errors import APIError, CapabilityError, InvalidRequestError, NotFoundError, UnsupportedError
-from msgflux_like.events import Event
-from msgflux_like.exchange import Retries
-from msgflux_like.models.base import Served, checked_timeouts, parted
-from msgflux_like.models.embedding_response import EmbeddingResponse
-from msgflux_like.models.embedding_work import Kept, Work
-from msgflux_like.parameters import (
+from msgflux_like._http import AsyncDrive, Drive, Timeouts, gathered, in_threads, off_loop
+from msgflux_like._http.exchange import Retries
+from msgflux_like._wire.secrets import Ask
+from msgflux_like.calls import capabilities
+from msgflux_like.calls.arguments import (
     OF_EMBEDDINGS,
     change_error,
     check_changes,
@@ -25,10 +20,17 @@ from msgflux_like.parameters import (
     check_retries,
     in_order,
 )
-from msgflux_like.pricing import count_tokens
+from msgflux_like.calls.estimate import count_tokens
+from msgflux_like.calls.provider_model import Served, checked_timeouts, parted
+from msgflux_like.dialects._shared import embeddings
+from msgflux_like.dialects._shared.embeddings import Reply
+from msgflux_like.errors import APIError, CapabilityError, InvalidRequestError, NotFoundError, UnsupportedError
+from msgflux_like.events import Event
+from msgflux_like.models.embedding_batches import Kept, Work
+from msgflux_like.providers import config
 from msgflux_like.request import ChatRequest, Check, Endpoint, HttpRequest, OnChange, ServedOptions, to_http
-from msgflux_like.response import About
-from msgflux_like.transport import AsyncDrive, Drive, Timeouts, gathered, in_threads, off_loop
+from msgflux_like.response.embeddings import EmbeddingResponse
+from msgflux_like.response.response import About
 
 
 class EmbeddingParameters(TypedDict, total=False):
@@ -137,7 +139,7 @@ class TextEmbedder(Served):
         self._batch_size = None if batch_size is None else _check_count("batch_size", batch_size)
 
     @classmethod
-    def spoken(cls, row: catalogue.Provider) -> catalogue.Provider:
+    def spoken(cls, row: config.Provider) -> config.Provider:
         """The row, if there is a format of embeddings for it; else UnsupportedError."""
         embeddings.load(row.name, row.dialect)
         if row.dialect == "gemini" and row.tokens == "google":
@@ -331,9 +333,9 @@ class TextEmbedder(Served):
             for place in prepared.work.different
         }
         if self._row.embedded:
-            from msgflux_like.models import keeping  # noqa: PLC0415  for servers on this machine
+            from msgflux_like.cache import policy  # noqa: PLC0415  for servers on this machine
 
-            seen = {place: keeping.server_facts(http, self._row.embedded) for place, http in requests.items()}
+            seen = {place: policy.server_facts(http, self._row.embedded) for place, http in requests.items()}
             requests = {place: http for place, (http, _) in seen.items()}
             facts |= seen[0][1]
         prepared.work.found(kept.find(requests, facts))
@@ -355,8 +357,8 @@ class TextEmbedder(Served):
         return (*self._abilities.warnings, *(f"texts[{longest}]: {problem}" for problem in found))
 
     @cached_property
-    def _abilities(self) -> preflight.Abilities | None:
-        return preflight.Abilities(self.profile) if self.profile else None
+    def _abilities(self) -> capabilities.Abilities | None:
+        return capabilities.Abilities(self.profile) if self.profile else None
 
     def _state(self) -> dict[str, Any]:
         state = super()._state()

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
+from msgflux_like.calls.estimate import count_tokens
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -26,11 +27,10 @@ from msgflux_like.errors import (
     TruncatedStreamError,
 )
 from msgflux_like.events import Usage
-from msgflux_like.pricing import count_tokens
 from msgflux_like.request import to_json
 from msgflux_like.testing.fake_provider import FakeReply
 from msgflux_like.testing.played import Breaks
-from msgflux_like.tools import ToolCall, ToolCallAggregator
+from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
 
 _calls = count(1)
 

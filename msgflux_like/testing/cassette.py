@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from msgflux_like.credentials import TokenSource
+from msgflux_like._http import Transport
+from msgflux_like._http.connections import atoken
+from msgflux_like._http.deadline import Clock
+from msgflux_like._http.exchange import Head, WireError
+from msgflux_like._http.interception import AsyncReply, Interceptor, Reply, interceptors
+from msgflux_like._wire.secrets import TokenSource
+from msgflux_like.catalog.snapshot import write_atomically
 from msgflux_like.errors import APIError, CassetteError, InvalidRequestError
-from msgflux_like.exchange import Head, WireError
-from msgflux_like.models.snapshot import write_atomically
 from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.testing import masking, matching, tape
 from msgflux_like.testing.masking import Mask
 from msgflux_like.testing.played import AsyncPlayed, Breaks, Played
-from msgflux_like.transport import Transport
-from msgflux_like.transport.clock import Clock
-from msgflux_like.transport.connections import atoken
-from msgflux_like.transport.interception import AsyncReply, Interceptor, Reply, interceptors
 
 if TYPE_CHECKING:
-    from msgflux_like.models.base import Served
+    from msgflux_like.calls.provider_model import Served
 
 Mode = Literal["auto", "replay", "record", "new"]
 Redact = Callable[[Any], Any]

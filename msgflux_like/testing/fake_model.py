@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import msgspec
 
-from msgflux_like import resolve
-from msgflux_like.catalogue import template_variables
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.models.chat_completion import ChatCompletion
+from msgflux_like.providers import resolve
+from msgflux_like.providers.config import template_variables
 from msgflux_like.request import ModelOptions
 from msgflux_like.testing import answers as answering
 from msgflux_like.testing.answers import FakeAnswer
@@ -19,7 +19,7 @@ from msgflux_like.testing.fake_provider import FakeProvider, FakeReply, FakeRequ
 from msgflux_like.testing.played import Breaks
 
 if TYPE_CHECKING:
-    from msgflux_like.structured import Wanted
+    from msgflux_like.structured.typed_response import Wanted
 
 _NOWHERE = "https://fake.invalid/v1"
 

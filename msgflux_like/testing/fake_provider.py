@@ -10,12 +10,12 @@ from typing import Any, Final, Self, cast
 import msgspec
 from msgspec import Struct
 
+from msgflux_like._http.deadline import Clock
+from msgflux_like._http.exchange import Head
+from msgflux_like._http.interception import AsyncReply, Reply, interceptors
 from msgflux_like.errors import InvalidRequestError, OutOfAnswersError
-from msgflux_like.exchange import Head
 from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.testing.played import AsyncPlayed, Breaks, Played
-from msgflux_like.transport.clock import Clock
-from msgflux_like.transport.interception import AsyncReply, Reply, interceptors
 
 _STREAM: Final[Mapping[str, str]] = {"content-type": "text/event-stream"}
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}

@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from msgflux_like.call_plan import SHOWN_HEADERS
-from msgflux_like.credentials import Secret
+from msgflux_like._wire.secrets import Secret
+from msgflux_like.calls.plan import SHOWN_HEADERS
 from msgflux_like.request import HttpRequest
 
 HIDDEN: Final = "***"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from msgflux_like.shapes import as_list, as_mapping
+from msgflux_like._json import as_list, as_mapping
 from msgflux_like.testing.tape import Request
 
 _SHOWN = 5

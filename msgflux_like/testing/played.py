@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from msgflux_like._http.deadline import Clock
+from msgflux_like._http.exchange import Head, WireError
 from msgflux_like.errors import Phase
-from msgflux_like.exchange import Head, WireError
-from msgflux_like.transport.clock import Clock
 
 
 class Breaks(Struct, frozen=True):

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 
 import msgflux_like as mf
+from msgflux_like._concurrency.single_flight import Flights, Turn, await_outcome
+from msgflux_like._http.deadline import Clock
 from msgflux_like.errors import APITimeoutError, BadRequestError, OutputParsingError
-from msgflux_like.transport.clock import Clock
-from msgflux_like.transport.flights import Flights, Turn, await_outcome
 from tests.provider import chat, chat_stream, stream, whole
 
 PATIENCE_S = 20.0

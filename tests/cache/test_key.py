@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 import msgflux_like as mf
+from msgflux_like._wire.secrets import Secret, TokenSource
+from msgflux_like._wire.sigv4 import Credentials, SigV4
 from msgflux_like.cache.key import key_of
-from msgflux_like.credentials import Secret, TokenSource
 from msgflux_like.request import HttpRequest
-from msgflux_like.sigv4 import Credentials, SigV4
 from tests.provider import chat, whole
 
 SALT = bytes(range(32))

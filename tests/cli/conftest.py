@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from msgflux_like import resolve
+from msgflux_like.catalog import profiles
 from msgflux_like.cli import main
-from msgflux_like.models import profiles
+from msgflux_like.providers import resolve
 
 SETTINGS = ("_KEY", "_TOKEN", "_PAT", "_BASE_URL", "_ENDPOINT", "_PROXY", "_proxy")
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 import msgflux_like as mf
-from msgflux_like.models.profiles import get_model_profile, search_profiles
+from msgflux_like.catalog.profiles import get_model_profile, search_profiles
 
 GPT, OPUS, GEMINI = "openai/gpt-4o", "anthropic/claude-opus-4-5", "google/gemini-2.5-pro"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from msgflux_like.catalog.profiles import get_model_profile, search_profiles, snapshot_info
 from msgflux_like.cli import _one_name, _parser
-from msgflux_like.models.profiles import get_model_profile, search_profiles, snapshot_info
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from msgflux_like.folders import data_folder
-from msgflux_like.models.profiles import get_model_profile, snapshot_info
-from msgflux_like.models.snapshot import read_api
-from msgflux_like.models.snapshot_reader import Snapshot
+from msgflux_like._paths import data_folder
+from msgflux_like.catalog.profiles import get_model_profile, snapshot_info
+from msgflux_like.catalog.snapshot import read_api
+from msgflux_like.catalog.snapshot_reader import Snapshot
 from tests.profiles.small_catalogues import api, model, provider
 from tests.provider import Reply
 

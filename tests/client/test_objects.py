@@ -8,18 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like import replies
+from msgflux_like.response import openai_objects
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 NAMES = (
     st.sampled_from(["id", "choices", "message", "delta", "usage", "tool_calls", "function", "items", "x"]) | st.text()
 )
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner), max_leaves=20)
-KINDS = [kind for kind in vars(replies).values() if isinstance(kind, type) and issubclass(kind, replies.ApiObject)]
+KINDS = [
+    kind
+    for kind in vars(openai_objects).values()
+    if isinstance(kind, type) and issubclass(kind, openai_objects.ApiObject)
+]
 
 
 @given(fields=st.dictionaries(NAMES, JSON), kind=st.sampled_from(KINDS))
-def test_whatever_comes_is_kept(fields: dict[str, Any], kind: type[replies.ApiObject]):
+def test_whatever_comes_is_kept(fields: dict[str, Any], kind: type[openai_objects.ApiObject]):
     made = kind(fields)
     assert made == fields
     assert made.model_dump() == fields
@@ -37,12 +41,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def test_a_field_that_is_called_like_a_method_is_read_by_key():
-    made = replies.ApiObject({"items": [1], "get": 2})
+    made = openai_objects.ApiObject({"items": [1], "get": 2})
     assert (made["items"], made["get"]) == ([1], 2)
 
 
 def test_a_field_can_be_set_as_an_attribute():
-    message = replies.ChatMessage({"role": "assistant", "content": "x"})
+    message = openai_objects.ChatMessage({"role": "assistant", "content": "x"})
     message.content = "y"
     assert message.model_dump() == {"role": "assistant", "content": "y"}
 

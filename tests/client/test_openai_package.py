@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import msgflux_like as mf
-from msgflux_like import replies
+from msgflux_like.response import openai_objects
 from tests.client.sameness import differences
 from tests.provider import DONE, Reply, chat, delta, sse, whole
 
@@ -134,25 +134,25 @@ def test_every_field_that_the_package_knows_is_known_here():
     from openai.types.chat import chat_completion, chat_completion_chunk, chat_completion_token_logprob
 
     pairs = {
-        replies.ChatCompletion: their_chat.ChatCompletion,
-        replies.ChatCompletionChoice: chat_completion.Choice,
-        replies.ChatMessage: their_chat.ChatCompletionMessage,
-        replies.ChatLogprobs: chat_completion.ChoiceLogprobs,
-        replies.TokenLogprob: chat_completion_token_logprob.ChatCompletionTokenLogprob,
-        replies.Usage: their.CompletionUsage,
-        replies.PromptTokens: completion_usage.PromptTokensDetails,
-        replies.CompletionTokens: completion_usage.CompletionTokensDetails,
-        replies.ChatCompletionChunk: their_chat.ChatCompletionChunk,
-        replies.ChatCompletionChunkChoice: chat_completion_chunk.Choice,
-        replies.ChatCompletionDelta: chat_completion_chunk.ChoiceDelta,
-        replies.ChatToolCall: chat_completion_chunk.ChoiceDeltaToolCall,
-        replies.ChatFunction: chat_completion_chunk.ChoiceDeltaToolCallFunction,
-        replies.Completion: their.Completion,
-        replies.CompletionChoice: their.CompletionChoice,
-        replies.TextLogprobs: completion_choice.Logprobs,
-        replies.Embedding: their.Embedding,
-        replies.EmbeddingReply: their.CreateEmbeddingResponse,
-        replies.ModelInfo: their.Model,
+        openai_objects.ChatCompletion: their_chat.ChatCompletion,
+        openai_objects.ChatCompletionChoice: chat_completion.Choice,
+        openai_objects.ChatMessage: their_chat.ChatCompletionMessage,
+        openai_objects.ChatLogprobs: chat_completion.ChoiceLogprobs,
+        openai_objects.TokenLogprob: chat_completion_token_logprob.ChatCompletionTokenLogprob,
+        openai_objects.Usage: their.CompletionUsage,
+        openai_objects.PromptTokens: completion_usage.PromptTokensDetails,
+        openai_objects.CompletionTokens: completion_usage.CompletionTokensDetails,
+        openai_objects.ChatCompletionChunk: their_chat.ChatCompletionChunk,
+        openai_objects.ChatCompletionChunkChoice: chat_completion_chunk.Choice,
+        openai_objects.ChatCompletionDelta: chat_completion_chunk.ChoiceDelta,
+        openai_objects.ChatToolCall: chat_completion_chunk.ChoiceDeltaToolCall,
+        openai_objects.ChatFunction: chat_completion_chunk.ChoiceDeltaToolCallFunction,
+        openai_objects.Completion: their.Completion,
+        openai_objects.CompletionChoice: their.CompletionChoice,
+        openai_objects.TextLogprobs: completion_choice.Logprobs,
+        openai_objects.Embedding: their.Embedding,
+        openai_objects.EmbeddingReply: their.CreateEmbeddingResponse,
+        openai_objects.ModelInfo: their.Model,
     }
     unknown = {ours.__name__: set(theirs.model_fields) - ours._known for ours, theirs in pairs.items()}
     assert not any(unknown.values()), unknown

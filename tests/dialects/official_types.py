@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote
 
-from msgflux_like.call_plan import CallPlan
+from msgflux_like.calls.plan import CallPlan
 
 Body = dict[str, Any]
 Check = Callable[[CallPlan], None]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msgflux_like.call_plan import CallPlan
+from msgflux_like.calls.plan import CallPlan
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from tests.conversations import conversations, unhurried
 from tests.dialects import read_back

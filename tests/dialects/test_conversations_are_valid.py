@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from msgflux_like.call_plan import CallPlan
+from msgflux_like.calls.plan import CallPlan
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
 from msgflux_like.request import Change
 from tests.dialects import official_types, read_back

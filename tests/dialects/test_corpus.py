@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from msgflux_like import dialects
-from msgflux_like.dialects import Dialect
+from msgflux_like.dialects._shared.protocols import Dialect
 from msgflux_like.events import Event, Started, State
 from tests.answers import fold, parsed, read
 

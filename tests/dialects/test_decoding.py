@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from msgflux_like import dialects
-from msgflux_like.dialects import Dialect
+from msgflux_like.dialects._shared.protocols import Dialect
 from tests.answers import fold, streamed, whole
 from tests.eventstreams import frames
 

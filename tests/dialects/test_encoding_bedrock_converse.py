@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from msgflux_like.dialects import bedrock_converse as dialect
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Knobs, Quirks
 from tests.conversations import conversations, unhurried
 

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from msgflux_like.dialects import anthropic_messages, bedrock_anthropic, vertex_anthropic
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import ChatRequest, Quirks
 from tests.conversations import conversations, unhurried
 

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from msgflux_like.dialects import cohere_v2 as dialect
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Quirks
 from tests.conversations import conversations, unhurried
 from tests.dialects.wording import asks, result

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from msgflux_like.dialects import gemini as dialect
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
 from msgflux_like.events import Logprobs, TokenLogprob
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http, to_json
-from msgflux_like.response import About, Answer
+from msgflux_like.response.response import About, Answer
 from tests.conversations import conversations, unhurried
 
 HELLO = {"role": "user", "content": "Hello"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from msgflux_like.dialects import mistral as dialect
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
 from tests.dialects.wording import asks, result

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_like._wire.sse import MAX_EVENT_BYTES, EventTooLargeError
 from msgflux_like.dialects import ollama_chat as dialect
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Quirks
-from msgflux_like.sse import MAX_EVENT_BYTES, EventTooLargeError
 from tests.answers import streamed
 from tests.conversations import conversations, unhurried
 from tests.dialects.wording import asks, result

@@ -12,7 +12,7 @@ from hypothesis import given
 import msgflux_like as mf
 from msgflux_like.dialects import openai_chat as dialect
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
 

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from msgflux_like.dialects import openai_responses as dialect
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
-from msgflux_like.messages import normalize
+from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
 from tests.conversations import conversations, unhurried
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import msgflux_like as mf
+from msgflux_like._http.exchange import Head, Retries, Wait, exchange
 from msgflux_like.errors import (
     AuthenticationError,
     ContextLengthError,
@@ -18,7 +19,6 @@ from msgflux_like.errors import (
     StreamError,
     UnsupportedError,
 )
-from msgflux_like.exchange import Head, Retries, Wait, exchange
 from msgflux_like.request import HttpRequest
 from tests.provider import Reply, sse, stream, whole
 

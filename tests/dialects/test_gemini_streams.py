@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_like._wire.json_array import JsonArray
+from msgflux_like._wire.sse import MAX_EVENT_BYTES, EventTooLargeError
 from msgflux_like.dialects import gemini as dialect
-from msgflux_like.dialects._gemini_arguments import Piece, put
-from msgflux_like.dialects._json_array import JsonArray
-from msgflux_like.sse import MAX_EVENT_BYTES, EventTooLargeError
+from msgflux_like.dialects.gemini.arguments import Piece, put
 from tests.answers import fold
 from tests.conversations import json_values, unhurried
 

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from jinja2 import Template
 
-from msgflux_like.dsl.typed_parsers import (
+from msgflux_like.errors import InvalidRequestError
+from msgflux_like.structured.xml import (
     BaseTypedParser,
     TypedParserError,
     UnknownParserError,
     register_typed_parser,
     typed_parser_registry,
 )
-from msgflux_like.errors import InvalidRequestError
 
 XML = typed_parser_registry["typed_xml"]
 EVENT = """<event dtype="dict">

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from msgflux_like.dsl.typed_parsers import TypedParserError, typed_parser_registry
+from msgflux_like.structured.xml import TypedParserError, typed_parser_registry
 
 XML = typed_parser_registry["typed_xml"]
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from msgflux_like.dsl.typed_parsers import TypedParserError, typed_parser_registry
+from msgflux_like.structured.xml import TypedParserError, typed_parser_registry
 
 XML = typed_parser_registry["typed_xml"]
 bounded = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

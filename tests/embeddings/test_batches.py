@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like.embeddings.batches import batches
+from msgflux_like.dialects._shared.embedding_batches import batches
 
 sizes = st.lists(st.integers(0, 50), max_size=60)
 

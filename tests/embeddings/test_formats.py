@@ -13,8 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like import embeddings
-from msgflux_like.embeddings import Reply, cohere, gemini, mistral, ollama, openai
+from msgflux_like.dialects._shared import embeddings
+from msgflux_like.dialects._shared.embeddings import Reply
+from msgflux_like.dialects.cohere_v2 import embeddings as cohere
+from msgflux_like.dialects.gemini import embeddings as gemini
+from msgflux_like.dialects.mistral import embeddings as mistral
+from msgflux_like.dialects.ollama_chat import embeddings as ollama
+from msgflux_like.dialects.openai_chat import embeddings as openai
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.events import Failed, Usage
 from msgflux_like.request import ChatRequest, Quirks

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from msgflux_like.foundry_local import serving
+from msgflux_like.local.foundry import serving
 from tests.foundry.services import Program
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from msgflux_like import errors, foundry_local
-from msgflux_like.foundry_local import FoundryLocalManager
+from msgflux_like import errors
+from msgflux_like.local import foundry
+from msgflux_like.local.foundry import FoundryLocalManager
 from tests.foundry.services import BROKEN, NOT_RUNNING, STATUS, First
 
 ROOT = "http://localhost:5273"
@@ -106,7 +107,7 @@ def test_a_status_that_never_answers_ends_by_the_deadline(program):
 def test_without_the_program_the_error_names_it_and_path(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(errors.NotInstalledError, match=r"there is no `foundry` on PATH.*FOUNDRY_LOCAL_BASE_URL"):
-        foundry_local.start_model("qwen2.5-1.5b")
+        foundry.start_model("qwen2.5-1.5b")
 
 
 @pytest.mark.parametrize("base_url", ["{root}", "{root}/", "{root}/v1", "{root}/v1/"])
@@ -175,7 +176,7 @@ def test_a_model_that_is_not_there_stops_the_service_that_was_started_for_it(pro
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=root)
     )
     with pytest.raises(LookupError, match="'qwen9'"):
-        foundry_local.start_model("qwen9")
+        foundry.start_model("qwen9")
     assert asked.asked[-1] == ["service", "stop"]
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from msgflux_like import errors
-from msgflux_like.foundry_local import FoundryLocalManager
+from msgflux_like.local.foundry import FoundryLocalManager
 from tests.foundry.services import OF_ALIAS, Second
 
 SDK = """

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like import errors, foundry_local
-from msgflux_like.foundry_local import FoundryLocalManager
-from msgflux_like.foundry_local.models import ModelInfo, find, read_catalogue
+from msgflux_like import errors
+from msgflux_like.local import foundry
+from msgflux_like.local.foundry import FoundryLocalManager
+from msgflux_like.local.foundry.models import ModelInfo, find, read_catalogue
 from tests.foundry.services import CATALOGUE, IDS, NOT_RUNNING, STATUS, First, Second
 from tests.provider import whole
 
@@ -107,9 +108,7 @@ def test_first_a_generic_build_runs_on_cuda_where_the_machine_has_it(first, monk
 
 def test_first_a_model_that_is_not_downloaded_is_not_loaded(first):
     answers, manager = first
-    with pytest.raises(
-        errors.BadRequestError, match=r"'phi-4' is not downloaded: foundry_local.start_model\('phi-4'\)"
-    ):
+    with pytest.raises(errors.BadRequestError, match=r"'phi-4' is not downloaded: foundry.start_model\('phi-4'\)"):
         manager.load_model("phi-4")
     assert answers.asked("/openai/load/") == []
 
@@ -281,7 +280,7 @@ def test_start_model_starts_downloads_and_loads(program, service):
     asked = program(
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=root)
     )
-    with foundry_local.start_model("phi-4") as manager:
+    with foundry.start_model("phi-4") as manager:
         assert manager.get_model_info("phi-4").id == "Phi-4-generic-cpu:1"
         assert answers.loaded == ["Phi-4-generic-cpu:1"]
         assert manager.endpoint == f"{root}/v1"
@@ -292,7 +291,7 @@ def test_start_model_starts_downloads_and_loads(program, service):
 def test_start_model_prefers_the_build_that_is_there(program, service):
     answers = First()
     program(service_status=STATUS.format(root=service(answers)))
-    foundry_local.start_model("qwen2.5-1.5b")
+    foundry.start_model("qwen2.5-1.5b")
     assert answers.loaded == [CPU]
     assert answers.asked("/openai/download") == []
 
@@ -300,7 +299,7 @@ def test_start_model_prefers_the_build_that_is_there(program, service):
 def test_start_model_for_a_device(program, service):
     answers = First()
     program(service_status=STATUS.format(root=service(answers)))
-    foundry_local.start_model("qwen2.5-1.5b", device="gpu")
+    foundry.start_model("qwen2.5-1.5b", device="gpu")
     assert answers.loaded == ["qwen2.5-1.5b-instruct-generic-gpu:3"]
 
 
@@ -315,7 +314,7 @@ def test_start_model_downloads_by_the_program_where_the_service_cannot(program, 
     asked = program(
         server_status_json=f'{{"running": true, "webUrls": ["{root}"]}}', **{"model_download_phi-4": "downloaded"}
     )
-    assert foundry_local.start_model("phi-4").get_model_info("phi-4").id == "Phi-4-generic-cpu:1"
+    assert foundry.start_model("phi-4").get_model_info("phi-4").id == "Phi-4-generic-cpu:1"
     assert asked.asked[-1] == ["model", "download", "phi-4"]
 
 
@@ -325,7 +324,7 @@ def test_a_download_by_the_program_that_fails_says_what_the_program_said(program
         **{"model_download_phi-4": "no space left"},
     )
     with pytest.raises(errors.APIConnectionError, match="`foundry model download phi-4` failed, saying: no space left"):
-        foundry_local.start_model("phi-4")
+        foundry.start_model("phi-4")
 
 
 # ---- what answers there

@@ -11,7 +11,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import errors
-from msgflux_like.foundry_local import FoundryLocalManager, start_model
+from msgflux_like.local.foundry import FoundryLocalManager, start_model
 
 URL = os.environ.get("REAL_FOUNDRY_URL", "")
 ALIAS = os.environ.get("REAL_FOUNDRY_ALIAS", "qwen2.5-1.5b")

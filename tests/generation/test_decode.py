@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from msgflux_like.errors import OutputParsingError
-from msgflux_like.generation.decode import read, without_trailing_commas
-from msgflux_like.generation.schema import target_of
-from msgflux_like.generation.subsets import ANY, NATIVE
+from msgflux_like.structured.json_schema.decoding import read, without_trailing_commas
+from msgflux_like.structured.json_schema.limits import ANY, NATIVE
+from msgflux_like.structured.json_schema.schema import target_of
 
 
 class Event(Struct):

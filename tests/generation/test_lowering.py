@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from msgflux_like.errors import UnsupportedSchemaError
-from msgflux_like.generation.forms import RestoreError
-from msgflux_like.generation.schema import target_of
-from msgflux_like.generation.subsets import ANY, NATIVE
-from msgflux_like.generation.validate import problem
+from msgflux_like.structured.json_schema.checking import problem
+from msgflux_like.structured.json_schema.limits import ANY, NATIVE
+from msgflux_like.structured.json_schema.schema import target_of
+from msgflux_like.structured.json_schema.types import RestoreError
 
 SUBSETS = {**NATIVE, "any": ANY}
 T = TypeVar("T")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msgflux_like.generation.partial import PartialJson
-from msgflux_like.generation.schema import target_of
-from msgflux_like.generation.subsets import NATIVE
+from msgflux_like.structured.json_schema.limits import NATIVE
+from msgflux_like.structured.json_schema.partial import PartialJson
+from msgflux_like.structured.json_schema.schema import target_of
 from tests.generation.test_lowering import Person
 
 VALUES = st.recursive(

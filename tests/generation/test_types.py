@@ -13,10 +13,10 @@ import pytest
 from msgspec import Meta, Struct
 
 from msgflux_like.errors import OutputParsingError
-from msgflux_like.generation.decode import read
-from msgflux_like.generation.record import Record
-from msgflux_like.generation.schema import target_of
-from msgflux_like.generation.subsets import ANY, NATIVE
+from msgflux_like.structured.json_schema.decoding import read
+from msgflux_like.structured.json_schema.limits import ANY, NATIVE
+from msgflux_like.structured.json_schema.record import Record
+from msgflux_like.structured.json_schema.schema import target_of
 from tests.generation.test_lowering import (
     Attributes,
     Basket,
@@ -112,7 +112,7 @@ def test_pydantic_is_not_imported_for_other_types():
     import sys
 
     code = (
-        "import sys, msgspec\nfrom msgflux_like.generation.schema import target_of\n"
+        "import sys, msgspec\nfrom msgflux_like.structured.json_schema.schema import target_of\n"
         "target_of(msgspec.defstruct('A', [('a', int)]))\nassert 'pydantic' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from msgflux_like import local
+from msgflux_like.local import llama
 
 pytestmark = pytest.mark.usefixtures("local_server")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -41,14 +41,14 @@ def run(program: str) -> tuple[int, str, str]:
 
 
 def test_it_is_silent_and_ends_with_its_process():
-    assert run("say(local.serve())") == (0, "The capital of France is Paris.\n", "")
+    assert run("say(llama.serve())") == (0, "The capital of France is Paris.\n", "")
 
 
 def test_an_open_stream_does_not_hold_the_process_back():
     program = """
-stream = ask(local.serve(), stream=True, ignore_eos=True, max_tokens=4000)
+stream = ask(llama.serve(), stream=True, ignore_eos=True, max_tokens=4000)
 print(stream.readline()[:5])
-with local.LocalServer() as server:
+with llama.LocalServer() as server:
     other = ask(server.base_url, stream=True, ignore_eos=True, max_tokens=4000)
     print(other.readline()[:5])
 other.close()
@@ -58,7 +58,7 @@ stream.close()
 
 
 def test_it_ends_when_its_process_is_killed():
-    program = ASK + "print(local.serve(), flush=True); sys.stdin.read()"
+    program = ASK + "print(llama.serve(), flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
@@ -73,9 +73,9 @@ def test_it_ends_when_its_process_is_killed():
 @forks
 def test_a_forked_child_uses_its_parents_server():
     program = """
-url = local.serve()
+url = llama.serve()
 if (child := os.fork()) == 0:
-    assert local.serve() == url
+    assert llama.serve() == url
     say(url)
     sys.exit()
 assert os.waitpid(child, 0)[1] == 0
@@ -87,12 +87,12 @@ say(url)
 @forks
 def test_a_forked_child_keeps_the_server_when_its_parent_is_gone():
     program = """
-url = local.serve()
+url = llama.serve()
 gone, parent = os.pipe()
 if os.fork() == 0:
     os.close(parent)
     os.read(gone, 1)
-    assert local.serve() == url
+    assert llama.serve() == url
     say(url)
     sys.exit()
 """
@@ -102,7 +102,7 @@ if os.fork() == 0:
 @forks
 def test_a_forked_child_that_lets_go_does_not_stop_its_parents_server():
     program = """
-with local.LocalServer() as server:
+with llama.LocalServer() as server:
     if (child := os.fork()) == 0:
         server.close()
         sys.exit()
@@ -115,7 +115,7 @@ with local.LocalServer() as server:
 @forks
 def test_a_server_that_is_closed_stops_although_a_forked_child_knows_it():
     program = """
-server = local.LocalServer()
+server = llama.LocalServer()
 closed, tell = os.pipe()
 if (child := os.fork()) == 0:
     os.read(closed, 1)
@@ -137,7 +137,7 @@ def answers(base_url: str) -> bool:
 
 
 def test_closing_twice_is_closing_once():
-    server = local.LocalServer()
+    server = llama.LocalServer()
     assert server.running
     assert answers(server.base_url)
     server.close()
@@ -149,10 +149,10 @@ def test_closing_twice_is_closing_once():
 def test_threads_that_ask_together_get_one_server():
     program = """
 from concurrent.futures import ThreadPoolExecutor
-os.environ["MSGFLUX_LIKE_GGUF"] = str(local.find_gguf())
-names = ["smollm2", local.find_gguf().stem]
+os.environ["MSGFLUX_LIKE_GGUF"] = str(llama.find_gguf())
+names = ["smollm2", llama.find_gguf().stem]
 with ThreadPoolExecutor(4) as pool:
-    print(len(set(pool.map(local.serve, names * 4))), len(local._servers))
+    print(len(set(pool.map(llama.serve, names * 4))), len(llama._servers))
 """
     assert run(program) == (0, "1 1\n", "")
 
@@ -160,10 +160,10 @@ with ThreadPoolExecutor(4) as pool:
 def test_a_server_that_died_is_started_again():
     program = f"""
 import signal
-first = local.serve()
-os.kill(local._servers[local.find_gguf()]._process.pid, {int(signal.SIGTERM)})
-local._servers[local.find_gguf()]._process.wait()
-second = local.serve()
+first = llama.serve()
+os.kill(llama._servers[llama.find_gguf()]._process.pid, {int(signal.SIGTERM)})
+llama._servers[llama.find_gguf()]._process.wait()
+second = llama.serve()
 print(first != second)
 say(second)
 """
@@ -174,8 +174,8 @@ say(second)
 def test_an_interrupt_at_the_terminal_is_not_for_the_server():
     program = """
 import signal
-url = local.serve()
-os.kill(local._servers[local.find_gguf()]._process.pid, signal.SIGINT)
+url = llama.serve()
+os.kill(llama._servers[llama.find_gguf()]._process.pid, signal.SIGINT)
 say(url)
 """
     assert run(program) == (0, "The capital of France is Paris.\n", "")

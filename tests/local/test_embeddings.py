@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from msgflux_like import local
+from msgflux_like.local import llama
 
 pytestmark = pytest.mark.usefixtures("local_server")
 
@@ -61,9 +61,9 @@ def vectors(base_url: str, *texts: str) -> list[list[float]]:
 
 
 def test_the_pooling_that_a_file_asks_for_is_its_own(local_server, tmp_path):
-    file = with_pooling(local.find_gguf(), _MEAN, tmp_path / "pooled.gguf")
+    file = with_pooling(llama.find_gguf(), _MEAN, tmp_path / "pooled.gguf")
     long = "a text of more tokens than the engine reads at a time by itself " * 50
-    with local.LocalServer(file) as server:
+    with llama.LocalServer(file) as server:
         pooled, _ = vectors(server.base_url, "The capital of France is Paris.", long)
     [last] = vectors(local_server, "The capital of France is Paris.")
     likeness = sum(a * b for a, b in zip(pooled, last, strict=True))

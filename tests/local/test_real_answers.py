@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from msgflux_like import local
+from msgflux_like.local import llama
 
 QUESTION = {"role": "user", "content": "What is the capital of France?"}
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -146,7 +146,7 @@ def test_nobody_else_on_the_machine_can_read_the_prompts(local_server, path):
 
 @pytest.mark.usefixtures("local_server")
 def test_a_server_with_a_key_refuses_those_without():
-    with local.LocalServer(api_key="secret", context_tokens=512, name="tiny") as server:
+    with llama.LocalServer(api_key="secret", context_tokens=512, name="tiny") as server:
         url = server.base_url + "/chat/completions"
         with pytest.raises(urllib.error.HTTPError) as raised:
             post(url, BODIES["/chat/completions"])

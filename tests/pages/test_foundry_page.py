@@ -12,8 +12,8 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import errors, foundry_local
-from msgflux_like.foundry_local import serving
-from msgflux_like.sse import Parser
+from msgflux_like._wire.sse import Parser
+from msgflux_like.local.foundry import serving
 from tests.foundry.services import NOT_RUNNING, STATUS, First, Program, Second
 
 HAIKU = "Cherry blossoms fall,\nGentle spring breeze carries dreams,\nPeace in nature's song."

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from msgflux_like.models import profiles
+from msgflux_like.catalog import profiles
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like.models.cost import Buckets, CostTier, ModelCost, PriceList, TierBound
-from msgflux_like.models.profiles import get_model_profile
+from msgflux_like.catalog.cost import Buckets, CostTier, ModelCost, PriceList, TierBound
+from msgflux_like.catalog.profiles import get_model_profile
 
 KINDS = ("input", "cache_read", "cache_write", "input_audio", "output", "reasoning", "output_audio")
 PLAIN = ModelCost(input_per_million=2.5, output_per_million=10.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from msgflux_like.models import cost, model_profile, profiles, snapshot, snapshot_reader
+from msgflux_like.catalog import cost, model_profile, profiles, snapshot, snapshot_reader
 
 PAGE = Path(__file__).parents[2] / "docs" / "profiles.md"
 

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from msgflux_like.models.profiles import (
+from msgflux_like.catalog.profiles import (
     PROVIDER_ALIASES,
     all_profiles,
     get_model_profile,

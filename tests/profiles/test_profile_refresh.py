@@ -7,13 +7,13 @@ from datetime import date
 import pytest
 from small_catalogues import api, model, provider
 
+from msgflux_like._paths import data_folder
+from msgflux_like.catalog import profiles
+from msgflux_like.catalog.profiles import SnapshotError, get_model_profile, snapshot_info
+from msgflux_like.catalog.snapshot import read_api
+from msgflux_like.catalog.snapshot_reader import Snapshot
+from msgflux_like.catalog.snapshot_refresh import refresh_profiles
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.folders import data_folder
-from msgflux_like.models import profiles
-from msgflux_like.models.profiles import SnapshotError, get_model_profile, snapshot_info
-from msgflux_like.models.snapshot import read_api
-from msgflux_like.models.snapshot_reader import Snapshot
-from msgflux_like.models.snapshot_refresh import refresh_profiles
 
 DAY = date(2026, 11, 1)
 SHIPPED = read_api(Snapshot(data_folder("profiles")))

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from msgflux_like.models.profiles import all_profiles, search_profiles
+from msgflux_like.catalog.profiles import all_profiles, search_profiles
 
 
 def test_asking_for_nothing_gives_everything_in_order_of_names():

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from small_catalogues import api, model, provider
 
-from msgflux_like.folders import data_folder
-from msgflux_like.models.profiles import SnapshotError, all_profiles
-from msgflux_like.models.snapshot import main, read_api, read_catalogue, write_snapshot
-from msgflux_like.models.snapshot_diff import EntryChange, FieldChange, diff_profiles
-from msgflux_like.models.snapshot_reader import MAX_BYTES, Snapshot
+from msgflux_like._paths import data_folder
+from msgflux_like.catalog.profiles import SnapshotError, all_profiles
+from msgflux_like.catalog.snapshot import main, read_api, read_catalogue, write_snapshot
+from msgflux_like.catalog.snapshot_diff import EntryChange, FieldChange, diff_profiles
+from msgflux_like.catalog.snapshot_reader import MAX_BYTES, Snapshot
 
 SHIPPED = Snapshot(data_folder("profiles"))
 
@@ -211,7 +211,7 @@ def test_the_command_writes_a_snapshot_and_says_what_is_in_it(tmp_path, capsys):
 
 def test_the_command_can_be_run_as_a_module():
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "msgflux_like.models.snapshot", "--help"],
+        [sys.executable, "-W", "error", "-m", "msgflux_like.catalog.snapshot", "--help"],
         check=True,
         capture_output=True,
         text=True,

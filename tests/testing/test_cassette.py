@@ -13,6 +13,8 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import Timeouts
+from msgflux_like._http.deadline import Clock
+from msgflux_like._http.exchange import Head, WireError
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -22,11 +24,9 @@ from msgflux_like.errors import (
     InvalidRequestError,
     RateLimitError,
 )
-from msgflux_like.exchange import Head, WireError
 from msgflux_like.request import HttpRequest
 from msgflux_like.testing import Cassette
 from msgflux_like.testing.played import Played
-from msgflux_like.transport.clock import Clock
 from tests.provider import DONE, Reply, chat, chat_stream, delta, sse, stream, whole
 
 WIRE = Path(__file__).parents[1] / "wire"

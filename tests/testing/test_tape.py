@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msgflux_like.credentials import Secret
+from msgflux_like._wire.secrets import Secret
 from msgflux_like.errors import CassetteError
 from msgflux_like.request import HttpRequest
 from msgflux_like.testing import tape

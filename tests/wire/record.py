@@ -15,7 +15,8 @@ import httpx2
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from msgflux_like import dialects, local
+from msgflux_like import dialects
+from msgflux_like.local import llama
 from msgflux_like.request import ChatRequest, Endpoint, Quirks, to_http
 from tests.answers import fold, streamed, whole
 
@@ -53,7 +54,7 @@ CASES: dict[str, ChatRequest] = {
 
 def main() -> None:
     """Record every case of every dialect, and show what it reads as where `answer.json` says something else."""
-    base_url = local.serve()
+    base_url = llama.serve()
     for name in SPOKEN:
         for case, request in CASES.items():
             if name == "openai_responses" and case.startswith("limit"):

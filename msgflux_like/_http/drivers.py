@@ -1,0 +1,244 @@
+"""The two drivers: they answer an exchange, one from a thread and one from an event loop, and decide nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from types import AsyncGeneratorType
+from typing import Any, TypeVar, cast
+
+from msgflux_like._concurrency.single_flight import await_outcome, wait
+from msgflux_like._http.connections import AsyncReply, Reply, Transport
+from msgflux_like._http.deadline import Clock, Timeouts
+from msgflux_like._http.exchange import READ, Do, Drain, Join, Send, Step, Wait, WireError
+from msgflux_like.events import Event
+
+T = TypeVar("T")
+Steps = Generator[Step, Any, None]
+
+_READER_THREADS = 1000  # made one by one, when as many sync streams are waited for in event loops
+
+
+class Drive:
+    """Answers one exchange from this thread; iterating gives the lists of events.
+
+    `close` may come from any thread: it ends a read that another thread is waiting in. A drive that is dropped is
+    closed.
+    """
+
+    __slots__ = ("_batches", "_busy", "_line")
+
+    def __init__(self, steps: Steps, transport: Transport, timeouts: Timeouts) -> None:
+        self._line = _Line()
+        self._batches = _answer(steps, transport, Clock(timeouts), self._line)
+        self._busy = threading.Lock()
+
+    def __iter__(self) -> Drive:
+        return self
+
+    def __next__(self) -> list[Event]:
+        with self._busy:
+            return next(self._batches)
+
+    def close(self) -> None:
+        """End the exchange and let go of the connection; done twice is done once."""
+        if self._busy.acquire(blocking=False):
+            try:
+                self._batches.close()
+            finally:
+                self._busy.release()
+        else:
+            self._line.cut()
+
+
+class _Line:
+    """The reply that is being read, where another thread can reach it. No reference leads back to the drive."""
+
+    reply: Reply | None = None
+    waiting: threading.Event | None = None
+
+    def cut(self) -> None:
+        if self.waiting is not None:
+            self.waiting.set()
+        if self.reply is not None:
+            self.reply.abort()
+
+    def hang_up(self) -> None:
+        if self.reply is not None:
+            self.reply.close()
+            self.reply = None
+
+
+def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Generator[list[Event]]:
+    send: Callable[[Any], Step] = steps.send
+    advance: Callable[[Any], Step] = send
+    outcome: Any = None
+    try:
+        while True:
+            try:
+                step = advance(outcome)
+            except StopIteration:
+                return
+            advance, outcome = send, None
+            if isinstance(step, list):
+                yield step
+                clock.resume()
+                continue
+            try:
+                if step is READ and line.reply is not None:
+                    outcome = line.reply.read(clock)
+                else:
+                    outcome = _do(step, transport, clock, line)
+            except WireError as failure:
+                advance, outcome = steps.throw, failure
+    finally:
+        steps.close()
+        line.hang_up()
+
+
+def _do(step: Step, transport: Transport, clock: Clock, line: _Line) -> Any:
+    if isinstance(step, Send):
+        if line.reply is not None:
+            line.hang_up()
+        line.reply = transport.open(step.http, clock)
+        return line.reply.head
+    if isinstance(step, Wait):
+        line.hang_up()
+        clock.must_fit(step.seconds)
+        line.waiting = threading.Event()
+        if line.waiting.wait(step.seconds):
+            raise WireError("the call was cancelled")
+    elif isinstance(step, Drain) and line.reply is not None:
+        line.reply.drain()
+    elif isinstance(step, Do):
+        return step.function()
+    elif isinstance(step, Join):
+        return wait(step.flights, step.key, clock)
+    return None
+
+
+class AsyncDrive:
+    """Answers one exchange from the running event loop; `async for` gives the lists of events.
+
+    A drive that is dropped is closed by its event loop, as every async generator is.
+    """
+
+    def __init__(self, steps: Steps, transport: Transport, timeouts: Timeouts) -> None:
+        self._line = _AsyncLine()
+        batches = _aanswer(steps, transport, Clock(timeouts), self._line)
+        self._batches = cast("AsyncGeneratorType[list[Event], None]", batches)
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> AsyncDrive:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        while self._batches.ag_running:  # another task reads the same stream
+            turn = self._loop.create_future()
+            self._waiting.append(turn)
+            await turn
+        try:
+            return await anext(self._batches)
+        finally:
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():  # else its task was cancelled
+                    turn.set_result(None)
+                    break
+
+    def belongs_here(self) -> bool:
+        """Whether the running event loop is the one that the connection belongs to."""
+        return asyncio.get_running_loop() is self._loop
+
+    async def aclose(self) -> None:
+        """End the exchange and let go of the connection; done twice is done once."""
+        try:
+            await self._batches.aclose()
+        except RuntimeError:  # another task is waiting for it, and shall not
+            self._line.cut()
+
+    def close(self) -> None:
+        """End the exchange from anywhere: whoever waits for it gets an error, and lets go of the connection."""
+        self._line.cut()
+
+
+class _AsyncLine:
+    reply: AsyncReply | None = None
+
+    def cut(self) -> None:
+        if self.reply is not None:
+            self.reply.abort()
+
+    async def hang_up(self) -> None:
+        if (reply := self.reply) is not None:
+            self.reply = None
+            await reply.aclose()
+
+
+async def _aanswer(steps: Steps, transport: Transport, clock: Clock, line: _AsyncLine) -> AsyncGenerator[list[Event]]:
+    send: Callable[[Any], Step] = steps.send
+    advance: Callable[[Any], Step] = send
+    outcome: Any = None
+    try:
+        while True:
+            try:
+                step = advance(outcome)
+            except StopIteration:
+                return
+            advance, outcome = send, None
+            if isinstance(step, list):
+                yield step
+                clock.resume()
+                continue
+            try:
+                if step is READ and line.reply is not None:
+                    outcome = await line.reply.read(clock)
+                else:
+                    outcome = await _ado(step, transport, clock, line)
+            except WireError as failure:
+                advance, outcome = steps.throw, failure
+    finally:
+        steps.close()
+        await line.hang_up()
+
+
+async def _ado(step: Step, transport: Transport, clock: Clock, line: _AsyncLine) -> Any:
+    if isinstance(step, Send):
+        await line.hang_up()
+        line.reply = await transport.aopen(step.http, clock)
+        return line.reply.head
+    if isinstance(step, Wait):
+        await line.hang_up()
+        clock.must_fit(step.seconds)
+        await asyncio.sleep(step.seconds)
+    elif isinstance(step, Drain) and line.reply is not None:
+        await line.reply.drain()
+    elif isinstance(step, Do):
+        return await in_thread(step.function, lambda: None) if step.blocks else step.function()
+    elif isinstance(step, Join):
+        return await await_outcome(step.flights, step.key, clock)
+    return None
+
+
+async def in_thread(function: Callable[[], T], interrupt: Callable[[], None]) -> T:
+    """The result of a function that blocks, without blocking the event loop.
+
+    When the waiting task is cancelled, `interrupt` is called, which must make the function return.
+    """
+    waiting = asyncio.get_running_loop().run_in_executor(_reader_threads(), function)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        interrupt()
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+@cache
+def _reader_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="msgflux-like-reader")

@@ -1,0 +1,315 @@
+"""What every known model can do, take and cost, looked up offline.
+
+    get_model_profile("gpt-4o", provider_id="openai").cost.output_per_million
+
+The facts are those of https://models.dev: a snapshot ships with the package,
+`models.profiles.refresh_profiles` fetches a newer one. Nothing else here opens a connection or writes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from math import inf
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from msgflux_like._paths import data_folder
+from msgflux_like.catalog.active_snapshot import shelf
+from msgflux_like.catalog.cost import CostBreakdown, ModelCost
+from msgflux_like.catalog.model_profile import (
+    Capabilities,
+    Limits,
+    Modalities,
+    Mode,
+    ModelProfile,
+    ProviderOverride,
+    ProviderProfile,
+    ReasoningOption,
+)
+from msgflux_like.catalog.snapshot_reader import Snapshot, SnapshotError
+
+__all__ = [
+    "PROVIDER_ALIASES",
+    "Capabilities",
+    "CostBreakdown",
+    "Limits",
+    "Modalities",
+    "Mode",
+    "ModelCost",
+    "ModelProfile",
+    "ProviderOverride",
+    "ProviderProfile",
+    "ReasoningOption",
+    "SnapshotError",
+    "SnapshotInfo",
+    "all_profiles",
+    "get_model_profile",
+    "get_provider_profile",
+    "get_same_models",
+    "provider_ids",
+    "reload_profiles",
+    "search_profiles",
+    "snapshot_info",
+]
+
+PROVIDER_ALIASES: Mapping[str, str | None] = {
+    "azure-openai": "azure",
+    "bedrock": "amazon-bedrock",
+    "dashscope": "alibaba",
+    "fireworks": "fireworks-ai",
+    "gemini": "google",
+    "mistralai": "mistral",
+    "moonshot": "moonshotai",
+    "novita": "novita-ai",
+    "together": "togetherai",
+    "vertex": "google-vertex",
+    # These serve whatever was loaded into them: nobody's list can say what that takes or costs.
+    "bud": None,
+    "foundry-local": None,
+    "local": None,
+    "ollama": None,
+    "vllm": None,
+}
+"""Provider names in use elsewhere -> the catalogue's id; None for a provider that the catalogue cannot describe.
+
+A name with hyphens is meant with underscores too.
+"""
+
+Sort = Literal["name", "price", "context", "date"]
+
+
+class SnapshotInfo(Struct, frozen=True):
+    """Where the profiles in use come from.
+
+    Attributes:
+        folder: The folder they are read from.
+        refreshed: True when they were fetched, False when they came with the package.
+        newest_entry: The latest change in them.
+        sha256: Of the `api.json` they were made from.
+        problem: Why fetched ones are there and not used; None when that is not so.
+    """
+
+    folder: str
+    refreshed: bool
+    newest_entry: date
+    sha256: str
+    problem: str | None = None
+
+
+def reload_profiles() -> None:
+    """Look for fetched profiles anew; other processes do so when they start."""
+    shelf.reset()
+
+
+def snapshot_info() -> SnapshotInfo:
+    """Where the profiles in use come from, and how old they are."""
+    snapshot, index = shelf.ask(lambda snapshot: (snapshot, snapshot.index))
+    return SnapshotInfo(
+        folder=str(snapshot.folder),
+        refreshed=snapshot.folder != data_folder("profiles"),
+        newest_entry=index.newest_entry,
+        sha256=index.sha256,
+        problem=shelf.problem,
+    )
+
+
+def get_model_profile(model_id: str, provider_id: str | None = None) -> ModelProfile | None:
+    """What is known of a model; None when it is not known.
+
+    With `provider_id`, that provider's model, also by one of `PROVIDER_ALIASES`. Without, the first of these:
+
+    1. `model_id` read as `provider/model`;
+    2. a provider that lists the id: the lab that made the model, else one that has a price for it, else any, each
+       time the first by name;
+    3. `model_id` read as the catalogue's `lab/model`, at the provider preferred likewise;
+    4. the same among the models that have left the catalogue, which have `retired_on` set.
+
+    >>> get_model_profile("gpt-4o", provider_id="openai").limits.context
+    128000
+    >>> get_model_profile("gpt-4o").provider_id
+    'openai'
+    >>> get_model_profile("no-such-model") is None
+    True
+    """
+    if provider_id is None:
+        return shelf.ask(lambda snapshot: _find(snapshot, model_id))
+    known_as = _catalogue_id(provider_id)
+    if known_as is None:
+        return None
+    return shelf.ask(lambda snapshot: snapshot.model(known_as, model_id) or snapshot.retired_model(known_as, model_id))
+
+
+def get_provider_profile(provider_id: str) -> ProviderProfile | None:
+    """What is known of a provider, also by one of `PROVIDER_ALIASES`; None when it is not known or not listed any more.
+
+    >>> get_provider_profile("together").env
+    ('TOGETHER_API_KEY',)
+    """
+    known_as = _catalogue_id(provider_id)
+    return None if known_as is None else shelf.ask(lambda snapshot: snapshot.provider(known_as))
+
+
+def get_same_models(model: ModelProfile | str) -> tuple[ModelProfile, ...]:
+    """Every listing of one model, the preferred first as in `get_model_profile`.
+
+    `model` is the profile of any of them, or the catalogue's `lab/model`; there are none for a model that no listing
+    names so.
+
+    >>> [profile.provider_id for profile in get_same_models("openai/gpt-4o")][:2]
+    ['openai', 'abacus']
+    """
+    name = model if isinstance(model, str) else model.canonical_model_id or f"{model.provider_id}/{model.id}"
+
+    def listings(snapshot: Snapshot) -> tuple[ModelProfile, ...]:
+        found = (snapshot.model(provider_id, model_id) for provider_id, model_id in snapshot.same(name))
+        return tuple(profile for profile in found if profile)
+
+    return shelf.ask(listings)
+
+
+def provider_ids() -> tuple[str, ...]:
+    """Ids of all providers of the catalogue, in alphabetical order."""
+    return shelf.ask(lambda snapshot: tuple(sorted(snapshot.index.providers)))
+
+
+def all_profiles(*, retired: bool = False) -> tuple[ModelProfile, ...]:
+    """All models of all providers; with `retired`, those as well that have left the catalogue."""
+    return shelf.ask(lambda snapshot: (*snapshot.models(), *(snapshot.retired_models() if retired else ())))
+
+
+def search_profiles(
+    text: str | None = None,
+    *,
+    provider: str | Sequence[str] | None = None,
+    tools: bool | None = None,
+    reasoning: bool | None = None,
+    structured_output: bool | None = None,
+    input_modalities: str | Sequence[str] | None = None,
+    output_modalities: str | Sequence[str] | None = None,
+    open_weights: bool | None = None,
+    max_input_per_million: float | None = None,
+    max_output_per_million: float | None = None,
+    min_context_tokens: int | None = None,
+    min_output_tokens: int | None = None,
+    released_after: date | str | None = None,
+    status: str | None = None,
+    retired: bool = False,
+    sort: Sort = "name",
+) -> tuple[ModelProfile, ...]:
+    """The models that are all of what is asked. What is not known of a model never counts as met.
+
+    Args:
+        text: Words that all occur in `provider/model`, name or family, in any case.
+        provider: One provider or several.
+        tools: Whether it calls tools.
+        reasoning: Whether it reasons.
+        structured_output: Whether it keeps to a JSON schema; False finds those of which that is said.
+        input_modalities: What it must take: one of "text", "image", "audio", "video", "pdf", or several.
+        output_modalities: What it must give.
+        open_weights: Whether its weights are published.
+        max_input_per_million: US dollars per million input tokens, at most; models without a known price do not pass.
+        max_output_per_million: The same for output.
+        min_context_tokens: Context, at least.
+        min_output_tokens: Longest answer, at least.
+        released_after: A date, or text as `YYYY-MM-DD`; where only the month is known, all of
+            it must be later.
+        status: "alpha", "beta", "deprecated", or "stable" for those that the catalogue marks as none of these.
+        retired: Look among the models as well that have left the catalogue.
+        sort: "name" (provider, then model), "price" (input plus output; unknown last), "context" (longest first),
+            "date" (newest first).
+
+    Raises:
+        ValueError: `sort` is none of these.
+
+    >>> cheapest = search_profiles("haiku", provider="anthropic", tools=True, sort="price")[0]
+    >>> cheapest.provider_id, cheapest.capabilities.tool_call
+    ('anthropic', True)
+    """
+    if sort not in _SORTS:
+        raise ValueError(f"sort must be one of {', '.join(_SORTS)}; got {sort!r}")
+    words = (text or "").casefold().split()
+    takes, gives = _names(input_modalities), _names(output_modalities)
+    most_in, most_out = _or(max_input_per_million, inf), _or(max_output_per_million, inf)
+    least_context, least_output = _or(min_context_tokens, 0), _or(min_output_tokens, 0)
+    after = str(released_after)  # a date's text is its ISO form, which sorts as dates do
+    conditions: list[tuple[Any, Callable[[ModelProfile], bool]]] = [
+        (tools, lambda found: found.capabilities.tool_call is tools),
+        (reasoning, lambda found: found.capabilities.reasoning is reasoning),
+        (structured_output, lambda found: found.capabilities.structured_output is structured_output),
+        (open_weights, lambda found: found.open_weights is open_weights),
+        (input_modalities, lambda found: takes <= set(found.modalities.input)),
+        (output_modalities, lambda found: gives <= set(found.modalities.output)),
+        (max_input_per_million, lambda found: found.cost is not None and found.cost.input_per_million <= most_in),
+        (max_output_per_million, lambda found: found.cost is not None and found.cost.output_per_million <= most_out),
+        (min_context_tokens, lambda found: _or(found.limits.context, -1) >= least_context),
+        (min_output_tokens, lambda found: _or(found.limits.output, -1) >= least_output),
+        (released_after, lambda found: (found.release_date or "") > after),
+        (status, lambda found: (found.status or "stable") == status),
+        (text, lambda found: all(word in _searched_text(found) for word in words)),
+    ]
+    tests = [test for asked, test in conditions if asked is not None]
+    profiles = _candidates(provider, retired=retired)
+    found = [profile for profile in profiles if all(test(profile) for test in tests)]
+    key, greatest_first = _SORTS[sort]
+    return tuple(sorted(sorted(found, key=_by_name), key=key, reverse=greatest_first))
+
+
+def _by_name(found: ModelProfile) -> tuple[str, str]:
+    return found.provider_id, found.id
+
+
+_SORTS: Mapping[str, tuple[Callable[[ModelProfile], Any], bool]] = {
+    "name": (_by_name, False),
+    "price": (lambda found: found.cost.input_per_million + found.cost.output_per_million if found.cost else inf, False),
+    "context": (lambda found: found.limits.context or 0, True),
+    "date": (lambda found: found.release_date or "", True),
+}
+"""What each order compares, and whether the greatest comes first. What is equal stays in the order of names."""
+
+
+def _find(snapshot: Snapshot, model_id: str) -> ModelProfile | None:
+    """The preferred listing of `model_id`; see `get_model_profile`."""
+    provider_id, slash, own_id = model_id.partition("/")
+    provider_id = _catalogue_id(provider_id) if slash else None
+    if provider_id and (found := snapshot.model(provider_id, own_id)):
+        return found
+    if listed_by := next(snapshot.listings(model_id), None):
+        return snapshot.model(listed_by, model_id)
+    if slash and (place := next(snapshot.same(model_id), None)):
+        return snapshot.model(*place)
+    if provider_id and (found := snapshot.retired_model(provider_id, own_id)):
+        return found
+    left = next(snapshot.retired_listings(model_id), None)
+    return snapshot.retired_model(left, model_id) if left else None
+
+
+def _catalogue_id(provider_id: str) -> str | None:
+    return PROVIDER_ALIASES.get(provider_id.replace("_", "-"), provider_id)
+
+
+def _candidates(provider: str | Sequence[str] | None, *, retired: bool) -> tuple[ModelProfile, ...]:
+    if provider is None:
+        return all_profiles(retired=retired)
+    wanted = sorted({known_as for name in _names(provider) if (known_as := _catalogue_id(name))})
+
+    def models(snapshot: Snapshot) -> tuple[ModelProfile, ...]:
+        listed = (found for provider_id in wanted for found in snapshot.models_of(provider_id))
+        left = (found for provider_id in wanted for found in snapshot.retired_models_of(provider_id))
+        return (*listed, *(left if retired else ()))
+
+    return shelf.ask(models)
+
+
+def _names(names: str | Sequence[str] | None) -> frozenset[str]:
+    return frozenset([names] if isinstance(names, str) else names or ())
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    """`value`, also when it is 0, or `otherwise` when it is None."""
+    return otherwise if value is None else value
+
+
+def _searched_text(found: ModelProfile) -> str:
+    return f"{found.provider_id}/{found.id} {found.name} {found.family or ''}".casefold()

@@ -1,0 +1,177 @@
+"""How much a model is to reason, in the words that it and its host have for it.
+
+`reasoning_effort` is a word, `reasoning_budget` a number of tokens; most models know only one of them. A word stands
+for a share of the output limit, as OpenRouter reads it: https://openrouter.ai/docs/use-cases/reasoning-tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgflux_like.catalog.profiles import ModelProfile
+from msgflux_like.errors import InvalidRequestError
+from msgflux_like.request import Change, Knobs, Quirks
+
+SHARES: Final[Mapping[str, float]] = {
+    "minimal": 0.1,
+    "low": 0.2,
+    "medium": 0.5,
+    "high": 0.8,
+    "xhigh": 0.95,
+    "max": 0.95,
+}
+"""The words from little to much, and the part of the output limit that each stands for."""
+
+_SCALE: Final = tuple(SHARES)
+_USUAL_LIMIT: Final = 32_768  # tokens, where neither the call nor the catalogue names one
+_NAMES: Final = ("reasoning_effort", "reasoning_budget")
+_WORDS_ONLY: Final = ("openai_responses", "mistral", "ollama_chat")
+FORMS_WITH_BUDGET: Final = ("object", "enable_thinking")
+"""The forms of `dialects._reasoning_forms` that have a field for a number of tokens."""
+
+Given = Mapping[str, Any]
+
+
+def knobs_of(model: ModelProfile, dialect: str, quirks: Quirks) -> Knobs:
+    """What the catalogue lists for the model, without what the dialect or the host has no way to say."""
+    options = {option.type: option for option in model.reasoning_options or ()}
+    effort, budget = options.get("effort"), options.get("budget_tokens")
+    if dialect in _WORDS_ONLY or (dialect == "openai_chat" and quirks.reasoning_form not in FORMS_WITH_BUDGET):
+        budget = None
+    return Knobs(
+        reasons=model.capabilities.reasoning,
+        switched="toggle" in options or any(part in model.id for part in quirks.reasoning_off),
+        efforts=tuple(word for word in effort.values if word is not None) if effort else (),
+        budget=(budget.min_tokens, budget.max_tokens) if budget else None,
+    )
+
+
+def translate(
+    parameters: Given, knobs: Knobs | None, output_limit: int | None, *, clamps: bool
+) -> tuple[Given, tuple[Change, ...]]:
+    """The parameters with the knob that the model has, and what was changed for it.
+
+    Of a model of which nothing is known, all goes through as it was given; so does a word that the model does not
+    know, unless `clamps` asks for the nearest one. Raises InvalidRequestError for a word and a number that
+    contradict each other.
+    """
+    given = {name: parameters[name] for name in _NAMES if name in parameters}
+    effort, budget = given.get("reasoning_effort"), given.get("reasoning_budget")
+    off = effort == "none" or budget == 0
+    if off and not (effort in (None, "none") and budget in (None, 0)):
+        raise InvalidRequestError(
+            f"reasoning_effort is {effort!r} and reasoning_budget {budget}: one turns reasoning off, the other on. "
+            f"Give one of them"
+        )
+    if knobs is None or not given:
+        return parameters, ()
+    changes: list[Change] = []
+    if off:
+        told = _turned_off(given, knobs, changes, clamps=clamps)
+    elif knobs.reasons is False:
+        told = given
+    else:
+        limit = parameters.get("max_tokens") or output_limit or (knobs.budget or (0, 0))[1] or _USUAL_LIMIT
+        told = {**_number(given, knobs, limit, changes), **_word(given, knobs, limit, changes, clamps=clamps)}
+    return {**{name: value for name, value in parameters.items() if name not in _NAMES}, **told}, tuple(changes)
+
+
+def _turned_off(given: dict[str, Any], knobs: Knobs, changes: list[Change], *, clamps: bool) -> dict[str, Any]:
+    if knobs.reasons is False:
+        changes += [Change("dropped", name, "this model does not reason") for name in given]
+        return {}
+    if "none" in knobs.efforts or knobs.switched:
+        return {"reasoning_effort": "none"}
+    if _takes_none(knobs):
+        return {"reasoning_budget": 0}
+    least = _least(knobs) if clamps else {}
+    for name, value in least.items():
+        changes.append(Change("clamped", next(iter(given)), f"{name} is {value}: it cannot do without reasoning"))
+    return least or given
+
+
+def _number(given: dict[str, Any], knobs: Knobs, limit: int, changes: list[Change]) -> dict[str, Any]:
+    """What becomes of a number of tokens."""
+    budget = given.get("reasoning_budget")
+    if budget is None:
+        return {}
+    if knobs.budget is not None:
+        if (sent := _within(budget, knobs.budget)) != budget:
+            changes.append(Change("clamped", "reasoning_budget", f"{sent} is the nearest that this model takes"))
+        return {"reasoning_budget": sent}
+    words = _words(knobs)
+    if not words:
+        return {"reasoning_budget": budget}
+    if "reasoning_effort" in given:
+        changes.append(Change("dropped", "reasoning_budget", "no number can be told, and a word is given"))
+        return {}
+    word = min(words, key=lambda word: abs(SHARES[word] * limit - budget))
+    changes.append(Change("emulated", "reasoning_budget", f"reasoning_effort is {word!r}: no number can be told"))
+    return {"reasoning_effort": word}
+
+
+def _word(given: dict[str, Any], knobs: Knobs, limit: int, changes: list[Change], *, clamps: bool) -> dict[str, Any]:
+    """What becomes of a word."""
+    effort = given.get("reasoning_effort")
+    if effort is None:
+        return {}
+    if effort not in SHARES or effort in knobs.efforts:
+        return {"reasoning_effort": effort}
+    if knobs.budget is not None and not knobs.efforts:
+        if "reasoning_budget" in given:
+            changes.append(Change("dropped", "reasoning_effort", "no word can be told, and a number is given"))
+            return {}
+        budget = budget_of(effort, limit, knobs)
+        changes.append(Change("emulated", "reasoning_effort", f"reasoning_budget is {budget}: no word can be told"))
+        return {"reasoning_budget": budget}
+    words = _words(knobs) if clamps else []
+    if not words:
+        return {"reasoning_effort": effort}
+    word = min(words, key=lambda word: abs(_SCALE.index(word) - _SCALE.index(effort)))
+    changes.append(Change("clamped", "reasoning_effort", f"{word!r} is the nearest word that this model knows"))
+    return {"reasoning_effort": word}
+
+
+def budget_of(effort: str, limit: int, knobs: Knobs) -> int:
+    """The tokens that a word stands for, of an output limit in tokens."""
+    return _within(int(SHARES[effort] * limit), knobs.budget or (None, None))
+
+
+def problems(parameters: Given, knobs: Knobs) -> list[str]:
+    """One sentence for each of the parameters, as `translate` gives them, that the model cannot follow."""
+    given = [(name, parameters[name]) for name in _NAMES if name in parameters]
+    return [f"{name} is {value!r}, and {why}" for name, value in given if (why := _refused(value, knobs))]
+
+
+def _refused(value: str | int, knobs: Knobs) -> str:
+    if knobs.reasons is False:
+        return "it cannot be told how much to reason"
+    known = knobs.efforts or (_SCALE if knobs.budget is not None else ())
+    if value in ("none", 0):
+        can_be_off = not known or knobs.switched or "none" in known or _takes_none(knobs)
+        return "" if can_be_off else f"it knows {', '.join(known)}"
+    if isinstance(value, str) and known and value not in known:
+        return f"it knows {', '.join(known)}"
+    return ""
+
+
+def _words(knobs: Knobs) -> list[str]:
+    """Those of the model's words that stand for something, from little to much."""
+    return [word for word in _SCALE if word in knobs.efforts]
+
+
+def _takes_none(knobs: Knobs) -> bool:
+    return knobs.budget is not None and (knobs.budget[0] or 0) <= 0
+
+
+def _least(knobs: Knobs) -> dict[str, Any]:
+    """The least that the model can be told to reason, in its own knob; empty where it has none."""
+    if words := _words(knobs):
+        return {"reasoning_effort": words[0]}
+    return {"reasoning_budget": knobs.budget[0]} if knobs.budget is not None else {}
+
+
+def _within(budget: int, limits: tuple[int | None, int | None]) -> int:
+    least, most = limits
+    return max(budget if most is None else min(budget, most), least or 0)

@@ -1,0 +1,5 @@
+"""Mistral's chat completions: OpenAI's format with fields, parts and rules of its own."""
+
+from msgflux_like.dialects.mistral.request import AUTH, HEADERS, STATE, decode, decoder, encode, refusal
+
+__all__ = ["AUTH", "HEADERS", "STATE", "decode", "decoder", "encode", "refusal"]

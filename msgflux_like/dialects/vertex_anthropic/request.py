@@ -1,0 +1,32 @@
+"""Anthropic's Messages format on Google's Vertex AI: Claude, named by the path.
+
+Source: https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from msgflux_like.dialects.anthropic_messages import request as anthropic_messages
+from msgflux_like.dialects.anthropic_messages.reply import decode, decoder, refusal
+from msgflux_like.request import ChatRequest, Encoded, Quirks
+
+__all__ = ["AUTH", "HEADERS", "STATE", "decode", "decoder", "encode", "refusal"]
+
+AUTH: Final = ("authorization", "Bearer ")
+HEADERS: Final[Mapping[str, str]] = {}
+STATE: Final = anthropic_messages.STATE
+
+_VERSION: Final = "vertex-2023-10-16"
+
+
+def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
+    """See `Dialect`. The base URL ends in `/publishers/anthropic/models`."""
+    encoded = anthropic_messages.encode(request, quirks)
+    body: dict[str, Any] = {"anthropic_version": _VERSION, **encoded.body}
+    del body["model"]
+    action = "streamRawPredict" if request.stream else "rawPredict"
+    path = f"/{quote(request.model, safe='@')}:{action}"
+    return Encoded(path, body, encoded.headers, encoded.changes, encoded.prefill)

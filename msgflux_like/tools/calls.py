@@ -1,0 +1,221 @@
+"""Tool calls: what the model asks for, the results it is given, and the messages that carry both back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from msgflux_like._json import as_mapping
+from msgflux_like.errors import InvalidRequestError, ToolCallError
+from msgflux_like.request import ToolChoice
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # OpenAI's alphabet, the narrowest of the field
+_any = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+_NOT_GIVEN: Any = object()
+
+
+class ToolCall(Mapping[str, Any]):
+    """One call, `{"id", "type", "function": {"name", "arguments"}}` with the arguments as a dict; attributes too.
+
+    Attributes:
+        id: What the result refers to.
+        name: Name of the tool.
+        raw_arguments: The arguments as the model wrote them.
+    """
+
+    __slots__ = ("_arguments", "id", "name", "raw_arguments")
+
+    def __init__(self, id: str, name: str, raw_arguments: str) -> None:  # noqa: A002  the wire's name
+        self.id = id
+        self.name = name
+        self.raw_arguments = raw_arguments
+        self._arguments: dict[str, Any] | None = None  # not read yet
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments; none at all is `{}`. Raises ToolCallError when the model wrote no JSON object."""
+        if self._arguments is None:
+            self._arguments = self._parsed()
+        return self._arguments
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether `arguments` can be read."""
+        try:
+            return self.arguments is not None  # pyright: ignore[reportUnnecessaryComparison]  reading is the question
+        except ToolCallError:
+            return False
+
+    def _parsed(self) -> dict[str, Any]:
+        try:
+            value: Any = _any.decode(self.raw_arguments) if self.raw_arguments.strip() else {}
+        except msgspec.DecodeError as error:
+            raise self._broken(f"are not JSON ({error})") from None
+        if not isinstance(value, dict):
+            raise self._broken(f"are a JSON {type(value).__name__}, not an object")
+        return cast("dict[str, Any]", value)
+
+    def _broken(self, why: str) -> ToolCallError:
+        return ToolCallError(
+            f"the arguments of call {self.id!r} to {self.name!r} {why}",
+            call_id=self.id,
+            name=self.name,
+            raw_arguments=self.raw_arguments,
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "function":
+            return {"name": self.name, "arguments": self.arguments}
+        if key == "id":
+            return self.id
+        if key == "type":
+            return "function"
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("id", "type", "function"))
+
+    def __len__(self) -> int:
+        return 3
+
+    def __repr__(self) -> str:
+        return f"ToolCall(id={self.id!r}, name={self.name!r}, raw_arguments={self.raw_arguments!r})"
+
+
+class ToolCallAggregator:
+    """The calls of one answer, in the model's order, and their results.
+
+    Attributes:
+        text: What the model said beside the calls.
+        reasoning: What it thought before them.
+    """
+
+    def __init__(
+        self,
+        calls: Iterable[ToolCall] = (),
+        text: str = "",
+        reasoning: str | None = None,
+        provider_state: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._calls = list(calls)
+        self._provider_state = provider_state
+        self._results: dict[str, str] = {}
+        self.text = text
+        self.reasoning = reasoning
+
+    def get_calls(self) -> list[ToolCall]:
+        """The calls. One with broken arguments is in the list like the others and raises when it is read."""
+        return list(self._calls)
+
+    def insert_results(self, call_id: str | Mapping[str, Any], result: Any = _NOT_GIVEN) -> None:
+        """Give the result of one call, `(id, result)`, or of several, `({id: result, ...})`.
+
+        A text goes to the model as it is, anything else as JSON (None as `null`). Raises KeyError for an id that
+        no call has.
+        """
+        if isinstance(call_id, Mapping):
+            for each, value in call_id.items():
+                self.insert_results(each, value)
+            return
+        if result is _NOT_GIVEN:
+            raise TypeError("insert_results takes an id and a result, or a mapping of both")
+        if all(call.id != call_id for call in self._calls):
+            raise KeyError(f"no call has the id {call_id!r}; there are {[call.id for call in self._calls]}")
+        self._results[call_id] = result if isinstance(result, str) else _result_text(result, call_id)
+
+    def get_messages(self) -> list[dict[str, Any]]:
+        """One assistant message with all calls, and one tool message for each, in order: add them to the conversation.
+
+        Raises ToolCallError that names the calls without a result: providers refuse a conversation with such.
+        """
+        if missing := [call for call in self._calls if call.id not in self._results]:
+            names = ", ".join(f"{call.name} ({call.id})" for call in missing)
+            raise ToolCallError(f"no result for {names}: give one with insert_results", call_id=missing[0].id)
+        return [
+            self.assistant_message(),
+            *({"role": "tool", "tool_call_id": call.id, "content": self._results[call.id]} for call in self._calls),
+        ]
+
+    def assistant_message(self) -> dict[str, Any]:
+        """The answer itself as a message, its arguments as the JSON text that the wire wants."""
+        calls = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.raw_arguments or "{}"},
+            }
+            for call in self._calls
+        ]
+        message: dict[str, Any] = {"role": "assistant", "content": self.text or None if calls else self.text}
+        if calls:
+            message["tool_calls"] = calls
+        if self._provider_state:
+            message["provider_state"] = [dict(state) for state in self._provider_state]
+        return message
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"ToolCallAggregator({self._calls!r})"
+
+
+def _result_text(result: Any, call_id: str) -> str:
+    try:
+        return _encoder.encode(result).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise TypeError(
+            f"the result for {call_id!r} is of type {type(result).__name__}, which JSON cannot hold: give a text"
+        ) from None
+
+
+def check_tools(
+    schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None,
+    choice: ToolChoice | None,
+    place: str = "tool_schemas",
+) -> tuple[Mapping[str, Any], ...]:
+    """The tool schemas, those of functions too, after a look at what every provider would refuse.
+
+    Raises InvalidRequestError.
+    """
+    tools = _schemas(tuple(schemas or ()))
+    if not tools:
+        if choice is not None:
+            raise InvalidRequestError(f"tool_choice needs {place}: there is no tool to choose")
+        return ()
+    names = [_tool_name(schema, f"{place}[{index}]") for index, schema in enumerate(tools)]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequestError(f"{place} has two tools called {twice!r}")
+    if isinstance(choice, str) and choice not in ("auto", "required", "none", *names):
+        raise InvalidRequestError(f"tool_choice {choice!r} is none of auto, required, none, {', '.join(names)}")
+    if choice is not None and not isinstance(choice, (str, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
+        raise InvalidRequestError(f"tool_choice must be a text or a dict, not {type(choice).__name__}")
+    return tools
+
+
+def _schemas(tools: tuple[Any, ...]) -> tuple[Mapping[str, Any], ...]:
+    if not any(map(callable, tools)):
+        return tools
+    from msgflux_like.tools.function_schema import function_schema  # noqa: PLC0415  only for those who give functions
+
+    return tuple(function_schema(each) if callable(each) else each for each in tools)
+
+
+def _tool_name(schema: Any, place: str) -> str:
+    fields = as_mapping(as_mapping(schema).get("function"))
+    if not fields:
+        raise InvalidRequestError(f'{place} must be {{"type": "function", "function": {{"name": ..., ...}}}}')
+    name = fields.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidRequestError(f"{place}.function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not {name!r}")
+    if not isinstance(fields.get("parameters", {}), Mapping):
+        raise InvalidRequestError(f"{place}.function.parameters must be a JSON schema of an object")
+    return name

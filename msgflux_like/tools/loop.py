@@ -1,0 +1,198 @@
+"""The tool loop: ask, run what the model calls, tell it the results, until it answers. A user could write it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from msgflux_like._attrdict import dotdict
+from msgflux_like._http import gathered, in_threads, off_loop
+from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallError
+from msgflux_like.messages.normalize import normalize
+from msgflux_like.request import to_json
+from msgflux_like.tools import function_schema
+from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
+
+Steps = Generator["dict[str, Any] | list[_Execution]", Any, None]
+
+
+class ToolRun:
+    """What a tool loop did.
+
+    Attributes:
+        messages: The whole conversation: what was given, each answer, each result; ready to be gone on with.
+        response: The last answer of the model; None before the first.
+        rounds: How often the model was asked.
+    """
+
+    def __init__(self, messages: Any) -> None:
+        self.messages: list[Any] = list(normalize(messages))
+        self.responses: list[Any] = []
+
+    @property
+    def response(self) -> Any:  # noqa: D102  see Attributes
+        return self.responses[-1] if self.responses else None
+
+    @property
+    def rounds(self) -> int:  # noqa: D102  see Attributes
+        return len(self.responses)
+
+    @property
+    def text(self) -> str:
+        """The text of the last answer."""
+        return self.response.text if self.responses else ""
+
+    @property
+    def usage(self) -> dotdict:
+        """The sums of `metadata.usage` over all answers; None for a count that one of them does not have."""
+        usages: list[Any] = [response.metadata.usage for response in self.responses]
+        names = dict.fromkeys(name for usage in usages for name in usage)
+        return dotdict({name: _sum(usage.get(name) for usage in usages) for name in names})
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars for all answers, exact; None when that of one is not known."""
+        return _sum((response.cost for response in self.responses), Decimal(0))
+
+    def __repr__(self) -> str:
+        return f"ToolRun({self.rounds} rounds, {len(self.messages)} messages)"
+
+
+def run_tools(
+    model: Callable[..., Any],
+    messages: Any,
+    tools: Iterable[function_schema.Function],
+    *,
+    max_rounds: int = 8,
+    **call: Any,
+) -> ToolRun:
+    """Ask a model, run the functions it calls (several at once in threads), tell it the results, until it answers.
+
+    A tool that raises, arguments that do not fit, and a name that was not offered do not end the run: the model is
+    told `Error: <type>: <message>`. So take care what the exceptions of your tools say. A `tool_choice` that forces
+    a call counts for the first round only. Tools are not run when no round is left to tell their results.
+
+    Args:
+        model: A chat model.
+        messages: As for the model.
+        tools: Functions; see `function_schema`.
+        max_rounds: Most calls of the model, at least 1.
+        **call: For each call of the model, without `stream`.
+
+    Raises:
+        InvalidRequestError: A function cannot be a tool, or is async: use `arun_tools`.
+        MaxRoundsError: The model still wanted tools in the last round; `error.run` is what there is until then.
+    """
+    tools = list(tools)
+    if named := next((function_schema.describe(each).name for each in tools if function_schema.is_async(each)), None):
+        raise InvalidRequestError(f"the tool {named!r} is async: run it with `await arun_tools(...)`")
+    run = ToolRun(messages)
+    steps, outcome = _steps(run, tools, max_rounds, call), None
+    while (step := _next(steps, outcome)) is not None:
+        outcome = model(run.messages, **step) if isinstance(step, dict) else in_threads([each.result for each in step])
+    return run
+
+
+async def arun_tools(
+    model: Any, messages: Any, tools: Iterable[function_schema.Function], *, max_rounds: int = 8, **call: Any
+) -> ToolRun:
+    """The async twin of `run_tools`: async functions run in the event loop, the others in threads, all at once."""
+    run = ToolRun(messages)
+    steps, outcome = _steps(run, list(tools), max_rounds, call), None
+    while (step := _next(steps, outcome)) is not None:
+        if isinstance(step, dict):
+            outcome = await model.acall(run.messages, **step)
+        else:
+            outcome = await gathered([each.aresult() for each in step])
+    return run
+
+
+class _Execution(NamedTuple):
+    """One call of the model, and the function it names, None when none of that name was offered."""
+
+    call: ToolCall
+    function: function_schema.Function | None
+    names: Iterable[str]
+
+    def result(self) -> str:
+        """What the model is told."""
+        try:
+            return _text(self._start())
+        except Exception as error:  # noqa: BLE001  whatever it is, the model is told
+            return f"Error: {type(error).__name__}: {error}"
+
+    async def aresult(self) -> str:
+        """The async twin of `result`."""
+        if self.function is None or not function_schema.is_async(self.function):
+            return await off_loop(self.result)
+        try:
+            return _text(await self._start())
+        except Exception as error:  # noqa: BLE001  whatever it is, the model is told
+            return f"Error: {type(error).__name__}: {error}"
+
+    def _start(self) -> Any:
+        if self.function is None:
+            raise ToolCallError(f"there is no tool {self.call.name!r}; the tools are {', '.join(self.names)}")
+        return function_schema.bind(self.function, self.call.arguments)()
+
+
+def _steps(run: ToolRun, tools: list[function_schema.Function], max_rounds: int, call: dict[str, Any]) -> Steps:
+    """The loop itself: yields the keywords of each call of the model, and what each round has to run."""
+    if {"stream", "stream_to", "tool_schemas"} & call.keys() or max_rounds < 1:
+        raise InvalidRequestError("run_tools reads whole answers and offers `tools`; max_rounds must be at least 1")
+    offered = _by_name(tools)
+    call = {**call, "tool_schemas": tools}
+    for left in reversed(range(max_rounds)):
+        response = yield call
+        run.responses.append(response)
+        if response.response_type != "tool_call":
+            run.messages.append(_answer(response))
+            return
+        if not left:
+            raise MaxRoundsError(f"the model still calls tools after {max_rounds} rounds", run=run)
+        calls = response.tool_calls.get_calls()
+        texts = yield [_Execution(each, offered.get(each.name), offered) for each in calls]
+        run.messages.extend(_messages(response.tool_calls, texts))
+        if call.get("tool_choice") not in ("auto", "none"):
+            call.pop("tool_choice", None)
+
+
+def _next(steps: Steps, outcome: Any) -> dict[str, Any] | list[_Execution] | None:
+    try:
+        return steps.send(outcome)
+    except StopIteration:
+        return None
+
+
+def _by_name(tools: list[Any]) -> dict[str, function_schema.Function]:
+    if not tools or not all(map(callable, tools)):
+        raise InvalidRequestError("run_tools runs functions: give at least one, and no schemas")
+    return {function_schema.describe(function).name: function for function in tools}
+
+
+def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any]]:
+    """The answer and the results. Arguments that are no object go back as `{}`: some providers refuse such history."""
+    each_call = calls.get_calls()
+    answer = calls.assistant_message()
+    for call, sent in zip(each_call, answer["tool_calls"], strict=True):
+        if not call.is_valid:
+            sent["function"]["arguments"] = "{}"
+    results = zip(each_call, texts, strict=True)
+    return [answer, *({"role": "tool", "tool_call_id": call.id, "content": text} for call, text in results)]
+
+
+def _answer(response: Any) -> dict[str, Any]:
+    """The last answer; one that came as a call of a tool for answers is no call to be answered."""
+    message = {"role": "assistant", "content": response.text}
+    state = response.message.get("provider_state")
+    return {**message, "provider_state": state} if state else message
+
+
+def _text(result: Any) -> str:
+    return result if isinstance(result, str) else to_json(result, "the result").decode()
+
+
+def _sum(values: Iterable[Any], start: Any = 0) -> Any:
+    found = list(values)
+    return None if None in found else sum(found, start)
