@@ -100,7 +100,7 @@ def conversations() -> Iterator[tuple[Any, dict[str, Any]]]:
     for each in all_of_them():
         call = {name: value for name, value in each.call.items() if value is not None}
         tools = call.pop("tool_schemas", [])
-        ours = {"generation_schema", "delivery", "prefilling", "reasoning_budget", "top_k"} & call.keys()
+        ours = {"generation_schema", "output_mode", "prefilling", "reasoning_budget", "top_k"} & call.keys()
         odd = {"unknown part", "image link", "video link", "file link", "file id", "arguments are no object"}
         if each.state or ours or each.traps & odd or any(callable(tool) for tool in tools):
             continue

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Closing(ABC):
+class ClosesOnExit(ABC):
     """Is closed at the end of its block, however the block ends."""
 
     @abstractmethod

@@ -25,7 +25,7 @@
     │   ├── APIConnectionError                  no connection, or it broke
     │   ├── APITimeoutError                     nothing came in time; `phase` says what was waited for
     │   ├── BadReplyError                       a reply that is none: not JSON, not of the dialect, too long
-    │   └── StreamError                         an error in the middle of a stream
+    │   └── StreamFailedError                         an error in the middle of a stream
     │       └── TruncatedStreamError            the stream ended without saying that it was complete
     ├── StreamClosedError                       the stream was left or cancelled before its end
     ├── CassetteError                           a recording cannot be read, or does not hold this request
@@ -183,12 +183,14 @@ class APIError(MsgfluxError):
         return self._may_pass if self.should_retry is None else self.should_retry
 
     def __str__(self) -> str:
-        about = [f"{self.provider}/{self.model}" if self.model else self.provider]
+        call_metadata = [f"{self.provider}/{self.model}" if self.model else self.provider]
         if self.status is not None:
-            about.append(f"HTTP {self.status}")
-        about += [f"{name} {value}" for name, value in (("code", self.code), ("request", self.request_id)) if value]
+            call_metadata.append(f"HTTP {self.status}")
+        call_metadata += [
+            f"{name} {value}" for name, value in (("code", self.code), ("request", self.request_id)) if value
+        ]
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.message} ({', '.join(filter(None, about))}){hint}"
+        return f"{self.message} ({', '.join(filter(None, call_metadata))}){hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.__dict__)
@@ -261,11 +263,11 @@ class BadReplyError(APIError):
     """The reply is not what the dialect says a reply is."""
 
 
-class StreamError(APIError):
+class StreamFailedError(APIError):
     """The provider reported an error in the middle of a stream; `partial` is the answer so far."""
 
 
-class TruncatedStreamError(StreamError):
+class TruncatedStreamError(StreamFailedError):
     """The stream ended with no finish reason, no terminal event and no usage report: it is not complete."""
 
 
@@ -328,7 +330,7 @@ class GatewayError(MsgfluxError):
     """None of a gateway's models answered. The last failure is the `__cause__`.
 
     Attributes:
-        route: Who was asked, and why nobody answered: `Tried`s, each with `model`, `outcome`, `why` and `cost`.
+        route: Who was asked, and why nobody answered: `RouteAttempt`s, each with `model`, `outcome`, `why` and `cost`.
     """
 
     def __init__(self, message: str, *, route: tuple[Any, ...] = ()) -> None:

@@ -59,7 +59,7 @@ class ToolCallDelta(Struct, frozen=True, gc=False):
     arguments: str = ""
 
 
-class Usage(Struct, frozen=True, gc=False):
+class TokenUsage(Struct, frozen=True, gc=False):
     """Tokens of one request, inclusive, as reported by the provider. None where it said nothing.
 
     Attributes:
@@ -84,10 +84,10 @@ class Usage(Struct, frozen=True, gc=False):
     billed_input: int | None = None
     billed_output: int | None = None
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: TokenUsage) -> TokenUsage:
         """That of both requests. What one of them did not say is missing in the sum, so that no sum is too low."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
-        return Usage(*(None if one is None or two is None else one + two for one, two in pairs))
+        return TokenUsage(*(None if one is None or two is None else one + two for one, two in pairs))
 
 
 class TokenLogprob(Struct, frozen=True, gc=False):
@@ -136,7 +136,7 @@ class ServerTool(Struct, frozen=True):
     raw: Any = None
 
 
-class State(Struct, frozen=True):
+class ProviderState(Struct, frozen=True):
     """Opaque provider state that belongs to the reply (a signature, encrypted reasoning)."""
 
     kind: str
@@ -168,11 +168,11 @@ Event = (
     | RefusalDelta
     | ToolCallDelta
     | Logprobs
-    | Usage
+    | TokenUsage
     | Citation
     | Media
     | ServerTool
-    | State
+    | ProviderState
     | Failed
     | Finished
 )

@@ -14,7 +14,7 @@ from msgflux_like.errors import InvalidRequestError
 Message = Mapping[str, Any]
 """One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and more."""
 
-Delivery = Literal["native", "tool", "prompted"]
+OutputMode = Literal["native", "tool", "prompted"]
 """How an answer is held to a schema: by the provider, by a forced tool, or by asking for it."""
 
 Check = Literal["error", "warn", "off"]
@@ -70,7 +70,7 @@ class Parameters(TypedDict, total=False):
     reasoning_budget: int | None
 
 
-class ServedOptions(TypedDict, total=False):
+class ConnectionOptions(TypedDict, total=False):
     """What a model of any kind takes; see `models.base.Served`."""
 
     api_key: ApiKey | None
@@ -86,7 +86,7 @@ class ServedOptions(TypedDict, total=False):
     cache: Any
 
 
-class ModelOptions(ServedOptions, Parameters, total=False):
+class ModelOptions(ConnectionOptions, Parameters, total=False):
     """What a chat model takes beside what only it knows; see `models.base.Served`, and `Parameters`."""
 
 
@@ -108,9 +108,9 @@ class CallOptions(Parameters, total=False):
     changes: OnChange | None
     generation_schema: Any
     typed_parser: str | None
-    delivery: Delivery | None
+    output_mode: OutputMode | None
     validation: Literal["strict", "lax"]
-    retries: int
+    output_retries: int
     use_cache: bool | None
 
 
@@ -230,7 +230,7 @@ class AnswerSchema(Struct, frozen=True):
     description: str = ""
 
 
-class Knobs(Struct, frozen=True):
+class ReasoningControls(Struct, frozen=True):
     """How a model can be told to reason, as far as the catalogue says and its host can be told.
 
     Attributes:
@@ -281,7 +281,7 @@ class ChatRequest(Struct, frozen=True):
     answer_schema: AnswerSchema | None = None
     family: str = ""
     reasoning_field: str = ""
-    knobs: Knobs | None = None
+    reasoning_controls: ReasoningControls | None = None
 
     def place(self, index: int) -> str:
         """What the caller calls the message at `index`, for errors."""

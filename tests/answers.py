@@ -14,15 +14,15 @@ from msgflux_like.events import (
     Finished,
     Logprobs,
     Media,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     ServerTool,
     Started,
-    State,
     TextDelta,
     TokenLogprob,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 
 
@@ -47,7 +47,7 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:  # noqa: C901, PLR0912  one
             case Started(id_, model):
                 answer["id"] = answer["id"] or id_
                 answer["model"] = answer["model"] or model
-            case Usage():
+            case TokenUsage():
                 answer["usage"] = _given(event)
             case Finished(reason, raw):
                 answer["finish"] = [reason, raw]
@@ -61,7 +61,7 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:  # noqa: C901, PLR0912  one
                 lists["server_tools"].append(kind)
             case Logprobs(tokens):
                 lists["logprobs"] += [_weighed(token) for token in tokens]
-            case State(kind):
+            case ProviderState(kind):
                 lists["state"].append(kind)
     answer["tool_calls"] = [{**call, "arguments": parsed(call["arguments"])} for call in calls.values()]
     return {name: value for name, value in (answer | lists).items() if value}

@@ -16,7 +16,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import errors
-from msgflux_like.cli import reach
+from msgflux_like.cli import provider_status
 from msgflux_like.providers import resolve
 from msgflux_like.request import HttpRequest
 from tests.eventstreams import frames
@@ -198,7 +198,7 @@ def test_an_exception_in_the_middle_is_raised_after_what_came_before(provider: A
     response = model_of(provider(frames_of(lines)), CLAUDE, api_key=None)("Hi", stream=True)
     pieces = iter(response.consume())
     assert next(pieces) == "Par"
-    with pytest.raises(errors.StreamError, match=r"No\.") as raised:
+    with pytest.raises(errors.StreamFailedError, match=r"No\.") as raised:
         list(pieces)
     assert raised.value.type == "ModelStreamErrorException"
 
@@ -271,10 +271,10 @@ def test_the_secret_half_of_a_pair_is_never_a_key(monkeypatch: pytest.MonkeyPatc
 
 def test_the_command_line_says_that_there_are_credentials(monkeypatch: pytest.MonkeyPatch, keys: Any):
     row = resolve.find_provider("amazon-bedrock", CLAUDE.partition("/")[2])
-    assert reach.key_words(row) == "AWS credentials found"
-    assert reach.problem(row) == ""
+    assert provider_status.key_words(row) == "AWS credentials found"
+    assert provider_status.problem(row) == ""
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert reach.key_words(row) == "AWS_BEARER_TOKEN_BEDROCK not set, no AWS credentials found"
+    assert provider_status.key_words(row) == "AWS_BEARER_TOKEN_BEDROCK not set, no AWS credentials found"
 
 
 def test_other_providers_sign_nothing(provider: Any, model_of: Any, keys: Any):

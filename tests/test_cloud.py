@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 import msgflux_like as mf
 from msgflux_like import errors
-from msgflux_like.cli import reach
+from msgflux_like.cli import provider_status
 from msgflux_like.providers import cloud, resolve
 from msgflux_like.providers.credentials import google
 from tests.provider import chat, whole
@@ -192,6 +192,6 @@ def test_a_region_is_known_by_either_name(monkeypatch, name, value):
 
 def test_the_command_line_says_what_google_cloud_takes(monkeypatch):
     row = resolve.find_provider("google-vertex", "claude-sonnet-4-5@20250929")
-    assert reach.key_words(row) == "GOOGLE_APPLICATION_CREDENTIALS not set"
+    assert provider_status.key_words(row) == "GOOGLE_APPLICATION_CREDENTIALS not set"
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/somewhere/account.json")
-    assert reach.key_words(row) == "GOOGLE_APPLICATION_CREDENTIALS set"
+    assert provider_status.key_words(row) == "GOOGLE_APPLICATION_CREDENTIALS set"

@@ -10,8 +10,8 @@ from msgspec import Struct
 import msgflux_like as mf
 from msgflux_like import errors
 from msgflux_like.testing import FakeProvider, FakeReply
+from tests.fake_servers import SPEAKERS, Said
 from tests.provider import chat
-from tests.speakers import SPEAKERS, Said
 
 NOVA = "amazon-bedrock/us.amazon.nova-2-lite-v1:0"
 CLAUDES = ("anthropic_messages", "bedrock_anthropic", "bedrock_converse", "vertex_anthropic")
@@ -61,7 +61,7 @@ def test_one_call_at_a_time_is_said_or_refused(name):
 
 
 def test_what_the_library_asks_for_by_itself_is_no_change_of_what_was_asked():
-    plan = plan_of(NOVA, generation_schema=City, delivery="tool", changes="refuse")
+    plan = plan_of(NOVA, generation_schema=City, output_mode="tool", changes="refuse")
     assert plan.body["toolConfig"]["toolChoice"] == {"tool": {"name": "City"}}
     asked = plan_of(NOVA, tool_schemas=[get_weather], tool_choice="get_weather", parallel_tool_calls=False)
     assert noted(asked) == [("dropped", "parallel_tool_calls")]
@@ -250,4 +250,4 @@ def test_a_model_that_thinks_by_default_is_asked_so_as_well():
     assert "tools" not in model.plan("Hi", generation_schema=City).body
     assert "tools" in model.plan("Hi", generation_schema=City, reasoning_budget=0).body
     with pytest.raises(errors.UnsupportedError, match='delivery="prompted"'):
-        model.plan("Hi", generation_schema=City, delivery="tool")
+        model.plan("Hi", generation_schema=City, output_mode="tool")

@@ -10,7 +10,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like.providers import resolve
-from tests.foundry.services import Second as FoundryService
+from tests.foundry.services import ApiV1 as FoundryService
 from tests.provider import chat, chat_stream, whole
 
 ROOT = Path(__file__).parents[1]

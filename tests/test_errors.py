@@ -33,7 +33,7 @@ from msgflux_like.errors import (
     RateLimitError,
     RedirectError,
     ServerError,
-    StreamError,
+    StreamFailedError,
 )
 from tests.provider import DONE, Reply, chat, delta, sse, stream, whole
 
@@ -273,7 +273,7 @@ def test_an_error_inside_a_success_is_the_error_it_says(refused, said, kind, str
 
 def test_an_error_after_the_first_piece_carries_the_answer_so_far(colour, provider, model_of):
     server = provider(stream(delta("The sun"), delta(" is"), sse({"error": {"message": "Gone.", "code": "gone"}})))
-    with pytest.raises(StreamError) as raised:
+    with pytest.raises(StreamFailedError) as raised:
         colour.pieces(model_of(server, max_retries=5), "hi")
     assert raised.value.partial.text == "The sun is"
     assert raised.value.code == "gone"
@@ -283,7 +283,7 @@ def test_an_error_after_the_first_piece_carries_the_answer_so_far(colour, provid
 def test_reading_on_after_an_error_raises_it_again(provider, model_of):
     response = model_of(provider(stream(delta("The sun"), sse({"error": {"message": "Gone."}}))))("hi", stream=True)
     for read in (lambda: list(response.consume()), response.result, response.consume().get_calls):
-        with pytest.raises(StreamError, match=r"^Gone\."):
+        with pytest.raises(StreamFailedError, match=r"^Gone\."):
             read()
     assert response.text == "The sun"
 

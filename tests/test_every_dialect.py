@@ -14,7 +14,7 @@ from msgspec import Struct
 import msgflux_like as mf
 from msgflux_like import dialects, errors
 from msgflux_like.testing import FakeProvider
-from tests.speakers import SPEAKERS, THOUGHT, WAIT, Said, Speaker
+from tests.fake_servers import SPEAKERS, THOUGHT, WAIT, Said, Speaker
 
 QUESTION = "How warm is it in Paris?"
 CALL = ("call00001", "get_weather", {"city": "Paris"})
@@ -244,23 +244,23 @@ def test_what_one_model_left_is_given_to_its_own_family_only(speaker, other):
 # ------------------------------------------------------------------------------------------------- answers of a type
 
 
-@pytest.mark.parametrize("delivery", ["native", "tool", "prompted"])
+@pytest.mark.parametrize("output_mode", ["native", "tool", "prompted"])
 @streamed_too
-def test_an_answer_of_a_type(colour, speaker, delivery, streamed):
+def test_an_answer_of_a_type(colour, speaker, output_mode, streamed):
     value = {"name": "Paris", "people": 2_100_000}
     said = Said(text=('{"name":"Paris",', '"people":2100000}'))
-    if delivery == "tool":
+    if output_mode == "tool":
         said = Said(calls=(("call00001", "City", value),))
     provider = FakeProvider(speaker.reply(said))
     model = made(speaker, provider)
-    if delivery == "tool" and speaker is SPEAKERS["ollama_chat"]:
+    if output_mode == "tool" and speaker is SPEAKERS["ollama_chat"]:
         with pytest.raises(errors.UnsupportedError, match="tool_choice"):
-            model(QUESTION, generation_schema=City, delivery=delivery)
+            model(QUESTION, generation_schema=City, output_mode=output_mode)
         return
-    response = answered(colour, model, QUESTION, streamed=streamed, generation_schema=City, delivery=delivery)
+    response = answered(colour, model, QUESTION, streamed=streamed, generation_schema=City, output_mode=output_mode)
     assert response.consume() == value
     assert response.parsed == City(**value)
-    assert response.delivery == delivery
+    assert response.output_mode == output_mode
     assert '"people"' in json.dumps(provider.requests[0].body).replace('\\"', '"')
 
 
@@ -306,9 +306,9 @@ def test_a_stream_that_breaks_off_is_no_answer(colour, speaker):
 
 def test_an_error_in_a_stream_comes_with_the_answer_so_far(colour, speaker):
     model = made(speaker, FakeProvider(speaker.failing(TEXT)))
-    with pytest.raises(errors.StreamError) as raised:
+    with pytest.raises(errors.StreamFailedError) as raised:
         colour.pieces(model, QUESTION)
-    assert type(raised.value) is errors.StreamError
+    assert type(raised.value) is errors.StreamFailedError
     assert raised.value.partial.text == "It is 22 C."
     assert raised.value.message not in ("", "the provider gave no reason")
 

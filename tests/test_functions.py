@@ -25,7 +25,7 @@ class Unit(enum.Enum):
     F = "fahrenheit"
 
 
-class Place(msgspec.Struct):
+class CacheSlot(msgspec.Struct):
     city: str
     country: str = "FR"
 
@@ -158,7 +158,7 @@ def test_annotations_are_json_schemas(hint, schema):
     assert parameter(hint) == schema
 
 
-@pytest.mark.parametrize("kind", [Unit, Place, Point, Options])
+@pytest.mark.parametrize("kind", [Unit, CacheSlot, Point, Options])
 def test_types_of_ones_own_are_defined_beside(kind):
     def tool(value: Any) -> None: ...
 
@@ -190,7 +190,7 @@ def test_a_function_without_parameters_is_an_empty_object():
 
 
 def test_arguments_become_what_the_annotations_say():
-    def tool(*, a: int, place: Place, point: Point, unit: Unit, options: Options, tags: set[str], day: dt.date):
+    def tool(*, a: int, place: CacheSlot, point: Point, unit: Unit, options: Options, tags: set[str], day: dt.date):
         return a, place, point, unit, options, tags, day
 
     arguments = {
@@ -203,7 +203,7 @@ def test_arguments_become_what_the_annotations_say():
         "day": "2024-02-29",
     }
     assert called(tool, arguments) == (
-        1, Place("Paris"), Point(1), Unit.C, {"limit": 3}, {"x"}, dt.date(2024, 2, 29),
+        1, CacheSlot("Paris"), Point(1), Unit.C, {"limit": 3}, {"x"}, dt.date(2024, 2, 29),
     )  # fmt: skip
 
 
@@ -318,7 +318,7 @@ def unknown(a: Nowhere): ...  # noqa: F821
         (odd, "odd: the parameter 'number' is of a type that cannot come from JSON: complex"),
         (unknown, "unknown: its annotations cannot be read: .*Nowhere"),
         (functools.partial(bare, 1), "a callable that has a __name__"),
-        (Place, "give a function"),
+        (CacheSlot, "give a function"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -23,7 +23,7 @@ from msgflux_like.errors import (
     MissingKeyError,
     OutputParsingError,
     RateLimitError,
-    StreamError,
+    StreamFailedError,
     UnknownParameterError,
 )
 from tests.provider import PATIENCE_S, chat, chat_stream, delta, sse, stream, whole
@@ -33,7 +33,7 @@ SLOW_DOWN = whole({"error": {"message": "slow down"}}, 429, retry_after="7")
 WRONG_KEY = whole({"error": {"message": "wrong key"}}, 401)
 
 
-class Clock:
+class Deadline:
     now = 1000.0
 
     def __call__(self) -> float:
@@ -41,8 +41,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Deadline:
+    return Deadline()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class TestFallingBack:
     def test_a_stream_does_not_fall_back_after_it(self, provider, gateway, colour):
         broken = stream(delta("Hel"), sse({"error": {"message": "no"}}))
         second = provider(chat_stream("2"))
-        with pytest.raises(StreamError):
+        with pytest.raises(StreamFailedError):
             colour.pieces(gateway(provider(broken), second), "Hello")
         assert not second.requests
 
@@ -97,7 +97,7 @@ class TestFallingBack:
         servers = provider(BUSY), provider(whole(chat("no json")), whole(chat('{"a": 1}')))
         messages = (text for text in ["Hello"])
         schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
-        response = colour.ask(gateway(*servers), messages, generation_schema=schema, retries=1)
+        response = colour.ask(gateway(*servers), messages, generation_schema=schema, output_retries=1)
         assert response.consume() == {"a": 1}
         assert servers[1].requests[1].body["messages"][0] == {"role": "user", "content": "Hello"}
 
@@ -165,7 +165,7 @@ class TestFallingBack:
         servers = provider(whole(chat("no json"))), provider(whole(chat("nor this")), whole(chat('{"a": 1}')))
         both = gateway(*servers, on=(APIError, OutputParsingError))
         schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
-        response = colour.ask(both, "Hello", generation_schema=schema, retries=1)
+        response = colour.ask(both, "Hello", generation_schema=schema, output_retries=1)
         assert response.consume() == {"a": 1}
         assert [len(server.requests) for server in servers] == [2, 2]
         assert response.route[0].cost == response.cost_details.usd > 0
@@ -202,7 +202,7 @@ class TestStreamTo:
                 else:
                     gateway("Hello", stream=True, stream_to=told.append, **call).wait(PATIENCE_S)
             except GatewayError as error:
-                assert told == [mf.StreamError(error)]
+                assert told == [mf.StreamFailedError(error)]
             return told
 
         return ask

@@ -515,7 +515,7 @@ def test_a_handler_keeps_a_state_on_one_thread_of_its_own(colour, provider, mode
 def test_a_handler_is_told_a_failure(colour, provider, model_of):
     state, _ = handled(colour, model_of(provider(stream(delta("one"), BROKEN))))
     assert state["text"] == "one"
-    assert isinstance(state["error"], errors.StreamError)
+    assert isinstance(state["error"], errors.StreamFailedError)
     assert "finished" not in state
 
 

@@ -17,7 +17,7 @@ from msgflux_like.dialects._shared import reasoning
 from msgflux_like.errors import CapabilityError, ChangeError, InvalidRequestError, UnsupportedError
 from msgflux_like.events import TokenLogprob
 from msgflux_like.providers import resolve
-from msgflux_like.request import ChatRequest, Knobs, Quirks
+from msgflux_like.request import ChatRequest, Quirks, ReasoningControls
 from tests.conversations import unhurried
 from tests.provider import DONE, USAGE, chat, delta, sse, stream, whole
 
@@ -282,16 +282,22 @@ def test_the_answer_needs_room_beside_it():
 # ---- every model of the catalogue
 
 
-def fits(knobs: Knobs, sent: dict[str, Any]) -> bool:
+def fits(reasoning_controls: ReasoningControls, sent: dict[str, Any]) -> bool:
     """Whether what is sent is what the catalogue lists, as far as it lists anything."""
     effort, budget = sent.get("reasoning_effort"), sent.get("reasoning_budget")
-    scaled = any(word in reasoning.SHARES for word in knobs.efforts)
-    good_effort = effort is None or effort in knobs.efforts or (effort == "none" and knobs.switched)
-    least, most = knobs.budget or (None, None)
-    good_budget = budget is None or (
-        knobs.budget is not None and (least is None or budget >= least) and (most is None or budget <= most)
+    scaled = any(word in reasoning.SHARES for word in reasoning_controls.efforts)
+    good_effort = (
+        effort is None or effort in reasoning_controls.efforts or (effort == "none" and reasoning_controls.switched)
     )
-    return (good_effort or not (scaled or knobs.budget)) and (good_budget or not (scaled or knobs.budget))
+    least, most = reasoning_controls.budget or (None, None)
+    good_budget = budget is None or (
+        reasoning_controls.budget is not None
+        and (least is None or budget >= least)
+        and (most is None or budget <= most)
+    )
+    return (good_effort or not (scaled or reasoning_controls.budget)) and (
+        good_budget or not (scaled or reasoning_controls.budget)
+    )
 
 
 PROFILES = search_profiles()
@@ -309,16 +315,16 @@ def test_whatever_is_asked_of_any_model_is_within_what_the_catalogue_lists(diale
         {"reasoning_budget": tokens} for tokens in (0, 1, 1024, 20_000, 10**6)
     ]
     for profile in PROFILES:
-        knobs = reasoning.knobs_of(profile, dialect, quirks)
+        reasoning_controls = reasoning.reasoning_controls_for(profile, dialect, quirks)
         for asked_for in asked:
-            sent, changes = reasoning.translate(asked_for, knobs, profile.limits.output, clamps=True)
-            if knobs.reasons is False:
+            sent, changes = reasoning.translate(asked_for, reasoning_controls, profile.limits.output, clamps=True)
+            if reasoning_controls.reasons is False:
                 off = asked_for in ({"reasoning_effort": "none"}, {"reasoning_budget": 0})
                 assert (sent == {}) is off
-                assert bool(reasoning.problems(sent, knobs)) is not off
+                assert bool(reasoning.problems(sent, reasoning_controls)) is not off
                 continue
             assert len(sent) == 1
-            assert fits(knobs, sent), (profile, asked_for, sent)
+            assert fits(reasoning_controls, sent), (profile, asked_for, sent)
             off = asked_for in ({"reasoning_effort": "none"}, {"reasoning_budget": 0})
             same = sent == asked_for or (off and sent in ({"reasoning_effort": "none"}, {"reasoning_budget": 0}))
             assert bool(changes) is not same, "each change is recorded, and nothing else"
@@ -346,17 +352,19 @@ def test_what_goes_out_to_any_host_is_within_what_the_catalogue_lists(asked_for)
             "anthropic_messages",
         ):
             continue
-        knobs = reasoning.knobs_of(profile, row.dialect, row.quirks)
-        parameters, _ = reasoning.translate(asked_for, knobs, profile.limits.output, clamps=True)
+        reasoning_controls = reasoning.reasoning_controls_for(profile, row.dialect, row.quirks)
+        parameters, _ = reasoning.translate(asked_for, reasoning_controls, profile.limits.output, clamps=True)
         limit = profile.limits.output
-        request = ChatRequest(profile.id, (HELLO,), parameters, knobs=knobs, output_limit=limit)
+        request = ChatRequest(
+            profile.id, (HELLO,), parameters, reasoning_controls=reasoning_controls, output_limit=limit
+        )
         try:
             body = dialects.load(row.dialect).encode(request, row.quirks).body
         except UnsupportedError as error:
             assert "takes no number of tokens" in str(error)
             assert "reasoning_budget" in parameters
             continue
-        assert fits(knobs, knob_of(body)), (profile, body)
+        assert fits(reasoning_controls, knob_of(body)), (profile, body)
         if row.dialect == "anthropic_messages":
             assert (knob_of(body)["reasoning_budget"] or 0) < body["max_tokens"]
         sent[row.dialect] += 1
@@ -374,14 +382,14 @@ def test_what_goes_out_to_any_host_is_within_what_the_catalogue_lists(asked_for)
 def test_a_word_and_a_number_together_are_within_it_too(profile, effort, budget, max_tokens):
     asked_for = {"reasoning_effort": effort, "reasoning_budget": budget, "max_tokens": max_tokens, "top_p": 1}
     parameters = {name: value for name, value in asked_for.items() if value is not None}
-    knobs = reasoning.knobs_of(profile, "anthropic_messages", Quirks())
-    sent, _ = reasoning.translate(parameters, knobs, profile.limits.output, clamps=True)
-    assert fits(knobs, dict(sent))
+    reasoning_controls = reasoning.reasoning_controls_for(profile, "anthropic_messages", Quirks())
+    sent, _ = reasoning.translate(parameters, reasoning_controls, profile.limits.output, clamps=True)
+    assert fits(reasoning_controls, dict(sent))
     others = ("max_tokens", "top_p")
     assert {name: sent.get(name) for name in others} == {name: parameters.get(name) for name in others}
-    strict, _ = reasoning.translate(parameters, knobs, profile.limits.output, clamps=False)
-    unknown = effort is not None and bool(knobs.efforts) and effort not in knobs.efforts
-    assert bool(reasoning.problems(strict, knobs)) is unknown, "the check says what was not clamped"
+    strict, _ = reasoning.translate(parameters, reasoning_controls, profile.limits.output, clamps=False)
+    unknown = effort is not None and bool(reasoning_controls.efforts) and effort not in reasoning_controls.efforts
+    assert bool(reasoning.problems(strict, reasoning_controls)) is unknown, "the check says what was not clamped"
 
 
 def test_of_an_unknown_model_all_goes_through_as_it_was_given():
@@ -390,9 +398,11 @@ def test_of_an_unknown_model_all_goes_through_as_it_was_given():
 
 
 def test_more_tokens_are_never_less_effort():
-    knobs = Knobs(True, efforts=("none", "low", "medium", "high", "max"))
+    reasoning_controls = ReasoningControls(True, efforts=("none", "low", "medium", "high", "max"))
     words = [
-        reasoning.translate({"reasoning_budget": tokens}, knobs, 10_000, clamps=False)[0]["reasoning_effort"]
+        reasoning.translate({"reasoning_budget": tokens}, reasoning_controls, 10_000, clamps=False)[0][
+            "reasoning_effort"
+        ]
         for tokens in range(1, 12_000, 100)
     ]
     assert words == sorted(words, key=WORDS.index)

@@ -20,7 +20,7 @@ from msgflux_like.errors import (
     BadRequestError,
     RateLimitError,
     ServerError,
-    StreamError,
+    StreamFailedError,
     TruncatedStreamError,
 )
 from msgflux_like.events import Replied, TextDelta
@@ -34,7 +34,7 @@ STREAM = [OK, delta("Hello"), delta(finish="stop"), DONE]
 BROKEN = WireError("the connection failed: it broke")
 
 
-class Played(NamedTuple):
+class ReplayedReply(NamedTuple):
     """What an exchange asked for, and how it ended."""
 
     steps: list[Any]
@@ -53,7 +53,9 @@ class Played(NamedTuple):
         return [event for step in self.steps if isinstance(step, list) for event in step]
 
 
-def play(*outcomes: Any, max_retries: int = 2, streamed: bool = False, waiting: WireError | None = None) -> Played:
+def play(
+    *outcomes: Any, max_retries: int = 2, streamed: bool = False, waiting: WireError | None = None
+) -> ReplayedReply:
     """Answer each `Send` and each `READ` with the next of `outcomes`, and each `Wait` with `waiting`."""
     http = HttpRequest("https://api.example/v1/chat/completions", {}, b"{}", stream=streamed)
     steps = exchange(http, dialects.load("openai_chat"), "openai", "gpt-4o", Retries(max_retries))
@@ -71,7 +73,7 @@ def play(*outcomes: Any, max_retries: int = 2, streamed: bool = False, waiting: 
     except APIError as raised:
         error = raised
     assert left == [], "it did not ask for all of it"
-    return Played(asked, error)
+    return ReplayedReply(asked, error)
 
 
 def refusal(status: int, body: Any = None, **headers: str) -> list[Any]:
@@ -190,7 +192,7 @@ def test_nothing_is_tried_again_after_a_piece_was_handed_out():
     for ending, kind in (
         ([BROKEN], APIConnectionError),
         ([WireError("the stream paused", "between_events")], APITimeoutError),
-        ([broken], StreamError),
+        ([broken], StreamFailedError),
         ([None], TruncatedStreamError),
         ([b"data: {\n\n"], BadReplyError),
     ):

@@ -15,7 +15,7 @@ from msgflux_like.errors import (
     APITimeoutError,
     RateLimitError,
     StreamClosedError,
-    StreamError,
+    StreamFailedError,
     TruncatedStreamError,
 )
 from tests.provider import DONE, USAGE, chat, chat_stream, delta, sse, stream, whole
@@ -140,7 +140,7 @@ def test_an_error_before_the_first_piece_is_tried_again(colour, provider, model_
 @pytest.mark.parametrize(
     ("ending", "kind"),
     [
-        ((sse({"error": {"message": "it broke", "code": 500}}),), StreamError),
+        ((sse({"error": {"message": "it broke", "code": 500}}),), StreamFailedError),
         ((), TruncatedStreamError),
     ],
     ids=["an error event", "a clean end"],

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Struct
 
 import msgflux_like as mf
-from msgflux_like.errors import InvalidMessagesError, ServerError, StreamError, UnsupportedError
+from msgflux_like.errors import InvalidMessagesError, ServerError, StreamFailedError, UnsupportedError
 from tests.provider import DONE, Reply, sse, stream, whole
 
 KEY = "sk-secret-of-mine"
@@ -94,8 +94,8 @@ def test_a_failure_in_the_stream_is_told(provider, model_at):
         "Once", stream=True, stream_to=told.append
     )
     response.wait(10)
-    assert isinstance(told[-1], mf.StreamError)
-    assert isinstance(told[-1].error, StreamError)
+    assert isinstance(told[-1], mf.StreamFailedError)
+    assert isinstance(told[-1].error, StreamFailedError)
     assert response.text == ", there"
 
 

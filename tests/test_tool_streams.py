@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import msgflux_like as mf
-from msgflux_like.errors import StreamError, TruncatedStreamError
+from msgflux_like.errors import StreamFailedError, TruncatedStreamError
 from tests.provider import DONE, USAGE, Provider, delta, sse, stream
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("f", "g", "llm_version")]
@@ -171,9 +171,9 @@ def test_text_and_two_calls_in_one_chunk_lose_nothing(colour, provider, model_of
 @pytest.mark.parametrize(
     ("ending", "kind"),
     [
-        ((sse({"error": {"message": "it broke"}}),), StreamError),
-        ((b'event: error\ndata: {"error": {"message": "it broke"}, "status_code": 500}\n\n',), StreamError),
-        ((b'error: {"message": "it broke", "code": 500}\n\n',), StreamError),
+        ((sse({"error": {"message": "it broke"}}),), StreamFailedError),
+        ((b'event: error\ndata: {"error": {"message": "it broke"}, "status_code": 500}\n\n',), StreamFailedError),
+        ((b'error: {"message": "it broke", "code": 500}\n\n',), StreamFailedError),
         ((), TruncatedStreamError),
     ],
     ids=["an error chunk", "an error event", "an error field", "a clean cut"],

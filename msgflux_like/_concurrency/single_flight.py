@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 
 
 def guard() -> threading.RLock:
@@ -79,7 +79,7 @@ class _Flight:
         return self.loop is not None and self.loop.is_closed()
 
 
-class Flights:
+class SingleFlight:
     """Who flies for which key, and who waits for it; from any mix of threads and event loops.
 
     A forked child starts with none: those of its parent land there.
@@ -155,7 +155,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def wait(flights: Flights, key: bytes, clock: Clock) -> Outcome:
+def wait(flights: SingleFlight, key: bytes, clock: Deadline) -> Outcome:
     """LEAD, or what the equal call that is under way brings; WireError when the time for a first piece is over.
 
     A direct call inside of an event loop waits for nobody: it would block the loop that the other may need.
@@ -174,7 +174,7 @@ def wait(flights: Flights, key: bytes, clock: Clock) -> Outcome:
         raise
 
 
-async def await_outcome(flights: Flights, key: bytes, clock: Clock) -> Outcome:
+async def await_outcome(flights: SingleFlight, key: bytes, clock: Deadline) -> Outcome:
     """The async twin of `wait`."""
     ticket = flights.join(key, asyncio.get_running_loop(), may_wait=True)
     if isinstance(ticket, Turn):

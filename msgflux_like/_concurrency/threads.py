@@ -15,7 +15,7 @@ T = TypeVar("T")
 _MOST_THREADS = 32  # of one batch
 
 
-def in_threads(functions: Sequence[Callable[[], T]]) -> list[T]:
+def run_in_threads(functions: Sequence[Callable[[], T]]) -> list[T]:
     """Call all of them, each in a thread and in a copy of this context; a single one in this thread.
 
     Raises what the first of them raised, once all have ended.
@@ -27,12 +27,12 @@ def in_threads(functions: Sequence[Callable[[], T]]) -> list[T]:
     return [each.result() for each in started]
 
 
-async def gathered(awaitables: Sequence[Awaitable[T]]) -> list[T]:
+async def gather_all(awaitables: Sequence[Awaitable[T]]) -> list[T]:
     """Await all of them at once."""
     return await asyncio.gather(*awaitables)
 
 
-async def off_loop(function: Callable[[], T]) -> T:
+async def to_thread(function: Callable[[], T]) -> T:
     """Call a function that may block in a thread, in a copy of this context.
 
     A thread cannot be interrupted: when the task is cancelled the function runs to its end, unheard.

@@ -11,10 +11,20 @@ handlers.py     a stream's events handled one by one by an object with state
 fetch.py        one GET or POST: the data that the library keeps, services on this machine
 """
 
-from msgflux_like._concurrency.threads import gathered, in_threads, off_loop
+from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
-from msgflux_like._http.drivers import AsyncDrive, Drive, in_thread
+from msgflux_like._http.drivers import AsyncDriver, Driver, in_thread
 from msgflux_like._http.fetch import fetch
 
-__all__ = ["AsyncDrive", "Drive", "Timeouts", "Transport", "fetch", "gathered", "in_thread", "in_threads", "off_loop"]
+__all__ = [
+    "AsyncDriver",
+    "Driver",
+    "Timeouts",
+    "Transport",
+    "fetch",
+    "gather_all",
+    "in_thread",
+    "run_in_threads",
+    "to_thread",
+]

@@ -19,7 +19,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from msgflux_like._http import http_client
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.http_client import FAILURES, KEEPALIVE_S, Limits, Target
 from msgflux_like._http.interception import AsyncReply, Interceptor, Reply, interceptors
 from msgflux_like._wire.secrets import Secret, TokenSource
@@ -46,13 +46,13 @@ class Transport:
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopStack] = weakref.WeakKeyDictionary()
         weakref.finalize(self, self._stack.close)
 
-    def open(self, http: HttpRequest, clock: Clock) -> Reply:
+    def open(self, http: HttpRequest, clock: Deadline) -> Reply:
         """Send, and wait for the head of the reply."""
         if (interceptors or self.interceptor) and (between := self._between()) is not None:
             return between.open(http, clock, self.send)
         return self.send(http, clock)
 
-    async def aopen(self, http: HttpRequest, clock: Clock) -> AsyncReply:
+    async def aopen(self, http: HttpRequest, clock: Deadline) -> AsyncReply:
         """The async twin of `open`."""
         if (interceptors or self.interceptor) and (between := self._between()) is not None:
             return await between.aopen(http, clock, self.asend)
@@ -61,7 +61,7 @@ class Transport:
     def _between(self) -> Interceptor | None:
         return self.interceptor or next(reversed(interceptors), None)
 
-    def send(self, http: HttpRequest, clock: Clock) -> Reply:
+    def send(self, http: HttpRequest, clock: Deadline) -> Reply:
         """The same, past all interceptors."""
         if type(http.key) is TokenSource:
             http = replace(http, key=http.key.token())
@@ -72,7 +72,7 @@ class Transport:
             raise InvalidRequestError("http_client is an AsyncClient: use acall, or give a Client")
         return _ClientReply(self._client, http, limits, clock)
 
-    async def asend(self, http: HttpRequest, clock: Clock) -> AsyncReply:
+    async def asend(self, http: HttpRequest, clock: Deadline) -> AsyncReply:
         """The async twin of `send`."""
         if type(http.key) is TokenSource:
             http = replace(http, key=await atoken(http.key))
@@ -113,7 +113,7 @@ class _Stack:
         self._idle: deque[tuple[float, Any]] = deque()
         self._process = os.getpid()
 
-    def open(self, http: HttpRequest, limits: Limits, clock: Clock) -> _Reply:
+    def open(self, http: HttpRequest, limits: Limits, clock: Deadline) -> _Reply:
         if self._process != os.getpid():  # forked: the other end knows these connections as the parent's
             self.close()
             self._process = os.getpid()
@@ -180,7 +180,7 @@ class _LoopStack:
         weakref.finalize(stack, _let_go, asyncio.get_running_loop(), stack._idle, guard).atexit = False
         return stack
 
-    async def open(self, http: HttpRequest, limits: Limits, clock: Clock) -> _AsyncReply:
+    async def open(self, http: HttpRequest, limits: Limits, clock: Deadline) -> _AsyncReply:
         target = http_client.target(http.url)
         connection = await self._take(target) or http_client.connection(target, asynchronous=True)
         try:
@@ -284,7 +284,7 @@ class _Reply:
         self._connection = connection
         self._stack = stack
 
-    def read(self, clock: Clock) -> bytes | None:
+    def read(self, clock: Deadline) -> bytes | None:
         self._wire.deadline = clock.deadline
         try:
             return next(self._pieces, None)
@@ -321,7 +321,7 @@ class _AsyncReply:
         self._connection = connection
         self._stack = stack
 
-    async def read(self, clock: Clock) -> bytes | None:
+    async def read(self, clock: Deadline) -> bytes | None:
         self._wire.deadline = clock.deadline
         try:
             return await anext(self._pieces, None)
@@ -348,7 +348,7 @@ class _AsyncReply:
 class _ClientReply:
     """One reply through a user's Client."""
 
-    def __init__(self, client: Any, http: HttpRequest, limits: Limits, clock: Clock) -> None:
+    def __init__(self, client: Any, http: HttpRequest, limits: Limits, clock: Deadline) -> None:
         try:
             self._response = client.send(
                 http_client.client_request(client, http, limits), stream=True, follow_redirects=False
@@ -362,7 +362,7 @@ class _ClientReply:
             return
         raise failure
 
-    def read(self, clock: Clock) -> bytes | None:
+    def read(self, clock: Deadline) -> bytes | None:
         clock.must_fit(0)
         try:
             return next(self._pieces, None)
@@ -395,7 +395,7 @@ class _AsyncClientReply:
         self._pieces = _one(response.content) if read else response.aiter_raw()
 
     @classmethod
-    async def open(cls, client: Any, http: HttpRequest, limits: Limits, clock: Clock) -> _AsyncClientReply:
+    async def open(cls, client: Any, http: HttpRequest, limits: Limits, clock: Deadline) -> _AsyncClientReply:
         request = http_client.client_request(client, http, limits)
         try:
             async with asyncio.timeout(limits["read"]):
@@ -406,7 +406,7 @@ class _AsyncClientReply:
             failure = http_client.client_error(error, clock)
         raise failure
 
-    async def read(self, clock: Clock) -> bytes | None:
+    async def read(self, clock: Deadline) -> bytes | None:
         try:
             async with asyncio.timeout(clock.left_s()):
                 return await anext(self._pieces, None)

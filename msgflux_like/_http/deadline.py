@@ -28,7 +28,7 @@ class Timeouts(Struct, frozen=True):
     total_s: float | None = None
 
 
-class Clock:
+class Deadline:
     """The deadlines of one call.
 
     Attributes:

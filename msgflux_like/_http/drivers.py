@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from msgflux_like._concurrency.single_flight import await_outcome, wait
 from msgflux_like._http.connections import AsyncReply, Reply, Transport
-from msgflux_like._http.deadline import Clock, Timeouts
+from msgflux_like._http.deadline import Deadline, Timeouts
 from msgflux_like._http.exchange import READ, Do, Drain, Join, Send, Step, Wait, WireError
 from msgflux_like.events import Event
 
@@ -23,7 +23,7 @@ Steps = Generator[Step, Any, None]
 _READER_THREADS = 1000  # made one by one, when as many sync streams are waited for in event loops
 
 
-class Drive:
+class Driver:
     """Answers one exchange from this thread; iterating gives the lists of events.
 
     `close` may come from any thread: it ends a read that another thread is waiting in. A drive that is dropped is
@@ -33,11 +33,11 @@ class Drive:
     __slots__ = ("_batches", "_busy", "_line")
 
     def __init__(self, steps: Steps, transport: Transport, timeouts: Timeouts) -> None:
-        self._line = _Line()
-        self._batches = _answer(steps, transport, Clock(timeouts), self._line)
+        self._line = _OpenReply()
+        self._batches = _answer(steps, transport, Deadline(timeouts), self._line)
         self._busy = threading.Lock()
 
-    def __iter__(self) -> Drive:
+    def __iter__(self) -> Driver:
         return self
 
     def __next__(self) -> list[Event]:
@@ -55,7 +55,7 @@ class Drive:
             self._line.cut()
 
 
-class _Line:
+class _OpenReply:
     """The reply that is being read, where another thread can reach it. No reference leads back to the drive."""
 
     reply: Reply | None = None
@@ -67,13 +67,13 @@ class _Line:
         if self.reply is not None:
             self.reply.abort()
 
-    def hang_up(self) -> None:
+    def release(self) -> None:
         if self.reply is not None:
             self.reply.close()
             self.reply = None
 
 
-def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Generator[list[Event]]:
+def _answer(steps: Steps, transport: Transport, clock: Deadline, line: _OpenReply) -> Generator[list[Event]]:
     send: Callable[[Any], Step] = steps.send
     advance: Callable[[Any], Step] = send
     outcome: Any = None
@@ -97,17 +97,17 @@ def _answer(steps: Steps, transport: Transport, clock: Clock, line: _Line) -> Ge
                 advance, outcome = steps.throw, failure
     finally:
         steps.close()
-        line.hang_up()
+        line.release()
 
 
-def _do(step: Step, transport: Transport, clock: Clock, line: _Line) -> Any:
+def _do(step: Step, transport: Transport, clock: Deadline, line: _OpenReply) -> Any:
     if isinstance(step, Send):
         if line.reply is not None:
-            line.hang_up()
+            line.release()
         line.reply = transport.open(step.http, clock)
         return line.reply.head
     if isinstance(step, Wait):
-        line.hang_up()
+        line.release()
         clock.must_fit(step.seconds)
         line.waiting = threading.Event()
         if line.waiting.wait(step.seconds):
@@ -121,20 +121,20 @@ def _do(step: Step, transport: Transport, clock: Clock, line: _Line) -> Any:
     return None
 
 
-class AsyncDrive:
+class AsyncDriver:
     """Answers one exchange from the running event loop; `async for` gives the lists of events.
 
     A drive that is dropped is closed by its event loop, as every async generator is.
     """
 
     def __init__(self, steps: Steps, transport: Transport, timeouts: Timeouts) -> None:
-        self._line = _AsyncLine()
-        batches = _aanswer(steps, transport, Clock(timeouts), self._line)
+        self._line = _AsyncOpenReply()
+        batches = _aanswer(steps, transport, Deadline(timeouts), self._line)
         self._batches = cast("AsyncGeneratorType[list[Event], None]", batches)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._loop = asyncio.get_running_loop()
 
-    def __aiter__(self) -> AsyncDrive:
+    def __aiter__(self) -> AsyncDriver:
         return self
 
     async def __anext__(self) -> list[Event]:
@@ -167,20 +167,22 @@ class AsyncDrive:
         self._line.cut()
 
 
-class _AsyncLine:
+class _AsyncOpenReply:
     reply: AsyncReply | None = None
 
     def cut(self) -> None:
         if self.reply is not None:
             self.reply.abort()
 
-    async def hang_up(self) -> None:
+    async def release(self) -> None:
         if (reply := self.reply) is not None:
             self.reply = None
             await reply.aclose()
 
 
-async def _aanswer(steps: Steps, transport: Transport, clock: Clock, line: _AsyncLine) -> AsyncGenerator[list[Event]]:
+async def _aanswer(
+    steps: Steps, transport: Transport, clock: Deadline, line: _AsyncOpenReply
+) -> AsyncGenerator[list[Event]]:
     send: Callable[[Any], Step] = steps.send
     advance: Callable[[Any], Step] = send
     outcome: Any = None
@@ -204,16 +206,16 @@ async def _aanswer(steps: Steps, transport: Transport, clock: Clock, line: _Asyn
                 advance, outcome = steps.throw, failure
     finally:
         steps.close()
-        await line.hang_up()
+        await line.release()
 
 
-async def _ado(step: Step, transport: Transport, clock: Clock, line: _AsyncLine) -> Any:
+async def _ado(step: Step, transport: Transport, clock: Deadline, line: _AsyncOpenReply) -> Any:
     if isinstance(step, Send):
-        await line.hang_up()
+        await line.release()
         line.reply = await transport.aopen(step.http, clock)
         return line.reply.head
     if isinstance(step, Wait):
-        await line.hang_up()
+        await line.release()
         clock.must_fit(step.seconds)
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Drain) and line.reply is not None:

@@ -32,10 +32,10 @@ from msgflux_like.errors import (
     RateLimitError,
     RedirectError,
     ServerError,
-    StreamError,
+    StreamFailedError,
     TruncatedStreamError,
 )
-from msgflux_like.events import Event, Failed, Replied, Started, Usage
+from msgflux_like.events import Event, Failed, Replied, Started, TokenUsage
 from msgflux_like.request import HttpRequest
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -169,7 +169,7 @@ def _attempt(
     return error
 
 
-_PREFACE = {Replied, Started, Usage}  # events that are not yet a piece of the answer
+_PREFACE = {Replied, Started, TokenUsage}  # events that are not yet a piece of the answer
 
 
 class _Reading:
@@ -298,7 +298,7 @@ def _refused(head: Head, dialect: Dialect, facts: dict[str, Any]) -> Generator[S
 def _reported(failed: Failed, delivered: bool, facts: dict[str, Any]) -> APIError:
     """The error for a failure that the provider reported inside a reply of status 200."""
     if delivered:
-        return StreamError(failed.message, code=failed.code or None, type=failed.type or None, **facts)
+        return StreamFailedError(failed.message, code=failed.code or None, type=failed.type or None, **facts)
     return _error(failed, failed.status or _STATUS_OF_TYPE.get(failed.type or failed.code, 200), facts)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from msgflux_like._http import http_client
-from msgflux_like._http.deadline import Clock, Timeouts
+from msgflux_like._http.deadline import Deadline, Timeouts
 from msgflux_like._http.exchange import Head, WireError
 from msgflux_like.errors import (
     APIConnectionError,
@@ -56,7 +56,7 @@ def fetch(
         BadReplyError: The body is longer than `max_bytes`, or packed in a way that was not asked for.
     """
     host = _host(url)
-    clock = Clock(Timeouts(min(_CONNECT_S, timeout_s), first_event_s=None, between_events_s=None, total_s=timeout_s))
+    clock = Deadline(Timeouts(min(_CONNECT_S, timeout_s), first_event_s=None, between_events_s=None, total_s=timeout_s))
     target = http_client.target(url)
     connection = http_client.connection(target, asynchronous=False)
     headers = {"accept-encoding": "gzip", "user-agent": "msgflux-like", **headers}

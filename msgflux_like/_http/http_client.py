@@ -19,7 +19,7 @@ from typing import Any
 import httpcore2
 from msgspec import Struct
 
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head, WireError
 from msgflux_like._wire.secrets import Secret
 from msgflux_like.errors import InvalidRequestError, NotInstalledError
@@ -123,14 +123,14 @@ def client_head(response: Any) -> Head:
     return Head(found.status, {**found.headers, b"content-encoding": b""}, found.received_at)  # inflated already
 
 
-def wire_error(error: BaseException, clock: Clock) -> WireError:
+def wire_error(error: BaseException, clock: Deadline) -> WireError:
     """What a driver throws into the exchange for an exception of httpcore."""
     if isinstance(error, httpcore2.TimeoutException):
         return clock.expired(connecting=isinstance(error, httpcore2.ConnectTimeout))
     return WireError(f"the connection failed: {type(error).__name__}: {error}".removesuffix(": "))
 
 
-def client_error(error: Exception, clock: Clock) -> WireError:
+def client_error(error: Exception, clock: Deadline) -> WireError:
     """As `wire_error`, for the exceptions of httpx and httpx2, which share names but no class."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "TimeoutException" in names:

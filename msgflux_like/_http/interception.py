@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head
 from msgflux_like.request import HttpRequest
 
@@ -15,7 +15,7 @@ class Reply(Protocol):
 
     head: Head
 
-    def read(self, clock: Clock) -> bytes | None:
+    def read(self, clock: Deadline) -> bytes | None:
         """The next bytes of the body, None at its end; WireError."""
         ...
 
@@ -37,7 +37,7 @@ class AsyncReply(Protocol):
 
     head: Head
 
-    async def read(self, clock: Clock) -> bytes | None: ...
+    async def read(self, clock: Deadline) -> bytes | None: ...
     async def drain(self) -> None: ...
     async def aclose(self) -> None: ...
     def abort(self) -> None: ...
@@ -49,12 +49,12 @@ class Interceptor(Protocol):
     What it raises but a `WireError` goes to the caller as it is, and nothing is tried again.
     """
 
-    def open(self, http: HttpRequest, clock: Clock, send: Callable[[HttpRequest, Clock], Reply], /) -> Reply:
+    def open(self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Reply], /) -> Reply:
         """The reply, once its head is there; WireError when there is none."""
         ...
 
     async def aopen(
-        self, http: HttpRequest, clock: Clock, send: Callable[[HttpRequest, Clock], Awaitable[AsyncReply]], /
+        self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]], /
     ) -> AsyncReply:
         """The async twin of `open`."""
         ...

@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 from msgflux_like.errors import InvalidRequestError
 
-Ask = Callable[[], str] | Callable[[], Awaitable[str]]
+TokenFunction = Callable[[], str] | Callable[[], Awaitable[str]]
 """Gives a token, and is asked before every request."""
 
-ApiKey = str | Ask | tuple[str, ...]
+ApiKey = str | TokenFunction | tuple[str, ...]
 """A key, what gives one, or for providers whose requests are signed: key id, secret, and a session token if any."""
 
 
@@ -38,7 +38,7 @@ class TokenSource:
 
     __slots__ = ("__weakref__", "_ask", "provider")
 
-    def __init__(self, ask: Ask, provider: str) -> None:
+    def __init__(self, ask: TokenFunction, provider: str) -> None:
         self._ask = ask
         self.provider = provider
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._concurrency.single_flight import Flights, guard
+from msgflux_like._concurrency.single_flight import SingleFlight, guard
 from msgflux_like._paths import cache_folder
 from msgflux_like.cache.entry import Entry, seal, unseal
 from msgflux_like.cache.key import key_of
@@ -83,7 +83,7 @@ class ResponseCache:
         self._paused_until = 0.0
         self._told = False
         self._untold: CacheWarning | InvalidRequestError | None = None
-        self.flights = Flights()
+        self.flights = SingleFlight()
 
     @property
     def place(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from msgflux_like.events import Event, Failed, Replied, Started, Usage
+from msgflux_like.events import Event, Failed, Replied, Started, TokenUsage
 
 _KINDS: Final[tuple[type[Any], ...]] = tuple(kind for kind in get_args(Event) if kind is not Failed)
 _NAMES: Final[Sequence[str]] = [kind.__name__ for kind in _KINDS]
@@ -58,4 +58,4 @@ def pieces(events: Sequence[Event]) -> list[list[Event]]:
     return [list(events[:first]), *([event] for event in events[first:])]
 
 
-_PREFACE: Final = (Replied, Started, Usage)
+_PREFACE: Final = (Replied, Started, TokenUsage)

@@ -10,19 +10,19 @@ import msgspec
 
 from msgflux_like._http.exchange import Step
 from msgflux_like.cache import ResponseCache, answers
-from msgflux_like.cache.calls import Place
+from msgflux_like.cache.slot import CacheSlot
 from msgflux_like.events import Event
 from msgflux_like.request import HttpRequest, to_json
-from msgflux_like.response.response import Answer
+from msgflux_like.response.response import ResponseAccumulator
 
 if TYPE_CHECKING:
-    from msgflux_like.structured.typed_response import Wanted
+    from msgflux_like.structured.typed_response import OutputSpec
 
 _KEPT: Final = (None, "stop", "length", "tool_calls")
 """Finish reasons of answers that would come again. Filtered, failed and unknown ends may be others next time."""
 
 
-def place_of(
+def cache_slot(
     cache: ResponseCache,
     http: HttpRequest,
     provider: str,
@@ -30,9 +30,9 @@ def place_of(
     *,
     facts: Mapping[str, Any],
     prefill: str,
-    wanted: Wanted | None,
+    output_spec: OutputSpec | None,
     asked_for: Any,
-) -> Place:
+) -> CacheSlot:
     """Where the answer of that request belongs.
 
     Args:
@@ -42,19 +42,21 @@ def place_of(
         model: Model id, as sent.
         facts: What the model knows of the request that does not go out, such as the dialect.
         prefill: What the answer's text begins with.
-        wanted: How it is read, if it is of a type.
+        output_spec: How it is read, if it is of a type.
         asked_for: The type as it was given.
     """
     told = {**facts, "prefill": prefill}
-    if wanted is not None:
-        told["type"] = _told_apart(wanted, asked_for)
+    if output_spec is not None:
+        told["type"] = _told_apart(output_spec, asked_for)
 
     def worth(events: list[Event]) -> bool:
-        answer = Answer(prefill) if wanted is None else wanted.answer(prefill)
+        answer = ResponseAccumulator(prefill) if output_spec is None else output_spec.answer(prefill)
         answer.add(events)
-        return _is_worth_keeping(answer, wanted)
+        return _is_worth_keeping(answer, output_spec)
 
-    return Place(cache, answers, http, facts=told, names=(provider, model), worth=worth, is_read=wanted is not None)
+    return CacheSlot(
+        cache, answers, http, facts=told, names=(provider, model), worth=worth, is_read=output_spec is not None
+    )
 
 
 def replayed(events: list[Event]) -> Generator[Step, Any, None]:
@@ -75,17 +77,20 @@ def server_facts(http: HttpRequest, kind: str) -> tuple[HttpRequest, dict[str, A
     return moved, {"file": [str(file), seen.st_size, seen.st_mtime_ns]}
 
 
-def _told_apart(wanted: Wanted, asked_for: Any) -> dict[str, Any]:
+def _told_apart(output_spec: OutputSpec, asked_for: Any) -> dict[str, Any]:
     """A type by its name, by all of its schema, and by who reads the answer how."""
-    parser: Any = wanted.parser.__class__
-    schemas = (wanted.target.schema if wanted.target else None, wanted.lowered.schema if wanted.lowered else None)
+    parser: Any = output_spec.parser.__class__
+    schemas = (
+        output_spec.target.schema if output_spec.target else None,
+        output_spec.lowered.schema if output_spec.lowered else None,
+    )
     return {
-        "delivery": wanted.delivery,
-        "strict": wanted.strict,
+        "output_mode": output_spec.output_mode,
+        "strict": output_spec.strict,
         "type": _name(asked_for),
         "schemas": [to_json(schema, "generation_schema") for schema in schemas],
-        "wrapped": wanted.lowered.wrapped if wanted.lowered else None,
-        "parser": None if wanted.parser is None else f"{parser.__module__}.{parser.__qualname__}",
+        "wrapped": output_spec.lowered.wrapped if output_spec.lowered else None,
+        "parser": None if output_spec.parser is None else f"{parser.__module__}.{parser.__qualname__}",
     }
 
 
@@ -97,14 +102,14 @@ def _name(kind: Any) -> str:
     return f"{type(kind).__module__}.{type(kind).__qualname__}[{inner}]"
 
 
-def _is_worth_keeping(answer: Answer, wanted: Wanted | None) -> bool:
+def _is_worth_keeping(answer: ResponseAccumulator, output_spec: OutputSpec | None) -> bool:
     if (answer.finished.reason if answer.finished else None) not in _KEPT:
         return False
     if answer.calls:
         return all(_is_object("".join(arguments)) for _, _, arguments in answer.calls.values())
-    if wanted is not None:
+    if output_spec is not None:
         try:
-            wanted.read(answer)
+            output_spec.read(answer)
         except Exception:  # noqa: BLE001  a parser or a validator of the user's; the caller will see what it raises
             return False
         return True

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from msgflux_like._json import as_mapping
 from msgflux_like.errors import ChangeError, InvalidRequestError, UnknownParameterError
-from msgflux_like.request import Change, Check, Delivery, OnChange
+from msgflux_like.request import Change, Check, OnChange, OutputMode
 
 
 class _Rule(Struct, frozen=True):
@@ -130,19 +130,21 @@ def timeout_of_environment() -> float | None:
         raise InvalidRequestError("MSGFLUX_LIKE_TIMEOUT must be a number of seconds above 0") from None
 
 
-def check_reasking(call: Mapping[str, Any], *, stream: bool) -> None:
+def check_output_retries(call: Mapping[str, Any], *, stream: bool) -> None:
     """That there is something to ask again for."""
     if stream:
-        raise InvalidRequestError("retries does not go with stream=True: what was handed out cannot be asked for again")
+        raise InvalidRequestError(
+            "output_retries does not go with stream=True: what was handed out cannot be asked for again"
+        )
     if call.get("generation_schema") is None and call.get("typed_parser") is None:
-        raise InvalidRequestError("retries needs a generation_schema or a typed_parser: else no answer is wrong")
+        raise InvalidRequestError("output_retries needs a generation_schema or a typed_parser: else no answer is wrong")
 
 
-def check_delivery(delivery: Delivery | None) -> Delivery | None:
+def check_output_mode(output_mode: OutputMode | None) -> OutputMode | None:
     """One of the three ways, or none in particular."""
-    if delivery not in (None, "native", "tool", "prompted"):
-        raise InvalidRequestError(f'delivery must be "native", "tool" or "prompted", not {delivery!r}')
-    return delivery
+    if output_mode not in (None, "native", "tool", "prompted"):
+        raise InvalidRequestError(f'output_mode must be "native", "tool" or "prompted", not {output_mode!r}')
+    return output_mode
 
 
 def check_check(check: Check) -> Check:

@@ -17,14 +17,14 @@ from msgflux_like.calls.arguments import (
     change_error,
     check_changes,
     check_check,
-    check_delivery,
     check_headers,
     check_logprobs,
+    check_output_mode,
     check_parameters,
     check_retries,
     in_order,
 )
-from msgflux_like.calls.provider_model import Served, checked_timeouts, parted
+from msgflux_like.calls.provider_model import ProviderModel, checked_timeouts, split_options
 from msgflux_like.catalog.model_profile import Interleaved
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.messages.normalize import normalize
@@ -33,59 +33,59 @@ from msgflux_like.request import (
     Change,
     ChatRequest,
     Check,
-    Delivery,
+    ConnectionOptions,
     Endpoint,
     HttpRequest,
-    Knobs,
     ModelOptions,
     OnChange,
-    ServedOptions,
+    OutputMode,
+    ReasoningControls,
     ToolChoice,
     to_http,
 )
-from msgflux_like.response.response import About, Answer
+from msgflux_like.response.response import CallMetadata, ResponseAccumulator
 from msgflux_like.tools.calls import check_tools
 
 if TYPE_CHECKING:
-    from msgflux_like.cache.calls import Place
-    from msgflux_like.structured.typed_response import Wanted
+    from msgflux_like.cache.slot import CacheSlot
+    from msgflux_like.structured.typed_response import OutputSpec
 
-_MODEL_KEYWORDS = (*ServedOptions.__annotations__, "check", "delivery", "changes")
+_MODEL_KEYWORDS = (*ConnectionOptions.__annotations__, "check", "output_mode", "changes")
 _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
 
 
-class Prepared(NamedTuple):
+class PreparedCall(NamedTuple):
     """A call, ready to be sent."""
 
     request: ChatRequest
     http: HttpRequest
     steps: Generator[Step, Any, None]
-    answer: Answer
-    about: About
+    answer: ResponseAccumulator
+    call_metadata: CallMetadata
     timeouts: Timeouts
-    wanted: Wanted | None = None  # the type of the answer, if one was asked for
-    place: Place | None = None  # where a cache has the answer, or will have it
+    output_spec: OutputSpec | None = None  # the type of the answer, if one was asked for
+    place: CacheSlot | None = None  # where a cache has the answer, or will have it
 
 
-class Preparing(Served):
+class RequestBuilder(ProviderModel):
     """The part of a chat model that makes requests of calls; `ChatCompletion` says what its arguments are."""
 
-    STORED = ("check", "delivery", "changes")
+    STORED = ("check", "output_mode", "changes")
 
     def __init__(
         self,
         path: str,
         *,
         check: Check = "error",
-        delivery: Delivery | None = None,
+        output_mode: OutputMode | None = None,
         changes: OnChange = "record",
         **options: Unpack[ModelOptions],
     ) -> None:
-        served, parameters = parted(options)
+        served, parameters = split_options(options)
         super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS), **served)
         self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), self.model_id)
         self._check: Check = check_check(check)
-        self._delivery: Delivery | None = check_delivery(delivery)
+        self._output_mode: OutputMode | None = check_output_mode(output_mode)
         self._refuses_changes = check_changes(changes) == "refuse"
         check_logprobs(self._parameters)
 
@@ -102,24 +102,24 @@ class Preparing(Served):
         max_retries: int | None = None,
         check: Check | None = None,
         changes: OnChange | None = None,
-        retries: int = 0,  # noqa: ARG002  was looked at before
+        output_retries: int = 0,  # noqa: ARG002  was looked at before
         use_cache: bool | None = None,
         **asked_for: Any,
-    ) -> Prepared:
+    ) -> PreparedCall:
         """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
         if stream_to is not None and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
         endpoint, model_id = self._served(base_url) if self._row.embedded and serve else (self._endpoint, self.model_id)
         if api_key is not None or base_url is not None:
             endpoint = self._elsewhere(endpoint, api_key, base_url)
-        request, wanted, unasked = self._request(messages, model_id, endpoint, stream=stream, **asked_for)
+        request, output_spec, unasked = self._request(messages, model_id, endpoint, stream=stream, **asked_for)
         translated: tuple[Change, ...] = ()
         if "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters:
             request, translated = self._reasoning(request, check)
         encoded = self._dialect.encode(request, endpoint.quirks)
         changed = (*translated, *encoded.changes)
-        if wanted is not None:
-            changed = (*wanted.changes(), *(change for change in changed if change.field != unasked))
+        if output_spec is not None:
+            changed = (*output_spec.changes(), *(change for change in changed if change.field != unasked))
         refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
         if changed and refuses:
             raise change_error(changed)
@@ -130,17 +130,25 @@ class Preparing(Served):
             again = Retries(0)  # another request than the one that was asked for
         place = None
         if self._response_cache is not None or use_cache is not None:
-            place = self._place(http, encoded.prefill, wanted, asked_for.get("generation_schema"), use_cache)
+            place = self._place(http, encoded.prefill, output_spec, asked_for.get("generation_schema"), use_cache)
         steps = self._exchange(http, again, base_url)
-        about = (self.provider, self.model_id, self.profile, changed, warnings, self._family, self._reasoning_field)
-        return Prepared(
+        call_metadata = (
+            self.provider,
+            self.model_id,
+            self.profile,
+            changed,
+            warnings,
+            self._family,
+            self._reasoning_field,
+        )
+        return PreparedCall(
             request,
             http,
             steps if place is None else place.streamed(steps) if stream else place.whole(steps),
-            Answer(encoded.prefill) if wanted is None else wanted.answer(encoded.prefill),
-            About(*about),
+            ResponseAccumulator(encoded.prefill) if output_spec is None else output_spec.answer(encoded.prefill),
+            CallMetadata(*call_metadata),
             self._timeouts if timeout is None else checked_timeouts(timeout),
-            wanted,
+            output_spec,
             place,
         )
 
@@ -159,30 +167,30 @@ class Preparing(Served):
         extra_headers: Mapping[str, str] | None = None,
         generation_schema: Any = None,
         typed_parser: str | None = None,
-        delivery: Delivery | None = None,
+        output_mode: OutputMode | None = None,
         validation: Literal["strict", "lax"] = "strict",
         **sampling: Any,
-    ) -> tuple[ChatRequest, Wanted | None, str]:
+    ) -> tuple[ChatRequest, OutputSpec | None, str]:
         """The call as one value, the type it asks for, and the name of a parameter that nobody asked for."""
         tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
-        wanted, unasked = None, ""
-        if generation_schema is not None or typed_parser is not None or delivery is not None:
+        output_spec, unasked = None, ""
+        if generation_schema is not None or typed_parser is not None or output_mode is not None:
             if prefilling:
                 raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
-            wanted = self._wanted(
+            output_spec = self._output_spec(
                 generation_schema,
                 typed_parser,
-                delivery or (None if typed_parser else self._delivery),
+                output_mode or (None if typed_parser else self._output_mode),
                 validation,
                 endpoint,
                 beside_tools=bool(tools),
                 reasons=_reasons({**self._parameters, **sampling}),
             )
-            system_prompt = wanted.prompt(system_prompt)
-            if wanted.delivery == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
+            system_prompt = output_spec.prompt(system_prompt)
+            if output_spec.output_mode == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
                 unasked = "" if "parallel_tool_calls" in sampling else "parallel_tool_calls"
                 sampling = {"parallel_tool_calls": False, **sampling}  # one answer
-            tools, tool_choice = wanted.tools(tools, tool_choice)
+            tools, tool_choice = output_spec.tools(tools, tool_choice)
         parameters, headers = self._parameters, self._extra_headers
         if sampling or "parallel_tool_calls" in parameters:
             parameters = self._sampling(sampling, has_tools=bool(tools))
@@ -200,16 +208,16 @@ class Preparing(Served):
             extra_body={**self._extra_body, **extra_body} if extra_body else self._extra_body,
             extra_headers=headers,
             output_limit=self.profile.limits.output if self.profile else None,
-            answer_schema=wanted.schema() if wanted is not None else None,
+            answer_schema=output_spec.schema() if output_spec is not None else None,
             family=self._family,
             reasoning_field=self._reasoning_field,
-            knobs=self._knobs,
+            reasoning_controls=self._reasoning_controls,
         )
-        return request, wanted, unasked
+        return request, output_spec, unasked
 
     def _place(
-        self, http: HttpRequest, prefill: str, wanted: Wanted | None, asked_for: Any, use_cache: bool | None
-    ) -> Place | None:
+        self, http: HttpRequest, prefill: str, output_spec: OutputSpec | None, asked_for: Any, use_cache: bool | None
+    ) -> CacheSlot | None:
         """Where a cache has the answer, or will have it; None for nowhere."""
         if use_cache not in (None, True, False) or (use_cache and self._response_cache is None):
             raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
@@ -220,35 +228,35 @@ class Preparing(Served):
         if self._row.embedded:
             http, seen = policy.server_facts(http, self._row.embedded)
             facts |= seen
-        return policy.place_of(
+        return policy.cache_slot(
             self._response_cache,
             http,
             self.provider,
             self.model_id,
             facts=facts,
             prefill=prefill,
-            wanted=wanted,
+            output_spec=output_spec,
             asked_for=asked_for,
         )
 
-    def _wanted(
+    def _output_spec(
         self,
         generation_schema: Any,
         typed_parser: str | None,
-        delivery: Delivery | None,
+        output_mode: OutputMode | None,
         validation: Literal["strict", "lax"],
         endpoint: Endpoint,
         *,
         beside_tools: bool,
         reasons: bool,
-    ) -> Wanted:
+    ) -> OutputSpec:
         """How an answer of that type is asked for here."""
-        from msgflux_like.structured import output_mode  # noqa: PLC0415  for those who want it
+        from msgflux_like.structured import modes  # noqa: PLC0415  for those who want it
 
-        return output_mode.wanted(
+        return modes.output_spec(
             generation_schema,
             typed_parser,
-            delivery,
+            output_mode,
             validation,
             dialect=self._row.dialect,
             quirks=endpoint.quirks,
@@ -262,7 +270,9 @@ class Preparing(Served):
         from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
 
         clamps = (check or self._check) == "warn"
-        told, changes = reasoning.translate(request.parameters, request.knobs, request.output_limit, clamps=clamps)
+        told, changes = reasoning.translate(
+            request.parameters, request.reasoning_controls, request.output_limit, clamps=clamps
+        )
         return structs.replace(request, parameters=told), changes
 
     def _against_profile(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
@@ -289,8 +299,8 @@ class Preparing(Served):
         state = super()._state()
         if self._check != "error":
             state["check"] = self._check
-        if self._delivery is not None:
-            state["delivery"] = self._delivery
+        if self._output_mode is not None:
+            state["output_mode"] = self._output_mode
         if self._refuses_changes:
             state["changes"] = "refuse"
         return state
@@ -315,14 +325,18 @@ class Preparing(Served):
         return "" if field == "reasoning_details" else field
 
     @cached_property
-    def _knobs(self) -> Knobs | None:
+    def _reasoning_controls(self) -> ReasoningControls | None:
         from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  when a model is called, not when it is made
 
-        return reasoning.knobs_of(self.profile, self._row.dialect, self._endpoint.quirks) if self.profile else None
+        return (
+            reasoning.reasoning_controls_for(self.profile, self._row.dialect, self._endpoint.quirks)
+            if self.profile
+            else None
+        )
 
     @cached_property
-    def _abilities(self) -> capabilities.Abilities | None:
-        return capabilities.Abilities(self.profile) if self.profile else None
+    def _abilities(self) -> capabilities.CapabilityCheck | None:
+        return capabilities.CapabilityCheck(self.profile) if self.profile else None
 
 
 def _reasons(parameters: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ _KINDS = ("text", "image", "audio", "video", "pdf")
 _MODALITY: Mapping[str, str] = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
 
 
-class Abilities:
+class CapabilityCheck:
     """What matters of one model's profile to its requests, looked up once.
 
     Attributes:
@@ -56,13 +56,15 @@ class Abilities:
             found.append("it calls no tools")
         if "temperature" in parameters and not self._takes_temperature:
             found.append("it takes no temperature")
-        if request.knobs is not None and ("reasoning_effort" in parameters or "reasoning_budget" in parameters):
+        if request.reasoning_controls is not None and (
+            "reasoning_effort" in parameters or "reasoning_budget" in parameters
+        ):
             from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
 
-            found += reasoning.problems(parameters, request.knobs)
-        wanted = parameters.get("max_tokens")
-        if wanted is not None and self._output_tokens is not None and wanted > self._output_tokens:
-            found.append(f"max_tokens is {wanted}, and it writes at most {self._output_tokens}")
+            found += reasoning.problems(parameters, request.reasoning_controls)
+        output_spec = parameters.get("max_tokens")
+        if output_spec is not None and self._output_tokens is not None and output_spec > self._output_tokens:
+            found.append(f"max_tokens is {output_spec}, and it writes at most {self._output_tokens}")
         least, most = body_bytes // _BYTES_PER_TOKEN_AT_MOST, self._input_tokens
         if most is not None and least > most and modalities_of(request) == {"text"}:
             found.append(f"the request has at least {least} tokens, and it takes {most}")
@@ -109,7 +111,7 @@ def modalities_of(request: ChatRequest) -> set[str]:
 
 def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
     """Models of the same provider that could take the request, those that cost most like this one first."""
-    wanted = search_profiles(
+    output_spec = search_profiles(
         provider=model.provider_id,
         tools=True if request.tools else None,
         input_modalities=sorted(modalities_of(request)),
@@ -117,16 +119,16 @@ def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
         min_output_tokens=request.parameters.get("max_tokens"),
         sort="date",
     )
-    able = [other for other in wanted if other.id != model.id and other.status != "deprecated"]
+    able = [other for other in output_spec if other.id != model.id and other.status != "deprecated"]
     if "temperature" in request.parameters:
         able = [other for other in able if other.capabilities.temperature]
-    if request.knobs is not None and {"reasoning_effort", "reasoning_budget"} & request.parameters.keys():
+    if request.reasoning_controls is not None and {"reasoning_effort", "reasoning_budget"} & request.parameters.keys():
         from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
 
         able = [
             other
             for other in able
-            if not reasoning.problems(request.parameters, reasoning.knobs_of(other, "", Quirks()))
+            if not reasoning.problems(request.parameters, reasoning.reasoning_controls_for(other, "", Quirks()))
         ]
     able.sort(key=lambda other: _price_distance(other, model))
     return tuple(f"{other.provider_id}/{other.id}" for other in able[:3])

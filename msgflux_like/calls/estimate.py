@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgflux_like.catalog.cost import CostBreakdown, ModelCost
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
 from msgflux_like.errors import UnknownModelError
-from msgflux_like.events import Usage
+from msgflux_like.events import TokenUsage
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import ChatRequest, to_json
 
@@ -39,7 +39,7 @@ class CostDetails(Struct, frozen=True):
 FREE = CostDetails(Decimal(0), "cache")
 
 
-def cost_of(usage: Usage | None, model: ModelProfile | None, name: str) -> CostDetails:
+def cost_of(usage: TokenUsage | None, model: ModelProfile | None, name: str) -> CostDetails:
     """The cost of an answer with that usage; `name` is the model's, for the reason when it is not known."""
     if usage is None:
         return CostDetails(None, reason=f"{name} reported no usage")
@@ -51,7 +51,7 @@ def cost_of(usage: Usage | None, model: ModelProfile | None, name: str) -> CostD
     return CostDetails(breakdown.total, "catalogue", breakdown)
 
 
-def _priced(usage: Usage, model: ModelProfile | None, name: str) -> tuple[CostBreakdown | None, str | None]:
+def _priced(usage: TokenUsage, model: ModelProfile | None, name: str) -> tuple[CostBreakdown | None, str | None]:
     if model is None:
         return None, f"{name} is not in the catalogue"
     if model.cost is None:

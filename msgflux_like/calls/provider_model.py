@@ -11,19 +11,19 @@ from msgspec import structs
 
 from msgflux_like import dialects
 from msgflux_like._attrdict import dotdict
-from msgflux_like._context import Closing
-from msgflux_like._http import Timeouts, Transport, off_loop
+from msgflux_like._context import ClosesOnExit
+from msgflux_like._http import Timeouts, Transport, to_thread
 from msgflux_like._http.exchange import Retries, Step, exchange
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls.arguments import check_headers, check_retries, check_seconds, timeout_of_environment
-from msgflux_like.calls.state import Stored
+from msgflux_like.calls.state import Serializable
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
 from msgflux_like.errors import MissingKeyError, NotFoundError
 from msgflux_like.providers import config, resolve
-from msgflux_like.request import Endpoint, HttpRequest, ServedOptions
+from msgflux_like.request import ConnectionOptions, Endpoint, HttpRequest
 
 
-class Served(Stored, Closing):
+class ProviderModel(Serializable, ClosesOnExit):
     """A model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
@@ -121,7 +121,7 @@ class Served(Stored, Closing):
 
         once_more = exchange(http, dialect, self.provider, self.model_id, again)
         place = base_url or self._endpoint.base_url
-        return servers.mended(self._row.embedded, self.model_id, place, steps, once_more)
+        return servers.retry_after_restart(self._row.embedded, self.model_id, place, steps, once_more)
 
     def _facts(self) -> dict[str, Any]:
         """What tells answers apart beside the request, for a cache."""
@@ -175,12 +175,12 @@ class Served(Stored, Closing):
         """The async twin of `close`."""
         await self._transport.aclose()
         if self._response_cache is not None and self._closes_cache:
-            await off_loop(self._response_cache.close)
+            await to_thread(self._response_cache.close)
 
 
-def parted(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a model of any kind takes, and what only this kind does."""
-    served = {name: value for name, value in options.items() if name in ServedOptions.__annotations__}
+    served = {name: value for name, value in options.items() if name in ConnectionOptions.__annotations__}
     return served, {name: value for name, value in options.items() if name not in served}
 
 

@@ -11,7 +11,7 @@ from msgflux_like._http.exchange import Retries
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.providers import config, resolve
-from msgflux_like.request import ServedOptions
+from msgflux_like.request import ConnectionOptions
 
 if TYPE_CHECKING:
     from msgflux_like.cache import ResponseCache
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _STORED = ("base_url", "dialect", "max_retries", "timeout", "extra_body", "cache")
 
 
-class Stored:
+class Serializable:
     """The part of a model that is its state. What it was given is checked by the model itself."""
 
     model_type: ClassVar[str]
@@ -74,7 +74,7 @@ class Stored:
             raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
         if not isinstance(state.get("model_id"), str):
             raise InvalidRequestError("state has no model_id: this is not the state of a model")
-        if extra := sorted(set(state.get("parameters", {})) & set(ServedOptions.__annotations__)):
+        if extra := sorted(set(state.get("parameters", {})) & set(ConnectionOptions.__annotations__)):
             raise InvalidRequestError(f"state has {', '.join(extra)} among its parameters")
         row = resolve.find_provider(provider, state["model_id"], cls.model_type)
         elsewhere = "base_url" in state and not config.is_home(row, state["base_url"])

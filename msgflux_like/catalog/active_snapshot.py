@@ -37,7 +37,7 @@ class RefreshedSnapshot(Struct, frozen=True):
     etag: str | None = None
 
 
-class Shelf:
+class ActiveSnapshot:
     """The snapshot in use: the fetched one where it can be read and is not older, else the one that ships.
 
     A broken fetched one is noted in `problem` once and left alone from then on; a broken one of our own raises.
@@ -78,7 +78,7 @@ class Shelf:
         return chosen
 
 
-shelf = Shelf()
+active_snapshot = ActiveSnapshot()
 """The process's own."""
 
 

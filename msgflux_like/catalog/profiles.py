@@ -16,7 +16,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from msgflux_like._paths import data_folder
-from msgflux_like.catalog.active_snapshot import shelf
+from msgflux_like.catalog.active_snapshot import active_snapshot
 from msgflux_like.catalog.cost import CostBreakdown, ModelCost
 from msgflux_like.catalog.model_profile import (
     Capabilities,
@@ -100,18 +100,18 @@ class SnapshotInfo(Struct, frozen=True):
 
 def reload_profiles() -> None:
     """Look for fetched profiles anew; other processes do so when they start."""
-    shelf.reset()
+    active_snapshot.reset()
 
 
 def snapshot_info() -> SnapshotInfo:
     """Where the profiles in use come from, and how old they are."""
-    snapshot, index = shelf.ask(lambda snapshot: (snapshot, snapshot.index))
+    snapshot, index = active_snapshot.ask(lambda snapshot: (snapshot, snapshot.index))
     return SnapshotInfo(
         folder=str(snapshot.folder),
         refreshed=snapshot.folder != data_folder("profiles"),
         newest_entry=index.newest_entry,
         sha256=index.sha256,
-        problem=shelf.problem,
+        problem=active_snapshot.problem,
     )
 
 
@@ -134,11 +134,13 @@ def get_model_profile(model_id: str, provider_id: str | None = None) -> ModelPro
     True
     """
     if provider_id is None:
-        return shelf.ask(lambda snapshot: _find(snapshot, model_id))
+        return active_snapshot.ask(lambda snapshot: _find(snapshot, model_id))
     known_as = _catalogue_id(provider_id)
     if known_as is None:
         return None
-    return shelf.ask(lambda snapshot: snapshot.model(known_as, model_id) or snapshot.retired_model(known_as, model_id))
+    return active_snapshot.ask(
+        lambda snapshot: snapshot.model(known_as, model_id) or snapshot.retired_model(known_as, model_id)
+    )
 
 
 def get_provider_profile(provider_id: str) -> ProviderProfile | None:
@@ -148,7 +150,7 @@ def get_provider_profile(provider_id: str) -> ProviderProfile | None:
     ('TOGETHER_API_KEY',)
     """
     known_as = _catalogue_id(provider_id)
-    return None if known_as is None else shelf.ask(lambda snapshot: snapshot.provider(known_as))
+    return None if known_as is None else active_snapshot.ask(lambda snapshot: snapshot.provider(known_as))
 
 
 def get_same_models(model: ModelProfile | str) -> tuple[ModelProfile, ...]:
@@ -166,17 +168,17 @@ def get_same_models(model: ModelProfile | str) -> tuple[ModelProfile, ...]:
         found = (snapshot.model(provider_id, model_id) for provider_id, model_id in snapshot.same(name))
         return tuple(profile for profile in found if profile)
 
-    return shelf.ask(listings)
+    return active_snapshot.ask(listings)
 
 
 def provider_ids() -> tuple[str, ...]:
     """Ids of all providers of the catalogue, in alphabetical order."""
-    return shelf.ask(lambda snapshot: tuple(sorted(snapshot.index.providers)))
+    return active_snapshot.ask(lambda snapshot: tuple(sorted(snapshot.index.providers)))
 
 
 def all_profiles(*, retired: bool = False) -> tuple[ModelProfile, ...]:
     """All models of all providers; with `retired`, those as well that have left the catalogue."""
-    return shelf.ask(lambda snapshot: (*snapshot.models(), *(snapshot.retired_models() if retired else ())))
+    return active_snapshot.ask(lambda snapshot: (*snapshot.models(), *(snapshot.retired_models() if retired else ())))
 
 
 def search_profiles(
@@ -292,14 +294,14 @@ def _catalogue_id(provider_id: str) -> str | None:
 def _candidates(provider: str | Sequence[str] | None, *, retired: bool) -> tuple[ModelProfile, ...]:
     if provider is None:
         return all_profiles(retired=retired)
-    wanted = sorted({known_as for name in _names(provider) if (known_as := _catalogue_id(name))})
+    output_spec = sorted({known_as for name in _names(provider) if (known_as := _catalogue_id(name))})
 
     def models(snapshot: Snapshot) -> tuple[ModelProfile, ...]:
-        listed = (found for provider_id in wanted for found in snapshot.models_of(provider_id))
-        left = (found for provider_id in wanted for found in snapshot.retired_models_of(provider_id))
+        listed = (found for provider_id in output_spec for found in snapshot.models_of(provider_id))
+        left = (found for provider_id in output_spec for found in snapshot.retired_models_of(provider_id))
         return (*listed, *(left if retired else ()))
 
-    return shelf.ask(models)
+    return active_snapshot.ask(models)
 
 
 def _names(names: str | Sequence[str] | None) -> frozenset[str]:

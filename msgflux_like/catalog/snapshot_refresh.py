@@ -22,9 +22,9 @@ from msgspec import Struct
 from msgflux_like.catalog.active_snapshot import (
     CURRENT,
     RefreshedSnapshot,
+    active_snapshot,
     find_refreshed,
     refreshed_folder,
-    shelf,
     shipped,
 )
 from msgflux_like.catalog.snapshot import SOURCE_URL, read_api, write_atomically, write_snapshot
@@ -152,7 +152,7 @@ def _keep(api: bytes, folder: Path, url: str, before: Snapshot) -> Path:
 
 def _use(folder: Path, snapshot: RefreshedSnapshot) -> None:
     write_atomically(folder / CURRENT, msgspec.json.encode(snapshot))
-    shelf.reset()
+    active_snapshot.reset()
 
 
 def _remove_others(folder: Path, keep: set[Path]) -> None:

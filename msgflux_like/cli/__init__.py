@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from msgflux_like import __version__
 from msgflux_like.cli import values
-from msgflux_like.cli.output import UsageError, complain, plain
+from msgflux_like.cli.output import UsageError, echo_error, plain
 from msgflux_like.errors import MsgfluxError
 
 DEFAULT_MODEL = "local/smollm2"
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = getattr(import_module(f"msgflux_like.cli.{module}"), function)(options)
         sys.stdout.flush()  # here, where a reader that has gone is no trouble
     except UsageError as error:
-        complain(f"msgflux-like {options.name}: error: {error}")
+        echo_error(f"msgflux-like {options.name}: error: {error}")
         return 2
     except MsgfluxError as error:
-        complain(f"msgflux-like: {error}")
+        echo_error(f"msgflux-like: {error}")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        complain(f"msgflux-like: {error.filename}: {error.strerror}" if error.filename else f"msgflux-like: {error}")
+        echo_error(f"msgflux-like: {error.filename}: {error.strerror}" if error.filename else f"msgflux-like: {error}")
         return 1
     return status
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from msgflux_like.cache import Entry, ResponseCache, answers
-from msgflux_like.cli.output import complain, say, say_json
+from msgflux_like.cli.output import echo, echo_error, say_json
 from msgflux_like.cli.tables import card
 from msgflux_like.request import to_json
 
@@ -35,7 +35,7 @@ def stats(options: argparse.Namespace) -> int:
     if times:
         facts += [("oldest", _time(min(times))), ("newest", _time(max(times)))]
     facts += [("" if number else "models", f"{path}  {count:,}") for number, (path, count) in _most(models)]
-    say(*card(facts))
+    echo(*card(facts))
     return 0
 
 
@@ -46,7 +46,7 @@ def clear(options: argparse.Namespace) -> int:
         return _nothing(options)
     count = cache.cache_info().currsize
     cache.cache_clear()
-    say(f"{cache.place}: {count:,} answers forgotten")
+    echo(f"{cache.place}: {count:,} answers forgotten")
     return 0
 
 
@@ -54,7 +54,7 @@ def export(options: argparse.Namespace) -> int:
     """Each answer on a line; what was asked is not in a cache."""
     cache = _cache(options)
     if cache is None:
-        return _nothing(options, complain)  # what reads the lines wants JSON
+        return _nothing(options, echo_error)  # what reads the lines wants JSON
     say_json(_object(key, entry) for key, entry in cache.entries())
     return 0
 
@@ -68,7 +68,7 @@ def _cache(options: argparse.Namespace) -> ResponseCache | None:
     return cache
 
 
-def _nothing(options: argparse.Namespace, tell: Callable[[str], None] = say) -> int:
+def _nothing(options: argparse.Namespace, tell: Callable[[str], None] = echo) -> int:
     tell(f"there is no cache at {ResponseCache(store=options.path or True).place}")
     return 0
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgflux_like.calls.estimate import count_tokens
 from msgflux_like.catalog.profiles import ModelProfile
 from msgflux_like.cli.lookup import find_model
-from msgflux_like.cli.output import UsageError, say, say_json
+from msgflux_like.cli.output import UsageError, echo, say_json
 from msgflux_like.cli.prompt import words_and_pipe
 from msgflux_like.cli.tables import Column, dollar_range, table
 from msgflux_like.errors import InvalidRequestError
@@ -62,7 +62,7 @@ def compare(options: argparse.Namespace) -> int:
     if options.json:
         say_json(map(msgspec.structs.asdict, found))
     else:
-        say(*table(_COLUMNS, map(_row, found)))
+        echo(*table(_COLUMNS, map(_row, found)))
     return 0
 
 

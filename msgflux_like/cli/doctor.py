@@ -13,8 +13,8 @@ from msgflux_like import __version__
 from msgflux_like._paths import cache_folder, config_folder
 from msgflux_like.catalog.active_snapshot import find_refreshed
 from msgflux_like.catalog.profiles import snapshot_info
-from msgflux_like.cli import reach
-from msgflux_like.cli.output import say
+from msgflux_like.cli import provider_status
+from msgflux_like.cli.output import echo
 from msgflux_like.cli.tables import Column, card, table
 from msgflux_like.errors import MsgfluxError, SnapshotError
 from msgflux_like.local import llama
@@ -45,9 +45,9 @@ _OPTIONAL = (
 def examine(options: argparse.Namespace) -> int:
     """Whatever is wrong is told, and is no failure."""
     today = datetime.now(UTC).date()
-    say(*card((*_installed(), *_profiles(today), *_folders())))
-    named = options.provider or sorted(reach.written_rows() | _with_key())
-    say("", *table(_COLUMNS, (_row(reach.find(name)) for name in named)))
+    echo(*card((*_installed(), *_profiles(today), *_folders())))
+    named = options.provider or sorted(provider_status.written_rows() | _with_key())
+    echo("", *table(_COLUMNS, (_row(provider_status.find(name)) for name in named)))
     return 0
 
 
@@ -89,13 +89,13 @@ def _origin(refreshed: bool) -> str:
     current = find_refreshed() if refreshed else None
     if current is None:
         return "shipped with the package"
-    return f"fetched on {current.fetched_on} from {reach.shown_url(current.url)}"
+    return f"fetched on {current.fetched_on} from {provider_status.shown_url(current.url)}"
 
 
 def _folders() -> Iterator[tuple[str, str]]:
     yield "cache", _place(cache_folder())
     yield "config", _place(config_folder())
-    rows = reach.own_rows()
+    rows = provider_status.own_rows()
     yield "your rows", ", ".join(file.stem for file in rows)
     for file in rows:
         if problem := _row_problem(file):
@@ -116,21 +116,21 @@ def _row_problem(file: Path) -> str:
 
 
 def _with_key() -> set[str]:
-    found: Iterable[reach.Found] = map(reach.find, resolve.provider_names())
+    found: Iterable[provider_status.Found] = map(provider_status.find, resolve.provider_names())
     return {each.name for each in found if each.row is not None and key_is_set(each.row)}
 
 
-def _row(found: reach.Found) -> tuple[str, ...]:
+def _row(found: provider_status.Found) -> tuple[str, ...]:
     row = found.row
     if row is None:
         return found.name, "", "", "", "", "", found.problem
-    url, variable = reach.address(row)
+    url, variable = provider_status.address(row)
     return (
         found.name,
-        reach.where_from(found.name),
+        provider_status.where_from(found.name),
         row.dialect,
-        reach.key_words(row),
+        provider_status.key_words(row),
         url,
         variable,
-        reach.problem(row),
+        provider_status.problem(row),
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from msgflux_like.cli.output import say
+from msgflux_like.cli.output import echo
 from msgflux_like.local import llama
 
 
 def setup(_options: argparse.Namespace) -> int:
     """Install the model, and say what was done."""
-    say(llama.setup())
+    echo(llama.setup())
     return 0

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from msgflux_like.catalog.profiles import ModelProfile, search_profiles
-from msgflux_like.cli.output import complain, say, say_json
+from msgflux_like.cli.output import echo, echo_error, say_json
 from msgflux_like.cli.tables import Column, dollars, short_size, table
 
 _COLUMNS = (
@@ -33,15 +33,15 @@ def list_models(options: argparse.Namespace) -> int:
     if not found:
         left = 0 if options.retired else len(_search(options, retired=True))
         more = f"; --retired finds {left} that left the catalogue" if left else ""
-        complain(f"msgflux-like models: no model of the catalogue is all of that{more}")
+        echo_error(f"msgflux-like models: no model of the catalogue is all of that{more}")
         return 1
     shown = found[: options.limit]
     if options.json:
         say_json(entry(profile) for profile in shown)
         return 0
-    say(*table(_COLUMNS, map(_row, shown)))
+    echo(*table(_COLUMNS, map(_row, shown)))
     if len(shown) < len(found):
-        complain(f"{len(shown)} of {len(found)} models")
+        echo_error(f"{len(shown)} of {len(found)} models")
     return 0
 
 

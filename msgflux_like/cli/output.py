@@ -12,7 +12,7 @@ class UsageError(Exception):
     """The arguments of a command do not go together; the text says which."""
 
 
-def say(*lines: str) -> None:
+def echo(*lines: str) -> None:
     """Lines for whoever asked."""
     _put("".join(f"{plain(line)}\n" for line in lines), sys.stdout)
 
@@ -23,7 +23,7 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def complain(sentence: str) -> None:
+def echo_error(sentence: str) -> None:
     """One line about what went wrong."""
     _put(plain(" ".join(sentence.split())) + "\n", sys.stderr)
 
@@ -33,7 +33,7 @@ def say_json(objects: Iterable[Any]) -> None:
     import msgspec  # noqa: PLC0415  `--help` needs none of it
 
     encoder = msgspec.json.Encoder(decimal_format="number")
-    say(*(printable_json(encoder.encode(item).decode()) for item in objects))
+    echo(*(printable_json(encoder.encode(item).decode()) for item in objects))
 
 
 def printable_json(text: str) -> str:

@@ -8,14 +8,14 @@ import msgspec
 
 from msgflux_like.calls.estimate import Estimate
 from msgflux_like.calls.plan import CallPlan
-from msgflux_like.cli.output import printable_json, say
+from msgflux_like.cli.output import echo, printable_json
 from msgflux_like.cli.tables import card, dollar_range
 
 
 def say_plan(plan: CallPlan) -> None:
     """A card, and below it the body as JSON."""
     body = printable_json(msgspec.json.format(msgspec.json.encode(plan.body), indent=2).decode())
-    say(*card(_facts(plan)), "", body)
+    echo(*card(_facts(plan)), "", body)
 
 
 def _facts(plan: CallPlan) -> Iterator[tuple[str, str]]:

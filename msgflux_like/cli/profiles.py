@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from msgflux_like.catalog.active_snapshot import shelf
+from msgflux_like.catalog.active_snapshot import active_snapshot
 from msgflux_like.catalog.snapshot import read_api
 from msgflux_like.catalog.snapshot_diff import EntryChange, SnapshotDiff, diff_profiles
 from msgflux_like.catalog.snapshot_reader import Snapshot
 from msgflux_like.cli.doctor import profile_facts
-from msgflux_like.cli.output import say
-from msgflux_like.cli.reach import shown_url
+from msgflux_like.cli.output import echo
+from msgflux_like.cli.provider_status import shown_url
 from msgflux_like.cli.tables import card
 from msgflux_like.models.profiles import all_profiles, provider_ids, refresh_profiles, snapshot_info
 
@@ -25,24 +25,24 @@ def refresh(options: argparse.Namespace) -> int:
     """Fetch, and say what came and what changed; all of it is shown by `profiles diff`."""
     report = refresh_profiles(url=options.url)
     what = f"{report.models:,} models of {report.providers} providers up to {report.newest_entry}"
-    say(f"{shown_url(report.url)}: {what}, and {report.retired:,} that left")
+    echo(f"{shown_url(report.url)}: {what}, and {report.retired:,} that left")
     changed = report.diff
     if not changed:
-        say("nothing changed")
+        echo("nothing changed")
         return 0
     counts = (("new", changed.added), ("gone", changed.removed), ("changed", changed.changed))
-    say("models: " + ", ".join(f"{len(models):,} {word}" for word, models in counts))
-    say(*_provider_lines(changed))
+    echo("models: " + ", ".join(f"{len(models):,} {word}" for word, models in counts))
+    echo(*_provider_lines(changed))
     return 0
 
 
 def diff(options: argparse.Namespace) -> int:
     """A line for each entry that is new (+), gone (-) or changed (~)."""
-    new = _api(Path(options.new)) if options.new else shelf.ask(read_api)
+    new = _api(Path(options.new)) if options.new else active_snapshot.ask(read_api)
     changed = diff_profiles(_api(Path(options.old)), new)
     if not changed:
-        say("nothing changed")
-    say(*_provider_lines(changed), *_model_lines(changed))
+        echo("nothing changed")
+    echo(*_provider_lines(changed), *_model_lines(changed))
     return 0
 
 
@@ -55,7 +55,7 @@ def info(_options: argparse.Namespace) -> int:
         ("models", f"{listed:,} of {len(provider_ids())} providers"),
         ("retired", f"{len(all_profiles(retired=True)) - listed:,} that left the catalogue"),
     )
-    say(*card(facts))
+    echo(*card(facts))
     return 0
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgflux_like.catalog.profiles import get_provider_profile
-from msgflux_like.cli import reach
-from msgflux_like.cli.output import complain, say, say_json
+from msgflux_like.cli import provider_status
+from msgflux_like.cli.output import echo, echo_error, say_json
 from msgflux_like.cli.tables import Column, table
 from msgflux_like.providers import resolve
 from msgflux_like.providers.config import has_key
@@ -26,29 +26,29 @@ def list_providers(options: argparse.Namespace) -> int:
     """A table, or JSON; nothing found is a failure."""
     found = list(_found(options.text.casefold(), ready=options.ready))
     if not found:
-        complain("msgflux-like providers: there is none of that name" + (" that is ready" if options.ready else ""))
+        echo_error("msgflux-like providers: there is none of that name" + (" that is ready" if options.ready else ""))
         return 1
     if options.json:
         say_json(map(_facts, found))
     else:
-        say(*table(_COLUMNS, map(_row, found)))
+        echo(*table(_COLUMNS, map(_row, found)))
     return 0
 
 
-def _found(text: str, *, ready: bool) -> Iterator[reach.Found]:
+def _found(text: str, *, ready: bool) -> Iterator[provider_status.Found]:
     for name in resolve.provider_names():
         known = get_provider_profile(name)
         if text in name or (known and text in known.name.casefold()):
-            found = reach.find(name)
+            found = provider_status.find(name)
             if not ready or (found.row is not None and has_key(found.row)):
                 yield found
 
 
-def _row(found: reach.Found) -> tuple[str, ...]:
+def _row(found: provider_status.Found) -> tuple[str, ...]:
     if found.row is None:
         return found.name, _models(found.name), "", "", found.problem
-    url = reach.address(found.row)[0]
-    return found.name, _models(found.name), found.row.dialect, reach.key_words(found.row), url
+    url = provider_status.address(found.row)[0]
+    return found.name, _models(found.name), found.row.dialect, provider_status.key_words(found.row), url
 
 
 def _models(name: str) -> str:
@@ -56,14 +56,14 @@ def _models(name: str) -> str:
     return str(len(known.models)) if known else ""
 
 
-def _facts(found: reach.Found) -> dict[str, Any]:
+def _facts(found: provider_status.Found) -> dict[str, Any]:
     known, row = get_provider_profile(found.name), found.row
     return {
         "provider": found.name,
         "name": known.name if known else None,
         "models": len(known.models) if known else None,
         "dialect": row.dialect if row else None,
-        "base_url": reach.address(row)[0] if row and not row.embedded else None,
+        "base_url": provider_status.address(row)[0] if row and not row.embedded else None,
         "api_key_env": row.api_key_env if row else None,
         "key_required": row.key_required if row else None,
         "ready": row is not None and has_key(row),

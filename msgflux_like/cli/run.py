@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from msgflux_like.cli.output import UsageError, complain, say, write
+from msgflux_like.cli.output import UsageError, echo, echo_error, write
 from msgflux_like.cli.prompt import words_and_pipe
 from msgflux_like.cli.schema import schema_of
 from msgflux_like.models import Model
@@ -30,13 +30,13 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(response, ModelStreamResponse):
             for piece in response.consume():
                 write(piece)
-            say("")
+            echo("")
         else:
-            say(to_json(response.consume()).decode() if typed else response.consume())
+            echo(to_json(response.consume()).decode() if typed else response.consume())
     if options.usage:
         usage = response.metadata.usage
         kept = ", from the cache" if response.cached else ""
-        complain(f"{usage.prompt_tokens} tokens in, {usage.completion_tokens} out{kept}")
+        echo_error(f"{usage.prompt_tokens} tokens in, {usage.completion_tokens} out{kept}")
     return 0
 
 

@@ -9,9 +9,9 @@ import msgspec
 
 from msgflux_like.catalog.cost import PriceList
 from msgflux_like.catalog.profiles import ModelProfile, ReasoningOption, get_same_models
-from msgflux_like.cli import reach
+from msgflux_like.cli import provider_status
 from msgflux_like.cli.lookup import find_model
-from msgflux_like.cli.output import printable_json, say
+from msgflux_like.cli.output import echo, printable_json
 from msgflux_like.cli.tables import card, dollars
 from msgflux_like.providers import resolve
 
@@ -30,9 +30,9 @@ def show(options: argparse.Namespace) -> int:
     """A card, or the catalogue's entry as JSON."""
     profile = find_model(options.model)
     if options.json:
-        say(printable_json(msgspec.json.format(msgspec.json.encode(profile.raw), indent=2).decode()))
+        echo(printable_json(msgspec.json.format(msgspec.json.encode(profile.raw), indent=2).decode()))
     else:
-        say(*card(_facts(profile)))
+        echo(*card(_facts(profile)))
     return 0
 
 
@@ -113,13 +113,13 @@ def _list(prices: PriceList) -> str:
 
 
 def _way(profile: ModelProfile) -> Iterator[tuple[str, str]]:
-    found = reach.find(profile.provider_id, profile.id)
+    found = provider_status.find(profile.provider_id, profile.id)
     if (row := found.row) is None:
         yield "out of reach", found.problem
         return
-    url, variable = reach.address(row)
+    url, variable = provider_status.address(row)
     yield "dialect", row.dialect
     yield "base URL", f"{url} (from {variable})" if variable else url
-    yield "key", reach.key_words(row)
-    yield "problem", reach.problem(row)
+    yield "key", provider_status.key_words(row)
+    yield "problem", provider_status.problem(row)
     yield "docs", row.docs

@@ -5,7 +5,7 @@ bud.py         `BudClient` and `AsyncBudClient`: Bud's ways to say who is asking
 resources.py   what hangs on a client: `chat.completions` and the others
 call_maker.py  what all clients do but waiting
 served.py      one model of a client: OpenAI's words to a request
-words.py       OpenAI's parameters, checked, and in the words of `ChatCompletion`
+words.py       OpenAI's parameters, checked, and in the words of `ChatCompletionReply`
 account.py     which provider a client speaks to, with which key, and its connections
 calls.py       a call, run from a thread or from an event loop
 streams.py     `Stream` and `AsyncStream`
@@ -19,11 +19,11 @@ from msgflux_like.client.clients import AsyncClient, Client
 from msgflux_like.client.streams import AsyncStream, Stream
 from msgflux_like.response.openai_objects import (
     ApiObject,
-    ChatCompletion,
     ChatCompletionChoice,
     ChatCompletionChunk,
     ChatCompletionChunkChoice,
     ChatCompletionDelta,
+    ChatCompletionReply,
     ChatFunction,
     ChatMessage,
     ChatToolCall,
@@ -43,11 +43,11 @@ __all__ = [
     "AsyncClient",
     "AsyncStream",
     "BudClient",
-    "ChatCompletion",
     "ChatCompletionChoice",
     "ChatCompletionChunk",
     "ChatCompletionChunkChoice",
     "ChatCompletionDelta",
+    "ChatCompletionReply",
     "ChatFunction",
     "ChatMessage",
     "ChatToolCall",

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from msgflux_like._http import Transport
-from msgflux_like._wire.secrets import Ask
+from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.providers import config, resolve
 from msgflux_like.request import Endpoint
@@ -36,7 +36,7 @@ class Account(Struct, frozen=True):
 
     provider: str | None = None
     base_url: str | None = None
-    api_key: str | Ask | None = None
+    api_key: str | TokenFunction | None = None
     auth: tuple[str, str] | None = None
     renewed: Callable[[], bool] = _nothing_new
     http_client: Any = None
@@ -71,7 +71,7 @@ class Account(Struct, frozen=True):
 
 
 def account(
-    api_key: str | Ask | None,
+    api_key: str | TokenFunction | None,
     provider: str | None,
     base_url: str | None,
     auth: tuple[str, str] | None = None,

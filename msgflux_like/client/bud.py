@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple, Unpack
 
-from msgflux_like._http import Timeouts, Transport, off_loop
+from msgflux_like._http import Timeouts, Transport, to_thread
 from msgflux_like._http.exchange import Retries, exchange
 from msgflux_like._json import as_mapping
-from msgflux_like._wire.secrets import Ask, Secret
+from msgflux_like._wire.secrets import Secret, TokenFunction
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call, run
 from msgflux_like.client.clients import AsyncClient, Client, ClientOptions
+from msgflux_like.client.openai_params import MAX_MESSAGE_CHARS, MAX_MESSAGES
 from msgflux_like.client.raw import Raw
 from msgflux_like.client.reading import RawReading
-from msgflux_like.client.words import MAX_MESSAGE_CHARS, MAX_MESSAGES
 from msgflux_like.dialects import load
 from msgflux_like.errors import AuthenticationError, BadReplyError, InvalidRequestError, MissingKeyError
 from msgflux_like.request import HttpRequest, to_json
@@ -129,24 +129,24 @@ class AsyncTokens:
 
     async def __call__(self) -> str:
         """See `Tokens`."""
-        return self._tokens.at_hand() or await off_loop(self._tokens)
+        return self._tokens.at_hand() or await to_thread(self._tokens)
 
     def __repr__(self) -> str:
         return "AsyncTokens(***)"
 
 
-class _Asker(NamedTuple):
+class TokenProvider(NamedTuple):
     """Who is asking: a key or what gives tokens, the header for it if not the usual one, and further headers."""
 
-    key: str | Ask
+    key: str | TokenFunction
     auth: tuple[str, str] | None = None
     headers: Mapping[str, str] = {}
 
 
-class _Given(NamedTuple):
+class StaticToken(NamedTuple):
     """What a client was given to say who is asking."""
 
-    api_key: str | Ask | None = None
+    api_key: str | TokenFunction | None = None
     email: str | None = None
     password: str | None = None
     dapr_token: str | None = None
@@ -155,7 +155,7 @@ class _Given(NamedTuple):
     now: Callable[[], float] = time.time
     http_client: Any = None
 
-    def asker(self) -> _Asker:
+    def asker(self) -> TokenProvider:
         """The first way there is: of what was given, and then of the environment."""
         env = os.environ
         if (self.email is None) != (self.password is None):
@@ -169,18 +169,18 @@ class _Given(NamedTuple):
         )
 
     def _by(
-        self, api_key: str | Ask | None, email: str | None, password: str | None, dapr_token: str | None
-    ) -> _Asker | None:
+        self, api_key: str | TokenFunction | None, email: str | None, password: str | None, dapr_token: str | None
+    ) -> TokenProvider | None:
         if api_key:
-            return _Asker(api_key)
+            return TokenProvider(api_key)
         if email and password:
-            return _Asker(Tokens(email, password, self._host(), now=self.now, http_client=self.http_client))
+            return TokenProvider(Tokens(email, password, self._host(), now=self.now, http_client=self.http_client))
         if dapr_token:
             user = self.user_id or os.environ.get("BUD_USER_ID")
-            return _Asker(dapr_token, ("dapr-api-token", ""), {"x-user-id": user} if user else {})
+            return TokenProvider(dapr_token, ("dapr-api-token", ""), {"x-user-id": user} if user else {})
         return None
 
-    def _nobody(self) -> _Asker:
+    def _nobody(self) -> TokenProvider:
         raise MissingKeyError(_WAYS)
 
     def _host(self) -> str:
@@ -219,7 +219,7 @@ class BudClient(Client):
 
     def __init__(
         self,
-        api_key: str | Ask | None = None,
+        api_key: str | TokenFunction | None = None,
         *,
         base_url: str | None = None,
         email: str | None = None,
@@ -230,7 +230,7 @@ class BudClient(Client):
         http_client: Any = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        given = _Given(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
+        given = StaticToken(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
         key, auth, headers = given.asker()
         super().__init__(
             key, provider="bud", base_url=base_url, auth=auth, http_client=http_client, **_options(options, headers)
@@ -242,7 +242,7 @@ class AsyncBudClient(AsyncClient):
 
     def __init__(
         self,
-        api_key: str | Ask | None = None,
+        api_key: str | TokenFunction | None = None,
         *,
         base_url: str | None = None,
         email: str | None = None,
@@ -253,7 +253,7 @@ class AsyncBudClient(AsyncClient):
         http_client: Any = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        given = _Given(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
+        given = StaticToken(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
         key, auth, headers = given.asker()
         if isinstance(key, Tokens):
             key = AsyncTokens(key)

@@ -9,32 +9,32 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from msgflux_like._http import Timeouts, off_loop
+from msgflux_like._http import Timeouts, to_thread
 from msgflux_like._http.exchange import Retries, exchange
 from msgflux_like.calls.arguments import check_headers, check_retries, timeout_of_environment
 from msgflux_like.calls.provider_model import checked_timeouts
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call
-from msgflux_like.client.client_model import ServedModel
+from msgflux_like.client.client_model import ClientModel
+from msgflux_like.client.openai_params import (
+    ChatParams,
+    EmbeddingParams,
+    TextParams,
+    checked_messages,
+    split_extra_body,
+    validate_kwargs,
+    with_usage,
+)
 from msgflux_like.client.raw import Holds, Raw
 from msgflux_like.client.reading import RawReading
 from msgflux_like.client.tracing import Operation, Span, check_installed, trace_headers
-from msgflux_like.client.words import (
-    ChatWords,
-    EmbeddingWords,
-    TextWords,
-    body_of,
-    checked_messages,
-    given_of,
-    with_usage,
-)
 from msgflux_like.dialects import load
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
 from msgflux_like.providers.resolve import split_path
 from msgflux_like.request import ChatRequest, Encoded, to_http
 from msgflux_like.response.openai_objects import (
-    ChatCompletion,
     ChatCompletionChunk,
+    ChatCompletionReply,
     Completion,
     CompletionChunk,
     EmbeddingReply,
@@ -72,19 +72,19 @@ class CallMaker:
         self._max_messages = max_messages
         self._max_message_chars = max_message_chars
         self._spans = spans
-        self._models: dict[str, ServedModel] = {}
+        self._models: dict[str, ClientModel] = {}
         self._headers = check_headers(extra_headers)
         self._retries = Retries() if max_retries is None else Retries(check_retries(max_retries))
         self._timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else checked_timeouts(timeout)
         if spans:
             check_installed()
 
-    def _model(self, name: Any) -> ServedModel:
+    def _model(self, name: Any) -> ClientModel:
         """The model of that name, made when it is first asked for."""
         path = self._account.path(name)
         found = self._models.get(path) if isinstance(path, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
         if found is None:
-            found = ServedModel(path, self._account, **self._options)
+            found = ClientModel(path, self._account, **self._options)
             if len(self._models) >= _MOST_MODELS:
                 self._models.clear()
             self._models[path] = found
@@ -94,13 +94,13 @@ class CallMaker:
         """Start a model of this machine without blocking the event loop."""
         model = self._model(name)
         if model.is_local:
-            await off_loop(model.whereabouts)
+            await to_thread(model.whereabouts)
 
     def chat(
         self, model: str, messages: Any, *, stream: bool, words: Mapping[str, Any]
-    ) -> Call[ChatCompletion, ChatCompletionChunk]:
+    ) -> Call[ChatCompletionReply, ChatCompletionChunk]:
         """A chat completion."""
-        given = given_of(words, ChatWords)
+        given = validate_kwargs(words, ChatParams)
         checked = checked_messages(messages, self._max_messages, self._max_message_chars)
         served = self._model(model)
         call = served.chat(checked, given, stream=stream)
@@ -110,8 +110,8 @@ class CallMaker:
         self, model: str, prompt: Any, *, stream: bool, words: Mapping[str, Any]
     ) -> Call[Completion, CompletionChunk]:
         """A text completion."""
-        given = given_of(words, TextWords)
-        body, how = body_of({"prompt": prompt, **given})
+        given = validate_kwargs(words, TextParams)
+        body, how = split_extra_body({"prompt": prompt, **given})
         reads = RawReading(Completion, CompletionChunk, with_usage=with_usage(given))
         served = self._model(model)
         call = served.post("/completions", body, how, holds="choices", reads=reads, stream=stream)
@@ -119,8 +119,8 @@ class CallMaker:
 
     def embedding(self, model: str, texts: Any, words: Mapping[str, Any]) -> Call[EmbeddingReply, Any]:
         """Vectors."""
-        given = given_of(words, EmbeddingWords)
-        body, how = body_of({"input": texts, **given})
+        given = validate_kwargs(words, EmbeddingParams)
+        body, how = split_extra_body({"input": texts, **given})
         reads = RawReading(EmbeddingReply, EmbeddingReply)
         served = self._model(model)
         call = served.post("/embeddings", body, how, holds="data", reads=reads)
@@ -161,7 +161,7 @@ class CallMaker:
         )
 
     def _traced(
-        self, call: Call[Any, Any], model: ServedModel, operation: Operation, given: Mapping[str, Any]
+        self, call: Call[Any, Any], model: ClientModel, operation: Operation, given: Mapping[str, Any]
     ) -> Call[Any, Any]:
         """The call, with the trace it belongs to."""
         span = None

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from msgflux_like._http import AsyncDrive, Drive, Timeouts, Transport
+from msgflux_like._http import AsyncDriver, Driver, Timeouts, Transport
 from msgflux_like._http.exchange import Step
 from msgflux_like.client.reading import Reading
 from msgflux_like.client.streams import AsyncStream, Stream
@@ -93,24 +93,24 @@ class Call(Struct, Generic[W, C], frozen=True):
 
 def run(call: Call[W, Any]) -> W:
     """The whole answer."""
-    return call.whole(event for batch in Drive(*call.driven()) for event in batch)
+    return call.whole(event for batch in Driver(*call.driven()) for event in batch)
 
 
 async def arun(call: Call[W, Any]) -> W:
     """The async twin of `run`."""
     events: list[Event] = []
-    async for batch in AsyncDrive(*call.driven()):
+    async for batch in AsyncDriver(*call.driven()):
         events += batch
     return call.whole(events)
 
 
 def opened(call: Call[Any, C]) -> Stream[C]:
     """The stream, once its first piece is there."""
-    drive = Drive(*call.driven())
+    drive = Driver(*call.driven())
     return Stream(drive, next(drive), call.reading())
 
 
 async def aopened(call: Call[Any, C]) -> AsyncStream[C]:
     """The async twin of `opened`."""
-    drive = AsyncDrive(*call.driven())
+    drive = AsyncDriver(*call.driven())
     return AsyncStream(drive, await anext(drive), call.reading())

@@ -11,17 +11,17 @@ import msgspec
 from msgflux_like._http.exchange import Retries, exchange
 from msgflux_like._json import as_mapping
 from msgflux_like.calls.arguments import check_headers, check_retries
-from msgflux_like.calls.build import Preparing
+from msgflux_like.calls.build import RequestBuilder
 from msgflux_like.calls.provider_model import checked_timeouts
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call
+from msgflux_like.client.openai_params import to_options, with_usage
 from msgflux_like.client.raw import Holds, Raw
 from msgflux_like.client.reading import EventReading, RawChatReading, RawReading, Reading
-from msgflux_like.client.words import in_own_words, with_usage
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest, to_http
-from msgflux_like.response.openai_objects import ApiObject, ChatCompletion, ChatCompletionChunk
-from msgflux_like.structured.typed_response import Wanted
+from msgflux_like.response.openai_objects import ApiObject, ChatCompletionChunk, ChatCompletionReply
+from msgflux_like.structured.typed_response import OutputSpec
 
 W = TypeVar("W", bound=ApiObject)
 C = TypeVar("C", bound=ApiObject)
@@ -35,7 +35,7 @@ _STRICTER = Change(
 _POSTED = (RAW_DIALECT, "openai_responses")  # dialects beside which the other calls are served
 
 
-class ServedModel(Preparing):
+class ClientModel(RequestBuilder):
     """A chat model as far as it makes requests of calls; a client sends them, and reads the replies in its own way.
 
     What the catalogue says against a request does not stand in its way here.
@@ -70,19 +70,19 @@ class ServedModel(Preparing):
 
     def chat(
         self, messages: list[Mapping[str, Any]], given: Mapping[str, Any], *, stream: bool
-    ) -> Call[ChatCompletion, ChatCompletionChunk]:
+    ) -> Call[ChatCompletionReply, ChatCompletionChunk]:
         """A chat completion."""
-        words = in_own_words(given, self._foreign)
+        words = to_options(given, self._foreign)
         prepared = self._prepare(messages, stream=stream, **words)
-        reads: Reading[ChatCompletion, ChatCompletionChunk]
+        reads: Reading[ChatCompletionReply, ChatCompletionChunk]
         if self._foreign is None:
-            reads = RawChatReading(prepared.about.changes, with_usage=with_usage(given))
+            reads = RawChatReading(prepared.call_metadata.changes, with_usage=with_usage(given))
         else:
-            about, wanted = prepared.about, prepared.wanted
-            if stream and _is_altered(wanted):
-                about = about._replace(changes=(*about.changes, _STRICTER))
+            call_metadata, output_spec = prepared.call_metadata, prepared.output_spec
+            if stream and _is_altered(output_spec):
+                call_metadata = call_metadata._replace(changes=(*call_metadata.changes, _STRICTER))
             reads = EventReading(
-                prepared.answer, about, with_usage=with_usage(given), restored=partial(_restored, wanted)
+                prepared.answer, call_metadata, with_usage=with_usage(given), restored=partial(_restored, output_spec)
             )
         return self._call(prepared.http, reads, given)
 
@@ -133,17 +133,17 @@ class ServedModel(Preparing):
         )
 
 
-def _is_altered(wanted: Wanted | None) -> bool:
+def _is_altered(output_spec: OutputSpec | None) -> bool:
     """Whether what is written under the schema that goes out may not be of the caller's."""
-    lowered = wanted.lowered if wanted is not None else None
+    lowered = output_spec.lowered if output_spec is not None else None
     return lowered is not None and (lowered.alters or lowered.wrapped)
 
 
-def _restored(wanted: Wanted | None, text: str) -> str:
+def _restored(output_spec: OutputSpec | None, text: str) -> str:
     """Of the text that a stricter schema led to, the text that the caller's schema describes."""
-    if wanted is None or wanted.lowered is None or not _is_altered(wanted):
+    if output_spec is None or output_spec.lowered is None or not _is_altered(output_spec):
         return text
     try:
-        return msgspec.json.encode(wanted.lowered.restore(msgspec.json.decode(text))).decode()
+        return msgspec.json.encode(output_spec.lowered.restore(msgspec.json.decode(text))).decode()
     except ValueError:  # what the model wrote is shown as it is
         return text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypedDict, Unpack
 
-from msgflux_like._context import Closing
+from msgflux_like._context import ClosesOnExit
 from msgflux_like._http import Timeouts
-from msgflux_like._wire.secrets import Ask
+from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.client.account import Account, account
 from msgflux_like.client.call_maker import CallMaker
 from msgflux_like.client.resources import (
@@ -34,7 +34,7 @@ class ClientOptions(TypedDict, total=False):
     spans: bool | Literal["content"]
 
 
-class BaseClient(Closing):
+class BaseClient(ClosesOnExit):
     """What both clients are."""
 
     def __init__(self, whom: Account, **options: Unpack[ClientOptions]) -> None:
@@ -73,7 +73,7 @@ class Client(BaseClient):
             which gets no key from the environment but `OPENAI_COMPATIBLE_API_KEY`.
         auth: Name and beginning of the header with the key, where it is not the provider's, such as `("api-key", "")`.
         http_client: An `httpx2` or `httpx` Client to send with; it is not closed here.
-        options: `timeout`: seconds for a whole call, or `Timeouts`, see `ChatCompletion`. `max_retries`: further
+        options: `timeout`: seconds for a whole call, or `Timeouts`, see `ChatCompletionReply`. `max_retries`: further
             requests after one that failed in a way that may pass, 2 if not given. `extra_headers`: for every request.
             `extra_body`: fields in the provider's own words, for every request. `max_messages`: a call with more is
             refused before it is sent. `max_message_chars`: so is one with a message of more characters; those of its
@@ -92,7 +92,7 @@ class Client(BaseClient):
 
     def __init__(
         self,
-        api_key: str | Ask | None = None,
+        api_key: str | TokenFunction | None = None,
         *,
         provider: str | None = None,
         base_url: str | None = None,
@@ -112,7 +112,7 @@ class AsyncClient(BaseClient):
 
     def __init__(
         self,
-        api_key: str | Ask | None = None,
+        api_key: str | TokenFunction | None = None,
         *,
         provider: str | None = None,
         base_url: str | None = None,

@@ -12,7 +12,7 @@ from msgflux_like._wire.sse import EventTooLargeError
 from msgflux_like.dialects._shared.common import failure_from
 from msgflux_like.dialects._shared.protocols import Dialect
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
-from msgflux_like.events import Event, Finished, Usage
+from msgflux_like.events import Event, Finished, TokenUsage
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
 MAX_CHUNKS: Final = 1_000_000
@@ -108,7 +108,7 @@ def _evidence(chunk: dict[str, Any]) -> Event | None:
     for choice in as_list(chunk.get("choices")):
         if type(choice) is dict and (reason := choice.get("finish_reason")):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  JSON
             return Finished("unknown", str(reason))  # pyright: ignore[reportUnknownArgumentType]
-    return Usage() if usage_in(chunk) else None
+    return TokenUsage() if usage_in(chunk) else None
 
 
 def usage_in(said: dict[str, Any]) -> dict[str, Any] | None:

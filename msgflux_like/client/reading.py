@@ -12,13 +12,13 @@ from msgflux_like.events import Citation, Event, Finished, Media, TextDelta, Too
 from msgflux_like.request import Change
 from msgflux_like.response.openai_objects import (
     ApiObject,
-    ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionChunkChoice,
     ChatCompletionDelta,
+    ChatCompletionReply,
     Usage,
 )
-from msgflux_like.response.response import About, Answer, ModelResponse, metadata_of
+from msgflux_like.response.response import CallMetadata, ModelResponse, ResponseAccumulator, metadata_of
 from msgflux_like.streaming.chunks import ChunkMaker
 
 W_co = TypeVar("W_co", covariant=True)
@@ -89,11 +89,11 @@ class RawReading(Generic[W, C]):
             self.usage = Usage(usage)
 
 
-class RawChatReading(RawReading[ChatCompletion, ChatCompletionChunk]):
+class RawChatReading(RawReading[ChatCompletionReply, ChatCompletionChunk]):
     """The same of a chat completion. In a stream, `role` stays on the first chunk of each choice alone."""
 
     def __init__(self, changes: tuple[Change, ...] = (), *, with_usage: bool = False) -> None:
-        super().__init__(ChatCompletion, ChatCompletionChunk, with_usage=with_usage)
+        super().__init__(ChatCompletionReply, ChatCompletionChunk, with_usage=with_usage)
         self.changes = changes
         self._begun: set[Any] = set()  # the choices whose role was told
 
@@ -125,14 +125,19 @@ class EventReading:
     """A reply in another dialect, told as OpenAI would."""
 
     def __init__(
-        self, answer: Answer, about: About, *, with_usage: bool = False, restored: Callable[[str], str] = str
+        self,
+        answer: ResponseAccumulator,
+        call_metadata: CallMetadata,
+        *,
+        with_usage: bool = False,
+        restored: Callable[[str], str] = str,
     ) -> None:
-        self.changes = about.changes
+        self.changes = call_metadata.changes
         self._answer = answer
-        self._about = about
+        self._about = call_metadata
         self._with_usage = with_usage
         self._restored = restored
-        self._maker = ChunkMaker(about.model)
+        self._maker = ChunkMaker(call_metadata.model)
 
     def take(self, batch: Iterable[Event]) -> list[ChatCompletionChunk]:
         """See `Reading`."""
@@ -166,7 +171,7 @@ class EventReading:
             return [Finished("stop", event.raw)]  # the call was the answer
         return [event]
 
-    def whole(self, events: Iterable[Event]) -> ChatCompletion:
+    def whole(self, events: Iterable[Event]) -> ChatCompletionReply:
         """See `Reading`."""
         self._answer.add(events)
         reply = completion_of(self._answer, self._about)
@@ -176,11 +181,11 @@ class EventReading:
         return reply
 
 
-def usage_of(answer: Answer, about: About) -> Usage | None:
+def usage_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Usage | None:
     """The tokens in OpenAI's words, None where the provider told none."""
     if answer.usage is None:
         return None
-    counts = metadata_of(answer, about)["usage"]
+    counts = metadata_of(answer, call_metadata)["usage"]
     usage = {name: counts[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
     prompt = {name: counts[name] for name in ("cached_tokens", "cache_write_tokens") if name in counts}
     completion = {name: counts[name] for name in ("reasoning_tokens",) if name in counts}
@@ -188,10 +193,10 @@ def usage_of(answer: Answer, about: About) -> Usage | None:
     return Usage({**usage, **{name: counts for name, counts in details.items() if counts}})
 
 
-def completion_of(answer: Answer, about: About) -> ChatCompletion:
+def completion_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> ChatCompletionReply:
     """The whole answer, as OpenAI would have given it. Its message can be sent back to any model."""
-    facts = metadata_of(answer, about)
-    response = ModelResponse(answer, about)
+    facts = metadata_of(answer, call_metadata)
+    response = ModelResponse(answer, call_metadata)
     message: dict[str, Any] = dict(response.message)
     more = {
         "refusal": response.refusal,
@@ -204,14 +209,14 @@ def completion_of(answer: Answer, about: About) -> ChatCompletion:
     reason = facts["finish_reason"]
     if reason == "tool_calls" and not answer.calls:
         reason = "stop"  # the call was the answer
-    return ChatCompletion(
+    return ChatCompletionReply(
         {
             "id": facts["id"] or "",
             "object": "chat.completion",
             "created": int(time.time()),
             "model": facts["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": reason}],
-            "usage": usage_of(answer, about),
+            "usage": usage_of(answer, call_metadata),
         }
     )
 

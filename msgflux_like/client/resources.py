@@ -7,11 +7,11 @@ from typing import Any, Literal, Unpack, overload
 
 from msgflux_like.client.call_maker import CallMaker
 from msgflux_like.client.calls import aopened, arun, opened, run
+from msgflux_like.client.openai_params import ChatParams, EmbeddingParams, TextParams
 from msgflux_like.client.streams import AsyncStream, Stream
-from msgflux_like.client.words import ChatWords, EmbeddingWords, TextWords
 from msgflux_like.response.openai_objects import (
-    ChatCompletion,
     ChatCompletionChunk,
+    ChatCompletionReply,
     Completion,
     CompletionChunk,
     EmbeddingReply,
@@ -28,26 +28,26 @@ class ChatCompletions:
 
     @overload
     def create(
-        self, *, model: str, messages: Sequence[Any], stream: Literal[False] = False, **words: Unpack[ChatWords]
-    ) -> ChatCompletion: ...
+        self, *, model: str, messages: Sequence[Any], stream: Literal[False] = False, **words: Unpack[ChatParams]
+    ) -> ChatCompletionReply: ...
     @overload
     def create(
-        self, *, model: str, messages: Sequence[Any], stream: Literal[True], **words: Unpack[ChatWords]
+        self, *, model: str, messages: Sequence[Any], stream: Literal[True], **words: Unpack[ChatParams]
     ) -> Stream[ChatCompletionChunk]: ...
     @overload
     def create(
-        self, *, model: str, messages: Sequence[Any], stream: bool, **words: Unpack[ChatWords]
-    ) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+        self, *, model: str, messages: Sequence[Any], stream: bool, **words: Unpack[ChatParams]
+    ) -> ChatCompletionReply | Stream[ChatCompletionChunk]: ...
     def create(
-        self, *, model: str, messages: Sequence[Any], stream: bool = False, **words: Unpack[ChatWords]
-    ) -> ChatCompletion | Stream[ChatCompletionChunk]:
+        self, *, model: str, messages: Sequence[Any], stream: bool = False, **words: Unpack[ChatParams]
+    ) -> ChatCompletionReply | Stream[ChatCompletionChunk]:
         """Ask a model.
 
         Args:
             model: The model's id at the client's provider; `provider/model` for a client without one.
             messages: The conversation: a list of messages, those of earlier answers among them.
             stream: Give the answer chunk by chunk.
-            **words: See `ChatWords`.
+            **words: See `ChatParams`.
 
         Raises:
             InvalidRequestError: A ValueError: the call is wrong, nothing was sent.
@@ -66,19 +66,19 @@ class AsyncChatCompletions:
 
     @overload
     async def create(
-        self, *, model: str, messages: Sequence[Any], stream: Literal[False] = False, **words: Unpack[ChatWords]
-    ) -> ChatCompletion: ...
+        self, *, model: str, messages: Sequence[Any], stream: Literal[False] = False, **words: Unpack[ChatParams]
+    ) -> ChatCompletionReply: ...
     @overload
     async def create(
-        self, *, model: str, messages: Sequence[Any], stream: Literal[True], **words: Unpack[ChatWords]
+        self, *, model: str, messages: Sequence[Any], stream: Literal[True], **words: Unpack[ChatParams]
     ) -> AsyncStream[ChatCompletionChunk]: ...
     @overload
     async def create(
-        self, *, model: str, messages: Sequence[Any], stream: bool, **words: Unpack[ChatWords]
-    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+        self, *, model: str, messages: Sequence[Any], stream: bool, **words: Unpack[ChatParams]
+    ) -> ChatCompletionReply | AsyncStream[ChatCompletionChunk]: ...
     async def create(
-        self, *, model: str, messages: Sequence[Any], stream: bool = False, **words: Unpack[ChatWords]
-    ) -> ChatCompletion | AsyncStream[ChatCompletionChunk]:
+        self, *, model: str, messages: Sequence[Any], stream: bool = False, **words: Unpack[ChatParams]
+    ) -> ChatCompletionReply | AsyncStream[ChatCompletionChunk]:
         """See `ChatCompletions.create`."""
         await self._calls.ready(model)
         call = self._calls.chat(model, messages, stream=bool(stream), words=words)
@@ -107,18 +107,18 @@ class Completions:
 
     @overload
     def create(
-        self, *, model: str, prompt: Any, stream: Literal[False] = False, **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: Literal[False] = False, **words: Unpack[TextParams]
     ) -> Completion: ...
     @overload
     def create(
-        self, *, model: str, prompt: Any, stream: Literal[True], **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: Literal[True], **words: Unpack[TextParams]
     ) -> Stream[CompletionChunk]: ...
     @overload
     def create(
-        self, *, model: str, prompt: Any, stream: bool, **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: bool, **words: Unpack[TextParams]
     ) -> Completion | Stream[CompletionChunk]: ...
     def create(
-        self, *, model: str, prompt: Any, stream: bool = False, **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: bool = False, **words: Unpack[TextParams]
     ) -> Completion | Stream[CompletionChunk]:
         """Go on with a prompt: a text, several, or tokens. Raises as `ChatCompletions.create` does."""
         call = self._calls.text(model, prompt, stream=bool(stream), words=words)
@@ -133,18 +133,18 @@ class AsyncCompletions:
 
     @overload
     async def create(
-        self, *, model: str, prompt: Any, stream: Literal[False] = False, **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: Literal[False] = False, **words: Unpack[TextParams]
     ) -> Completion: ...
     @overload
     async def create(
-        self, *, model: str, prompt: Any, stream: Literal[True], **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: Literal[True], **words: Unpack[TextParams]
     ) -> AsyncStream[CompletionChunk]: ...
     @overload
     async def create(
-        self, *, model: str, prompt: Any, stream: bool, **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: bool, **words: Unpack[TextParams]
     ) -> Completion | AsyncStream[CompletionChunk]: ...
     async def create(
-        self, *, model: str, prompt: Any, stream: bool = False, **words: Unpack[TextWords]
+        self, *, model: str, prompt: Any, stream: bool = False, **words: Unpack[TextParams]
     ) -> Completion | AsyncStream[CompletionChunk]:
         """See `Completions.create`."""
         await self._calls.ready(model)
@@ -158,7 +158,7 @@ class Embeddings:
     def __init__(self, calls: CallMaker) -> None:
         self._calls = calls
 
-    def create(self, *, model: str, input: Any, **words: Unpack[EmbeddingWords]) -> EmbeddingReply:  # noqa: A002  OpenAI's name
+    def create(self, *, model: str, input: Any, **words: Unpack[EmbeddingParams]) -> EmbeddingReply:  # noqa: A002  OpenAI's name
         """The vectors of a text, or of several. Raises as `ChatCompletions.create` does."""
         return run(self._calls.embedding(model, input, words))
 
@@ -169,7 +169,7 @@ class AsyncEmbeddings:
     def __init__(self, calls: CallMaker) -> None:
         self._calls = calls
 
-    async def create(self, *, model: str, input: Any, **words: Unpack[EmbeddingWords]) -> EmbeddingReply:  # noqa: A002  OpenAI's name
+    async def create(self, *, model: str, input: Any, **words: Unpack[EmbeddingParams]) -> EmbeddingReply:  # noqa: A002  OpenAI's name
         """See `Embeddings.create`."""
         await self._calls.ready(model)
         return await arun(self._calls.embedding(model, input, words))

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from msgflux_like._context import Closing
-from msgflux_like._http import AsyncDrive, Drive
+from msgflux_like._context import ClosesOnExit
+from msgflux_like._http import AsyncDriver, Driver
 from msgflux_like.client.reading import Reading
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event
@@ -18,7 +18,7 @@ from msgflux_like.response.openai_objects import ApiObject, Usage
 C = TypeVar("C", bound=ApiObject)
 
 
-class _Chunks(Closing, Generic[C]):
+class _Chunks(ClosesOnExit, Generic[C]):
     """What both streams are.
 
     Attributes:
@@ -58,7 +58,7 @@ class Stream(_Chunks[C]):
     stream before its end is raised in the loop.
     """
 
-    def __init__(self, drive: Drive, first: Iterable[Event], reading: Reading[Any, C]) -> None:
+    def __init__(self, drive: Driver, first: Iterable[Event], reading: Reading[Any, C]) -> None:
         super().__init__(first, reading)
         self._drive = drive
         self._ended = False
@@ -109,7 +109,7 @@ class Stream(_Chunks[C]):
 class AsyncStream(_Chunks[C]):
     """The async twin of `Stream`: `async for chunk in stream`."""
 
-    def __init__(self, drive: AsyncDrive, first: Iterable[Event], reading: Reading[Any, C]) -> None:
+    def __init__(self, drive: AsyncDriver, first: Iterable[Event], reading: Reading[Any, C]) -> None:
         super().__init__(first, reading)
         self._drive = drive
         self._ended = False

@@ -35,7 +35,7 @@ def serve(kind: Kind, model_id: str, base_url: str) -> tuple[str, str]:
     return llama.serve(model_id), model_id
 
 
-def mended(
+def retry_after_restart(
     kind: Kind, model_id: str, base_url: str, steps: Generator[Step, Any, None], once_more: Generator[Step, Any, None]
 ) -> Generator[Step, Any, None]:
     """An exchange, and the same once more where it failed for something that could be put right."""

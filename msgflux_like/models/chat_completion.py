@@ -5,27 +5,27 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from msgflux_like._http import AsyncDrive, Drive, off_loop
-from msgflux_like.calls.arguments import check_reasking
-from msgflux_like.calls.build import Prepared, Preparing
+from msgflux_like._http import AsyncDriver, Driver, to_thread
+from msgflux_like.calls.arguments import check_output_retries
+from msgflux_like.calls.build import PreparedCall, RequestBuilder
 from msgflux_like.errors import NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.request import CallOptions
-from msgflux_like.response.response import About, ModelResponse
+from msgflux_like.response.response import CallMetadata, ModelResponse
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
     from msgflux_like.calls.plan import CallPlan
 
 
-class ChatCompletion(Preparing):
+class ChatCompletion(RequestBuilder):
     """One chat model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
         path: `provider/model`, split at the first slash.
         check: What to do when the catalogue says that the model cannot take a request: "error" raises a
             CapabilityError, "warn" sends it and says so in `response.warnings`, "off" does not look.
-        delivery: How answers are held to a `generation_schema`: by the provider ("native"), by a forced tool ("tool"),
+        output_mode: How a `generation_schema` is enforced: by the provider ("native"), by a forced tool ("tool"),
             or by asking for it ("prompted"); else the first of them that the model can do.
         changes: What to do about a request that cannot be sent exactly as asked: "record" sends what can be sent and
             lists the rest in `response.changes`, "refuse" raises a ChangeError that lists it.
@@ -83,9 +83,9 @@ class ChatCompletion(Preparing):
             generation_schema: The type of the answer: a msgspec Struct, a dataclass, a pydantic model, a JSON schema
                 and more. Then `consume()` gives a dict of it, and `parsed` the value itself.
             typed_parser: Name of a parser that reads an answer that is no JSON, such as "typed_xml".
-            delivery: As for the model, for this call.
+            output_mode: As for the model, for this call.
             validation: "strict" (the default), or "lax", which reads "5" as a number where one is wanted.
-            retries: How often to ask again, with what was wrong, for an answer that is not of the type; 0 is never.
+            output_retries: How often to ask again, naming the problem, after an answer that does not fit the type.
             use_cache: False neither looks into the model's cache nor keeps the answer there.
             **call: The above, and `Parameters`, which beat the model's.
 
@@ -95,15 +95,15 @@ class ChatCompletion(Preparing):
             APIError: The provider, or the way to it, failed.
             OutputParsingError: The answer is not of the type that was asked for.
         """
-        if call.get("retries"):
-            return self._until_right(messages, stream=stream, **call)
+        if call.get("output_retries"):
+            return self._ask_until_valid(messages, stream=stream, **call)
         prepared = self._prepare(messages, stream=stream, **call)
         if prepared.place is not None and (found := prepared.place.find()) is not None:
             if not stream:
                 prepared.answer.add(found)
                 return _response(prepared)
             prepared = _replayed(prepared, found)
-        drive = Drive(prepared.steps, self._transport, prepared.timeouts)
+        drive = Driver(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
                 if call.get("stream_to") is not None:
@@ -131,18 +131,18 @@ class ChatCompletion(Preparing):
         self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]
     ) -> ModelResponse | ModelStreamResponse:
         """The async twin of calling the model: same arguments, same results, no thread."""
-        if call.get("retries"):
-            return await self._auntil_right(messages, stream=stream, **call)
+        if call.get("output_retries"):
+            return await self._aask_until_valid(messages, stream=stream, **call)
         if self._row.embedded:
             # It may take as long as a model takes to load; then it is known.
-            await off_loop(partial(self._served, call.get("base_url")))
+            await to_thread(partial(self._served, call.get("base_url")))
         prepared = self._prepare(messages, stream=stream, **call)
         if prepared.place is not None and (found := await prepared.place.afind()) is not None:
             if not stream:
                 prepared.answer.add(found)
                 return _response(prepared)
             prepared = _replayed(prepared, found)
-        drive = AsyncDrive(prepared.steps, self._transport, prepared.timeouts)
+        drive = AsyncDriver(prepared.steps, self._transport, prepared.timeouts)
         try:
             if stream:
                 if call.get("stream_to") is not None:
@@ -163,35 +163,37 @@ class ChatCompletion(Preparing):
         from msgflux_like.calls.plan import plan_of  # noqa: PLC0415  for those who want it
 
         prepared = self._prepare(messages, stream=stream, serve=False, **call)
-        about = prepared.about
+        call_metadata = prepared.call_metadata
         key = prepared.place.looked_for() if prepared.place is not None else None
-        cost = estimate_of(prepared.request, about.profile)
-        return plan_of(prepared.http, about.changes, about.warnings, cost, key.hex() if key else None)
+        cost = estimate_of(prepared.request, call_metadata.profile)
+        return plan_of(prepared.http, call_metadata.changes, call_metadata.warnings, cost, key.hex() if key else None)
 
-    def _until_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
-        """Ask, and ask again while the answer is not of the type and there are retries left."""
-        from msgflux_like.structured.typed_response import Asking  # noqa: PLC0415  for those who want it
+    def _ask_until_valid(self, messages: Any, *, output_retries: int, stream: bool, **call: Any) -> ModelResponse:
+        """Ask, and ask again while the answer is not of the type and there are attempts left."""
+        from msgflux_like.structured.typed_response import OutputRetries  # noqa: PLC0415  for those who want it
 
-        check_reasking(call, stream=stream)
-        asking = Asking(messages, retries)
+        check_output_retries(call, stream=stream)
+        asking = OutputRetries(messages, output_retries)
         while True:
             try:
                 return asking.answered(self(asking.messages, stream=False, **call))
             except OutputParsingError as error:
                 asking.failed(error)
 
-    async def _auntil_right(self, messages: Any, *, retries: int, stream: bool, **call: Any) -> ModelResponse:
-        from msgflux_like.structured.typed_response import Asking  # noqa: PLC0415  for those who want it
+    async def _aask_until_valid(
+        self, messages: Any, *, output_retries: int, stream: bool, **call: Any
+    ) -> ModelResponse:
+        from msgflux_like.structured.typed_response import OutputRetries  # noqa: PLC0415  for those who want it
 
-        check_reasking(call, stream=stream)
-        asking = Asking(messages, retries)
+        check_output_retries(call, stream=stream)
+        asking = OutputRetries(messages, output_retries)
         while True:
             try:
                 return asking.answered(await self.acall(asking.messages, stream=False, **call))
             except OutputParsingError as error:
                 asking.failed(error)
 
-    def _pushed(self, drive: Drive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
+    def _pushed(self, drive: Driver, prepared: PreparedCall, call: CallOptions) -> ModelStreamResponse:
         from msgflux_like.streaming.push import Opened, maker_of, push  # noqa: PLC0415  for those who want it
 
         def opened() -> Opened:
@@ -199,7 +201,7 @@ class ChatCompletion(Preparing):
 
         return push(call.get("stream_to"), opened)
 
-    async def _apushed(self, drive: AsyncDrive, prepared: Prepared, call: CallOptions) -> ModelStreamResponse:
+    async def _apushed(self, drive: AsyncDriver, prepared: PreparedCall, call: CallOptions) -> ModelStreamResponse:
         from msgflux_like.streaming.push import Opened, apush, maker_of  # noqa: PLC0415  for those who want it
 
         async def opened() -> Opened:
@@ -208,28 +210,28 @@ class ChatCompletion(Preparing):
         return await apush(call.get("stream_to"), opened)
 
 
-def _about(prepared: Prepared) -> About:
+def _about(prepared: PreparedCall) -> CallMetadata:
     cached = prepared.place is not None and prepared.place.cached
-    return prepared.about._replace(cached=True) if cached else prepared.about
+    return prepared.call_metadata._replace(cached=True) if cached else prepared.call_metadata
 
 
-def _replayed(prepared: Prepared, found: list[Event]) -> Prepared:
+def _replayed(prepared: PreparedCall, found: list[Event]) -> PreparedCall:
     from msgflux_like.cache.policy import replayed  # noqa: PLC0415  imported already
 
     return prepared._replace(steps=replayed(found))
 
 
-def _response(prepared: Prepared) -> ModelResponse:
-    if prepared.wanted is None:
+def _response(prepared: PreparedCall) -> ModelResponse:
+    if prepared.output_spec is None:
         return ModelResponse(prepared.answer, _about(prepared))
     from msgflux_like.structured.typed_response import StructuredResponse  # noqa: PLC0415  imported already
 
-    return StructuredResponse(prepared.answer, _about(prepared), prepared.wanted)
+    return StructuredResponse(prepared.answer, _about(prepared), prepared.output_spec)
 
 
-def _stream(drive: Drive | AsyncDrive, first: list[Event], prepared: Prepared) -> ModelStreamResponse:
-    if prepared.wanted is None:
+def _stream(drive: Driver | AsyncDriver, first: list[Event], prepared: PreparedCall) -> ModelStreamResponse:
+    if prepared.output_spec is None:
         return ModelStreamResponse(drive, first, prepared.answer, _about(prepared))
     from msgflux_like.structured.typed_response import StructuredStream  # noqa: PLC0415  imported already
 
-    return StructuredStream(drive, first, prepared.answer, _about(prepared), prepared.wanted)
+    return StructuredStream(drive, first, prepared.answer, _about(prepared), prepared.output_spec)

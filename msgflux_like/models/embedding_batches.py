@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final
 from msgflux_like.dialects._shared.embedding_batches import batches
 from msgflux_like.dialects._shared.embeddings import Vectors
 from msgflux_like.errors import APIError
-from msgflux_like.events import Event, Usage
+from msgflux_like.events import Event, TokenUsage
 from msgflux_like.request import HttpRequest
 from msgflux_like.response.embeddings import Requests
-from msgflux_like.response.response import Answer
+from msgflux_like.response.response import ResponseAccumulator
 
 if TYPE_CHECKING:
     from msgflux_like.cache import ResponseCache
 
 
-class Kept:
+class VectorCache:
     """The vectors of a cache, each under the request that would ask for its text alone."""
 
     KIND: Final = "vector/1"
@@ -66,7 +66,7 @@ def _numbers(value: bytes) -> list[float]:
     return numbers.tolist()
 
 
-class Work:
+class EmbeddingJob:
     """The texts of one call and their vectors, shared by all who send requests for it.
 
     Attributes:
@@ -83,7 +83,7 @@ class Work:
         self.requests = Requests()
         self._texts = texts
         self._waiting: deque[list[int]] = deque()
-        self._answers: dict[int, Answer] = {}
+        self._answers: dict[int, ResponseAccumulator] = {}
         self._failures: dict[int, APIError] = {}
 
     def found(self, vectors: dict[int, list[float]]) -> None:
@@ -114,7 +114,7 @@ class Work:
 
     def came(self, batch: list[int], events: list[Event]) -> dict[int, list[float]]:
         """Take the answer to a batch; its vectors by the places of their texts."""
-        answer = Answer()
+        answer = ResponseAccumulator()
         vectors: dict[int, list[float]] = {}
         for event in events:
             if isinstance(event, Vectors):
@@ -140,6 +140,6 @@ class Work:
         for place in sorted(self._answers):
             self.requests.join(self._answers[place])
         if not self._answers:
-            self.requests.usage = Usage(input=0, output=0, total=0)  # nothing was sent
+            self.requests.usage = TokenUsage(input=0, output=0, total=0)  # nothing was sent
         vectors = self.vectors
         return [vectors[first] if first == place else vectors[first].copy() for place, first in enumerate(self._first)]

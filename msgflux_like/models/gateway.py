@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, cast, overload
 
-from msgflux_like._context import Closing
+from msgflux_like._context import ClosesOnExit
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls.arguments import check_seconds
 from msgflux_like.errors import (
@@ -38,7 +38,7 @@ from msgflux_like.models.gateway_arguments import (
     name_of,
 )
 from msgflux_like.request import CallOptions
-from msgflux_like.response.response import ModelResponse, Tried
+from msgflux_like.response.response import ModelResponse, RouteAttempt
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Entry:
 _Steps = Generator[_Entry, Any, tuple[Any, _Entry]]
 
 
-class ModelGateway(Closing):
+class ModelGateway(ClosesOnExit):
     """Asks one of several models, and the next one when that fails.
 
     Args:
@@ -235,17 +235,17 @@ class ModelGateway(Closing):
                 f"{' and '.join(own)}: a gateway asks several models, and would give it to all of them; "
                 "make the models with their own"
             )
-        route: list[Tried] = []
+        route: list[RouteAttempt] = []
         cause: Exception | None = None
         for entry in self._in_order(preference, route):
             outcome = yield entry
             if not isinstance(outcome, Exception):
-                outcome.routed((*route, Tried(entry.path, "answered")))
+                outcome.routed((*route, RouteAttempt(entry.path, "answered")))
                 return outcome, entry
             if not isinstance(outcome, (*_CANNOT, *self._on)):
                 raise outcome
             kind = "cannot" if isinstance(outcome, _CANNOT) else "failed"
-            route.append(Tried(entry.path, kind, f"{type(outcome).__name__}: {outcome}", _spent(outcome)))
+            route.append(RouteAttempt(entry.path, kind, f"{type(outcome).__name__}: {outcome}", _spent(outcome)))
             if isinstance(outcome, _PASSING):
                 asked_for = getattr(outcome, "retry_after_s", None)
                 entry.rests_until = self._clock() + (self._cool_down_s if asked_for is None else asked_for)
@@ -253,7 +253,7 @@ class ModelGateway(Closing):
         failures = "; ".join(f"{each.model}: {each.why}" for each in route if each.outcome != "resting")
         raise GatewayError(f"no model answered. {failures}", route=tuple(route)) from cause
 
-    def _in_order(self, preference: str | None, route: list[Tried]) -> list[_Entry]:
+    def _in_order(self, preference: str | None, route: list[RouteAttempt]) -> list[_Entry]:
         """Who is asked, in this order; those that rest come last, and are noted in the route."""
         turn = next(self._turns)
         groups = self._sorted(list(self._groups))
@@ -267,7 +267,7 @@ class ModelGateway(Closing):
         resting = [entry for entry in entries if entry.rests_until > now]
         if len(resting) == len(entries):
             return entries
-        route += [Tried(entry.path, "resting", f"for {entry.rests_until - now:.0f} s") for entry in resting]
+        route += [RouteAttempt(entry.path, "resting", f"for {entry.rests_until - now:.0f} s") for entry in resting]
         return [*(entry for entry in entries if entry not in resting), *resting]
 
     def _sorted(self, groups: list[list[_Entry]]) -> list[list[_Entry]]:

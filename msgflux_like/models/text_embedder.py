@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, TypedDict, Unpack, cast, overload
 
-from msgflux_like._http import AsyncDrive, Drive, Timeouts, gathered, in_threads, off_loop
+from msgflux_like._http import AsyncDriver, Driver, Timeouts, gather_all, run_in_threads, to_thread
 from msgflux_like._http.exchange import Retries
-from msgflux_like._wire.secrets import Ask
+from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.calls import capabilities
 from msgflux_like.calls.arguments import (
     OF_EMBEDDINGS,
@@ -21,16 +21,16 @@ from msgflux_like.calls.arguments import (
     in_order,
 )
 from msgflux_like.calls.estimate import count_tokens
-from msgflux_like.calls.provider_model import Served, checked_timeouts, parted
+from msgflux_like.calls.provider_model import ProviderModel, checked_timeouts, split_options
 from msgflux_like.dialects._shared import embeddings
 from msgflux_like.dialects._shared.embeddings import Reply
 from msgflux_like.errors import APIError, CapabilityError, InvalidRequestError, NotFoundError, UnsupportedError
 from msgflux_like.events import Event
-from msgflux_like.models.embedding_batches import Kept, Work
+from msgflux_like.models.embedding_batches import EmbeddingJob, VectorCache
 from msgflux_like.providers import config
-from msgflux_like.request import ChatRequest, Check, Endpoint, HttpRequest, OnChange, ServedOptions, to_http
+from msgflux_like.request import ChatRequest, Check, ConnectionOptions, Endpoint, HttpRequest, OnChange, to_http
 from msgflux_like.response.embeddings import EmbeddingResponse
-from msgflux_like.response.response import About
+from msgflux_like.response.response import CallMetadata
 
 
 class EmbeddingParameters(TypedDict, total=False):
@@ -48,14 +48,14 @@ class EmbeddingParameters(TypedDict, total=False):
     user: str | None
 
 
-class EmbedderOptions(ServedOptions, EmbeddingParameters, total=False):
+class EmbedderOptions(ConnectionOptions, EmbeddingParameters, total=False):
     """What an embedder takes beside what only it knows; see `models.base.Served`, and `EmbeddingParameters`."""
 
 
 class EmbeddingOptions(EmbeddingParameters, total=False):
     """What a call takes beside the texts; see `TextEmbedder.__call__`."""
 
-    api_key: str | Ask | None
+    api_key: str | TokenFunction | None
     base_url: str | None
     timeout: Any
     max_retries: int | None
@@ -69,7 +69,7 @@ class EmbeddingOptions(EmbeddingParameters, total=False):
 
 
 _OWN: Final = ("check", "changes", "max_concurrency", "batch_size")
-_MODEL_KEYWORDS: Final = (*ServedOptions.__annotations__, *_OWN)
+_MODEL_KEYWORDS: Final = (*ConnectionOptions.__annotations__, *_OWN)
 _CALL_KEYWORDS: Final = tuple(EmbeddingOptions.__annotations__)
 _MAX_CONCURRENCY: Final = 4
 
@@ -79,19 +79,19 @@ class _Prepared(NamedTuple):
 
     texts: list[str]
     alone: bool  # a text was given, and no list
-    work: Work
+    work: EmbeddingJob
     request: ChatRequest
     endpoint: Endpoint
     base_url: str | None
     again: Retries
     timeouts: Timeouts
-    about: About
+    call_metadata: CallMetadata
     batch_size: int
     max_concurrency: int
-    kept: Kept | None
+    kept: VectorCache | None
 
 
-class TextEmbedder(Served):
+class TextEmbedder(ProviderModel):
     """One embedding model of one provider. Stateless, and safe to call from any mix of threads and event loops.
 
     Args:
@@ -102,7 +102,7 @@ class TextEmbedder(Served):
             lists the rest in `response.changes`, "refuse" raises a ChangeError that lists it.
         max_concurrency: Most requests of one call at once, at least 1; beyond 32 a synchronous call does not go.
         batch_size: Most texts of one request, where a server takes fewer than its format does.
-        options: See `ServedOptions` (key, base URL, time limits, cache, ...) and `EmbeddingParameters`.
+        options: See `ConnectionOptions` (key, base URL, time limits, cache, ...) and `EmbeddingParameters`.
 
     Raises:
         UnknownProviderError: With near names.
@@ -130,7 +130,7 @@ class TextEmbedder(Served):
         batch_size: int | None = None,
         **options: Unpack[EmbedderOptions],
     ) -> None:
-        served, parameters = parted(options)
+        served, parameters = split_options(options)
         super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS, OF_EMBEDDINGS), **served)
         self._format = embeddings.load(self.provider, self._row.dialect)
         self._check: Check = check_check(check)
@@ -187,7 +187,7 @@ class TextEmbedder(Served):
         if prepared.kept is not None:
             self._look_up(prepared, prepared.kept)
         lanes = self._lanes(prepared)
-        in_threads([partial(self._send, prepared)] * lanes)
+        run_in_threads([partial(self._send, prepared)] * lanes)
         return _response(prepared)
 
     @overload
@@ -199,13 +199,13 @@ class TextEmbedder(Served):
     async def acall(self, texts: str | Iterable[str], **call: Unpack[EmbeddingOptions]) -> EmbeddingResponse[Any]:
         """The async twin of calling the model: same arguments, same results, no thread."""
         if self._row.embedded:
-            await off_loop(partial(self._served, call.get("base_url")))  # it may have to be started; then it is known
+            await to_thread(partial(self._served, call.get("base_url")))  # it may have to be started; then it is known
         prepared = self._prepare(texts, **call)
         if (kept := prepared.kept) is not None:
             look_up = partial(self._look_up, prepared, kept)
-            await off_loop(look_up) if kept.blocks else look_up()
+            await to_thread(look_up) if kept.blocks else look_up()
         lanes = self._lanes(prepared)
-        await gathered([self._asend(prepared) for _ in range(lanes)])
+        await gather_all([self._asend(prepared) for _ in range(lanes)])
         return _response(prepared)
 
     def _send(self, prepared: _Prepared) -> None:
@@ -214,7 +214,7 @@ class TextEmbedder(Served):
         while (batch := work.next()) is not None:
             events: list[Event] = []
             try:
-                for read in self._drive(Drive, prepared, batch):
+                for read in self._drive(Driver, prepared, batch):
                     events += read
             except APIError as error:
                 return work.failed(batch, self._hinted(error))
@@ -232,7 +232,7 @@ class TextEmbedder(Served):
         while (batch := work.next()) is not None:
             events: list[Event] = []
             try:
-                async for read in self._drive(AsyncDrive, prepared, batch):
+                async for read in self._drive(AsyncDriver, prepared, batch):
                     events += read
             except APIError as error:
                 return work.failed(batch, self._hinted(error))
@@ -242,7 +242,7 @@ class TextEmbedder(Served):
             vectors = work.came(batch, events)
             if (kept := prepared.kept) is not None:
                 keep = partial(kept.keep, vectors)
-                await off_loop(keep) if kept.blocks else keep()
+                await to_thread(keep) if kept.blocks else keep()
         return None
 
     def _drive(self, kind: type[Any], prepared: _Prepared, batch: list[int]) -> Any:
@@ -262,7 +262,7 @@ class TextEmbedder(Served):
         self,
         texts: Any,
         *,
-        api_key: str | Ask | None = None,
+        api_key: str | TokenFunction | None = None,
         base_url: str | None = None,
         timeout: float | Timeouts | None = None,
         max_retries: int | None = None,
@@ -301,13 +301,13 @@ class TextEmbedder(Served):
         return _Prepared(
             listed,
             isinstance(texts, str),
-            Work(listed),
+            EmbeddingJob(listed),
             request,
             endpoint,
             base_url,
             Retries(0) if refuses else again,  # another request than the one that was asked for
             self._timeouts if timeout is None else checked_timeouts(timeout),
-            About(self.provider, self.model_id, self.profile, changed, warnings),
+            CallMetadata(self.provider, self.model_id, self.profile, changed, warnings),
             min(size or self._format.MOST_TEXTS, self._format.MOST_TEXTS),
             self._max_concurrency if max_concurrency is None else _check_count("max_concurrency", max_concurrency),
             self._kept(use_cache),
@@ -319,14 +319,14 @@ class TextEmbedder(Served):
         tokens = [count_tokens(text, self.profile)[0] for text in prepared.texts] if most else []
         return min(prepared.work.plan(tokens, prepared.batch_size, most), prepared.max_concurrency)
 
-    def _kept(self, use_cache: bool | None) -> Kept | None:
+    def _kept(self, use_cache: bool | None) -> VectorCache | None:
         if use_cache not in (None, True, False) or (use_cache and self._response_cache is None):
             raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
         if self._response_cache is None or use_cache is False:
             return None
-        return Kept(self._response_cache, self.provider, self.model_id)
+        return VectorCache(self._response_cache, self.provider, self.model_id)
 
-    def _look_up(self, prepared: _Prepared, kept: Kept) -> None:
+    def _look_up(self, prepared: _Prepared, kept: VectorCache) -> None:
         facts = self._facts()
         requests = {
             place: self._http([prepared.texts[place]], prepared.request, prepared.endpoint)
@@ -357,8 +357,8 @@ class TextEmbedder(Served):
         return (*self._abilities.warnings, *(f"texts[{longest}]: {problem}" for problem in found))
 
     @cached_property
-    def _abilities(self) -> capabilities.Abilities | None:
-        return capabilities.Abilities(self.profile) if self.profile else None
+    def _abilities(self) -> capabilities.CapabilityCheck | None:
+        return capabilities.CapabilityCheck(self.profile) if self.profile else None
 
     def _state(self) -> dict[str, Any]:
         state = super()._state()
@@ -376,9 +376,9 @@ class TextEmbedder(Served):
 def _response(prepared: _Prepared) -> EmbeddingResponse[Any]:
     vectors = prepared.work.done()
     requests = prepared.work.requests
-    about = prepared.about if requests.batches else prepared.about._replace(cached=True)
+    call_metadata = prepared.call_metadata if requests.batches else prepared.call_metadata._replace(cached=True)
     data: Any = vectors[0] if prepared.alone else vectors
-    return EmbeddingResponse(data, vectors, requests, about)
+    return EmbeddingResponse(data, vectors, requests, call_metadata)
 
 
 def checked_texts(texts: Any) -> list[str]:

@@ -19,12 +19,12 @@ _VERTEX_HOSTS: Final[Mapping[str, str]] = {
 }
 
 
-def spelled(name: str) -> str:
+def variable_names(name: str) -> str:
     """A variable's name, and the others that do as well."""
     return " or ".join((name, *_ALSO.get(name, ())))
 
 
-def surroundings() -> Mapping[str, str]:
+def cloud_environment() -> Mapping[str, str]:
     """The environment of this moment, and what follows from it."""
     found = dict(os.environ)
     for name, others in _ALSO.items():

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource, checked_key
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.providers.cloud import spelled, surroundings
+from msgflux_like.providers.cloud import cloud_environment, variable_names
 from msgflux_like.request import Endpoint, Quirks, Signer
 
 _VERSION = re.compile(r"api-version=[\w.-]+")
@@ -94,7 +94,7 @@ def with_dialect(provider: Provider, dialect: str) -> Provider:
 
 def is_home(provider: Provider, base_url: str) -> bool:
     """Whether that URL is on the provider's own host, by its row or by the environment of this process."""
-    own = _first_set(provider.base_url_env) or fill_template(provider.base_url, surroundings())[0]
+    own = _first_set(provider.base_url_env) or fill_template(provider.base_url, cloud_environment())[0]
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
@@ -162,10 +162,10 @@ def _parted(url: str) -> tuple[str, str]:
 
 def _filled(provider: Provider) -> str:
     """The row's base URL with its `${VARIABLE}`s filled in; MissingKeyError names those that are not set."""
-    url, missing = fill_template(provider.base_url, surroundings())
+    url, missing = fill_template(provider.base_url, cloud_environment())
     if missing:
         raise MissingKeyError(
-            f"the address of {provider.name} needs {' and '.join(map(spelled, missing))}: "
+            f"the address of {provider.name} needs {' and '.join(map(variable_names, missing))}: "
             f"set it in the environment, or pass base_url="
         )
     return url
@@ -195,7 +195,7 @@ def key_is_set(provider: Provider) -> bool:
 
 def has_key(provider: Provider) -> bool:
     """Whether the environment has all that the provider needs."""
-    addressed = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, surroundings())[1]
+    addressed = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, cloud_environment())[1]
     return addressed and (not provider.key_required or key_is_set(provider))
 
 
@@ -255,7 +255,7 @@ def near(name: str, known: tuple[str, ...] | list[str]) -> str:
     """`: did you mean ...?` with up to three of `known` that are near to `name`, else a list of them all if short."""
     from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
 
-    spelled = {each.lower(): each for each in known}
-    if close := get_close_matches(name.lower(), spelled, n=3, cutoff=0.6):
-        return f": did you mean {' or '.join(spelled[each] for each in close)}?"
+    variable_names = {each.lower(): each for each in known}
+    if close := get_close_matches(name.lower(), variable_names, n=3, cutoff=0.6):
+        return f": did you mean {' or '.join(variable_names[each] for each in close)}?"
     return f"; there are {', '.join(known)}" if len(known) <= 30 else ""

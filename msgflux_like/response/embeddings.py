@@ -9,12 +9,12 @@ from typing import Generic, Literal, TypeVar
 from msgflux_like._attrdict import dotdict
 from msgflux_like.calls.estimate import CostDetails
 from msgflux_like.request import Change
-from msgflux_like.response.response import About, Answer, cost_details_of, metadata_of
+from msgflux_like.response.response import CallMetadata, ResponseAccumulator, cost_details_of, metadata_of
 
 V = TypeVar("V", list[float], list[list[float]])
 
 
-class Requests(Answer):
+class Requests(ResponseAccumulator):
     """What is known of the requests of one call, beside their vectors."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Requests(Answer):
         self.batches = 0
         self.from_cache = 0  # texts
 
-    def join(self, batch: Answer) -> None:
+    def join(self, batch: ResponseAccumulator) -> None:
         """Count one more: usage is added up, the first of them gives the names."""
         if not self.batches:
             self.usage = batch.usage
@@ -47,14 +47,14 @@ class EmbeddingResponse(Generic[V]):
 
     response_type: Literal["text_embedding"] = "text_embedding"
 
-    def __init__(self, data: V, vectors: list[list[float]], requests: Requests, about: About) -> None:
+    def __init__(self, data: V, vectors: list[list[float]], requests: Requests, call_metadata: CallMetadata) -> None:
         self._data: V = data
         self._requests = requests
-        self._about = about
+        self._about = call_metadata
         self.vectors = vectors
         self.usage = requests.usage
-        self.changes = _changes(requests, about)
-        self.warnings = about.warnings
+        self.changes = _changes(requests, call_metadata)
+        self.warnings = call_metadata.warnings
 
     @property
     def data(self) -> V:
@@ -104,8 +104,11 @@ class EmbeddingResponse(Generic[V]):
         )
 
 
-def _changes(requests: Requests, about: About) -> tuple[Change, ...]:
+def _changes(requests: Requests, call_metadata: CallMetadata) -> tuple[Change, ...]:
     again = requests.attempts - requests.batches
     if not again:
-        return about.changes
-    return (*about.changes, Change("retried", "request", f"{again} more requests were sent: as many had failed"))
+        return call_metadata.changes
+    return (
+        *call_metadata.changes,
+        Change("retried", "request", f"{again} more requests were sent: as many had failed"),
+    )

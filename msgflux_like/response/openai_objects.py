@@ -162,7 +162,7 @@ class ChatMessage(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction
     function_call: ChatFunction | None
 
 
-class TokenLogprob(ApiObject):
+class ChatTokenLogprob(ApiObject):
     """A token, how likely it was (a natural logarithm), and the likeliest in its place."""
 
     token: str
@@ -171,11 +171,11 @@ class TokenLogprob(ApiObject):
     top_logprobs: list[ApiObject] | None
 
 
-class ChatLogprobs(ApiObject, content=TokenLogprob, refusal=TokenLogprob):
+class ChatLogprobs(ApiObject, content=ChatTokenLogprob, refusal=ChatTokenLogprob):
     """The tokens of an answer."""
 
-    content: list[TokenLogprob] | None
-    refusal: list[TokenLogprob] | None
+    content: list[ChatTokenLogprob] | None
+    refusal: list[ChatTokenLogprob] | None
 
 
 class ChatCompletionChoice(ApiObject, message=ChatMessage, logprobs=ChatLogprobs):
@@ -187,7 +187,7 @@ class ChatCompletionChoice(ApiObject, message=ChatMessage, logprobs=ChatLogprobs
     logprobs: ChatLogprobs | None
 
 
-class ChatCompletion(ApiObject, choices=ChatCompletionChoice, usage=Usage):
+class ChatCompletionReply(ApiObject, choices=ChatCompletionChoice, usage=Usage):
     """A whole answer. `created` is in seconds since 1970."""
 
     id: str

@@ -16,18 +16,18 @@ from msgflux_like.events import (
     Finished,
     Logprobs,
     Media,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     Replied,
     ServerTool,
     Started,
-    State,
     TextDelta,
     TokenLogprob,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
-from msgflux_like.request import REASONING_TEXT, Change, Delivery
+from msgflux_like.request import REASONING_TEXT, Change, OutputMode
 from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 ResponseType = Literal["text_generation", "structured", "tool_call"]
 
 
-class Answer:
+class ResponseAccumulator:
     """What the events said so far. Pieces are kept in lists and joined when they are asked for."""
 
     __slots__ = (
@@ -64,13 +64,13 @@ class Answer:
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.calls: dict[int, tuple[list[str], list[str], list[str]]] = {}  # key -> pieces of id, name, arguments
-        self.usage: Usage | None = None
+        self.usage: TokenUsage | None = None
         self.finished: Finished | None = None
         self.citations: list[Citation] = []
         self.logprobs: list[TokenLogprob] = []
         self.media: list[Media] = []
         self.server_tools: list[ServerTool] = []
-        self.state: list[State] = []
+        self.state: list[ProviderState] = []
         self.state_after: list[int] = []  # how many pieces (the text, each call) stand before each of them
         self.id = ""
         self.model = ""
@@ -96,7 +96,7 @@ class Answer:
                 for kept, piece in zip(pieces, (id_, name, arguments), strict=True):
                     if piece:
                         kept.append(piece)
-            case Usage():
+            case TokenUsage():
                 self.usage = event
             case Finished():
                 self.finished = event
@@ -112,7 +112,7 @@ class Answer:
                 self.media.append(event)
             case ServerTool():
                 self.server_tools.append(event)
-            case State():
+            case ProviderState():
                 self.state.append(event)
                 self.state_after.append(bool(self.text) + len(self.calls))
             case _:
@@ -124,7 +124,7 @@ class Answer:
             yield Replied(self.request_id, self.attempts)
         if self.id or self.model:
             yield Started(self.id, self.model)
-        state: dict[int, list[State]] = {}
+        state: dict[int, list[ProviderState]] = {}
         for after, each in zip(self.state_after, self.state, strict=True):
             state.setdefault(after, []).append(each)
         yield from map(ReasoningDelta, self.reasoning)
@@ -150,19 +150,19 @@ class Answer:
             for key, (ids, names, arguments) in self.calls.items()
         ]
 
-    def provider_state(self, about: About) -> list[dict[str, Any]]:
+    def provider_state(self, call_metadata: CallMetadata) -> list[dict[str, Any]]:
         """What the provider wants back with this answer in the next request, as JSON; see `_common.own_state`."""
         kept = [
-            {"family": about.family, "kind": state.kind, "after": after, "raw": state.raw}
+            {"family": call_metadata.family, "kind": state.kind, "after": after, "raw": state.raw}
             for state, after in zip(self.state, self.state_after, strict=True)
         ]
-        if about.reasoning_field and self.reasoning:
+        if call_metadata.reasoning_field and self.reasoning:
             text = {"family": REASONING_TEXT, "kind": "reasoning", "after": 0, "raw": "".join(self.reasoning)}
             return [text, *kept]
         return kept
 
 
-class Tried(Struct, frozen=True):
+class RouteAttempt(Struct, frozen=True):
     """One model that a gateway thought of.
 
     Attributes:
@@ -179,7 +179,7 @@ class Tried(Struct, frozen=True):
     cost: Decimal | None = None
 
 
-class About(NamedTuple):
+class CallMetadata(NamedTuple):
     """What is known of an answer before it comes.
 
     Attributes:
@@ -202,7 +202,7 @@ class About(NamedTuple):
     family: str = ""
     reasoning_field: str = ""
     cached: bool = False
-    route: tuple[Tried, ...] = ()
+    route: tuple[RouteAttempt, ...] = ()
 
 
 class ModelResponse:
@@ -222,18 +222,18 @@ class ModelResponse:
         warnings: What the catalogue says against the request or the model.
         cached: Whether it came from a cache, or with an equal call that was made at the same time.
         parsed: The value of the type that was asked for; None when none was.
-        delivery: How it was asked for; None when none was.
+        output_mode: How it was asked for; None when none was.
     """
 
     parsed: Any = None
-    delivery: Delivery | None = None
+    output_mode: OutputMode | None = None
 
-    def __init__(self, answer: Answer, about: About) -> None:
+    def __init__(self, answer: ResponseAccumulator, call_metadata: CallMetadata) -> None:
         self._answer = answer
-        self._about = about
-        self.changes = changes_of(answer, about)
-        self.cached = about.cached
-        self.warnings = about.warnings
+        self._about = call_metadata
+        self.changes = changes_of(answer, call_metadata)
+        self.cached = call_metadata.cached
+        self.warnings = call_metadata.warnings
         self.text = "".join(answer.text)
         self.reasoning = "".join(answer.reasoning) or None
         self.refusal = "".join(answer.refusal) or None
@@ -291,11 +291,11 @@ class ModelResponse:
         return cost_with_route(self.cost_details, self._about)
 
     @property
-    def route(self) -> tuple[Tried, ...]:
+    def route(self) -> tuple[RouteAttempt, ...]:
         """Which models a gateway asked until this answer came; empty without a gateway."""
         return self._about.route
 
-    def routed(self, route: tuple[Tried, ...]) -> None:
+    def routed(self, route: tuple[RouteAttempt, ...]) -> None:
         """Say how a gateway came to this answer."""
         self._about = self._about._replace(route=route)
 
@@ -317,35 +317,38 @@ class ModelResponse:
         )
 
 
-def changes_of(answer: Answer, about: About) -> tuple[Change, ...]:
+def changes_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> tuple[Change, ...]:
     """What was not sent exactly as asked, requests that had to be sent again included."""
     if answer.attempts == 1:
-        return about.changes
-    return (*about.changes, Change("retried", "request", f"it was sent {answer.attempts} times: the others failed"))
+        return call_metadata.changes
+    return (
+        *call_metadata.changes,
+        Change("retried", "request", f"it was sent {answer.attempts} times: the others failed"),
+    )
 
 
-def cost_details_of(answer: Answer, about: About) -> CostDetails:
+def cost_details_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> CostDetails:
     """What the answer cost; see `CostDetails`."""
     from msgflux_like.calls.estimate import FREE, cost_of  # noqa: PLC0415  for those who ask
 
-    if about.cached:
+    if call_metadata.cached:
         return FREE
-    return cost_of(answer.usage, about.profile, f"{about.provider}/{about.model}")
+    return cost_of(answer.usage, call_metadata.profile, f"{call_metadata.provider}/{call_metadata.model}")
 
 
-def cost_with_route(details: CostDetails, about: About) -> Decimal | None:
+def cost_with_route(details: CostDetails, call_metadata: CallMetadata) -> Decimal | None:
     """The cost of the answer, and of the attempts before it."""
     if details.usd is None:
         return None
-    return details.usd + sum((tried.cost for tried in about.route if tried.cost is not None), Decimal(0))
+    return details.usd + sum((tried.cost for tried in call_metadata.route if tried.cost is not None), Decimal(0))
 
 
-def saved_of(answer: Answer, about: About) -> Decimal | None:
+def saved_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Decimal | None:
     """What the answer would have cost, if it came from a cache."""
-    return cost_details_of(answer, about._replace(cached=False)).usd if about.cached else Decimal(0)
+    return cost_details_of(answer, call_metadata._replace(cached=False)).usd if call_metadata.cached else Decimal(0)
 
 
-def metadata_of(answer: Answer, about: About) -> dotdict:
+def metadata_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> dotdict:
     """What is known of an answer beside its content.
 
     `usage` always has `completion_tokens`, `prompt_tokens` and `total_tokens`, inclusive of cached and reasoning
@@ -353,7 +356,7 @@ def metadata_of(answer: Answer, about: About) -> dotdict:
     `reasoning_tokens` are there when reported. `finish_reason` is one of a few words, `finish_reason_raw` the
     provider's own; both are None when it gave none. `cached` is there, and True, for an answer that came from a cache.
     """
-    usage = answer.usage or Usage()
+    usage = answer.usage or TokenUsage()
     total = usage.total
     if total is None and usage.input is not None and usage.output is not None:
         total = usage.input + usage.output
@@ -376,13 +379,13 @@ def metadata_of(answer: Answer, about: About) -> dotdict:
         "usage": counts,
         "finish_reason": reason,
         "finish_reason_raw": finished.raw if finished else None,
-        "provider": about.provider,
-        "model": answer.model or about.model,
+        "provider": call_metadata.provider,
+        "model": answer.model or call_metadata.model,
         "id": answer.id or None,
         "request_id": answer.request_id or None,
         "attempts": answer.attempts,
     }
-    if about.cached:
+    if call_metadata.cached:
         facts["cached"] = True
     if answer.refusal:
         facts["refusal"] = "".join(answer.refusal)

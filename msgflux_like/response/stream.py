@@ -11,16 +11,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._context import Closing
-from msgflux_like._http import AsyncDrive, Drive, in_thread
+from msgflux_like._context import ClosesOnExit
+from msgflux_like._http import AsyncDriver, Driver, in_thread
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event, TokenLogprob
 from msgflux_like.response.response import (
-    About,
-    Answer,
+    CallMetadata,
     ModelResponse,
+    ResponseAccumulator,
     ResponseType,
-    Tried,
+    RouteAttempt,
     changes_of,
     cost_details_of,
     cost_with_route,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from msgflux_like.streaming.worker import AsyncPusher, Pusher
 
 
-class ModelStreamResponse(Closing):
+class ModelStreamResponse(ClosesOnExit):
     """An answer that is still coming.
 
     Attributes:
@@ -47,24 +47,24 @@ class ModelStreamResponse(Closing):
 
     def __init__(
         self,
-        drive: Drive | AsyncDrive,
+        drive: Driver | AsyncDriver,
         first: list[Event],
-        answer: Answer,
-        about: About,
+        answer: ResponseAccumulator,
+        call_metadata: CallMetadata,
     ) -> None:
         self._drive = drive
         self._answer = answer
-        self._about = about
+        self._about = call_metadata
         self._open = True  # more may come
-        self.cached = about.cached
-        self.warnings = about.warnings
+        self.cached = call_metadata.cached
+        self.warnings = call_metadata.warnings
         self.done = False
         self.error: MsgfluxError | None = None
         self._result: ModelResponse | None = None
         self._log: list[Event] | None = None  # once somebody reads events
         self._pusher: Pusher | AsyncPusher | None = None  # what reads it, where it is pushed to somebody
         answer.add(first)
-        self.changes = changes_of(answer, about)
+        self.changes = changes_of(answer, call_metadata)
 
     # ---- reading
 
@@ -116,11 +116,11 @@ class ModelStreamResponse(Closing):
         return cost_with_route(self.cost_details, self._about)
 
     @property
-    def route(self) -> tuple[Tried, ...]:
+    def route(self) -> tuple[RouteAttempt, ...]:
         """As `ModelResponse.route`."""
         return self._about.route
 
-    def routed(self, route: tuple[Tried, ...]) -> None:
+    def routed(self, route: tuple[RouteAttempt, ...]) -> None:
         """See `ModelResponse.routed`."""
         self._about = self._about._replace(route=route)
 
@@ -184,7 +184,7 @@ class ModelStreamResponse(Closing):
             return self._is_over()
         if self._pusher is not None and not self._pusher.is_mine():
             return self._pusher.wait()  # then all is there
-        if not isinstance(self._drive, Drive):
+        if not isinstance(self._drive, Driver):
             raise StreamClosedError(
                 "this stream was opened with acall: read it with `async for`, or with `await response.aresult()`"
             )
@@ -203,7 +203,7 @@ class ModelStreamResponse(Closing):
             return self._is_over()
         if self._pusher is not None and not self._pusher.is_mine():
             return await self._pusher.await_done()
-        if isinstance(self._drive, Drive):
+        if isinstance(self._drive, Driver):
             return await in_thread(self.read_on, self.close)
         if not self._drive.belongs_here():
             raise StreamClosedError(
@@ -267,7 +267,7 @@ class ModelStreamResponse(Closing):
         self._open = False
         if self._pusher is not None:
             self._pusher.stop()
-        if isinstance(self._drive, AsyncDrive) and self._drive.belongs_here():
+        if isinstance(self._drive, AsyncDriver) and self._drive.belongs_here():
             await self._drive.aclose()
         else:
             self._drive.close()

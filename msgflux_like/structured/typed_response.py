@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._http import AsyncDrive, Drive
+from msgflux_like._http import AsyncDriver, Driver
 from msgflux_like.errors import InvalidRequestError, MsgfluxError, OutputParsingError
-from msgflux_like.events import Event, ToolCallDelta, Usage
+from msgflux_like.events import Event, TokenUsage, ToolCallDelta
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import AnswerSchema, Change, Delivery, ToolChoice
-from msgflux_like.response.response import About, Answer, ModelResponse, ResponseType, metadata_of
+from msgflux_like.request import AnswerSchema, Change, OutputMode, ToolChoice
+from msgflux_like.response.response import CallMetadata, ModelResponse, ResponseAccumulator, ResponseType, metadata_of
 from msgflux_like.response.stream import ModelStreamResponse, StreamConsumer
 from msgflux_like.structured.json_schema.decoding import failure, read
 from msgflux_like.structured.json_schema.lowering import Lowered
@@ -35,18 +35,18 @@ _PROMPT: Final = (
 _AGAIN: Final = "That was not right: {problem}. Answer once more, in full, in the form that was asked for."
 
 
-class Wanted(Struct, frozen=True):
+class OutputSpec(Struct, frozen=True):
     """What an answer is to be, and how it is asked for.
 
     Attributes:
-        delivery: By the provider, by a forced tool, or by the prompt.
+        output_mode: By the provider, by a forced tool, or by the prompt.
         target: The type; None for what a parser gives.
         lowered: Its schema as it goes out.
         parser: The typed parser that reads the answer instead of JSON.
         strict: Whether "5" is no number.
     """
 
-    delivery: Delivery
+    output_mode: OutputMode
     target: Target | None = None
     lowered: Lowered | None = None
     parser: Any = None
@@ -56,7 +56,7 @@ class Wanted(Struct, frozen=True):
 
     def prompt(self, system_prompt: str | None) -> str | None:
         """The system prompt, with what must be said in it."""
-        if self.delivery != "prompted" or self.target is None or self.lowered is None:
+        if self.output_mode != "prompted" or self.target is None or self.lowered is None:
             return system_prompt
         if self.parser is None:
             said = _PROMPT + msgspec.json.encode(self.lowered.schema).decode()
@@ -68,7 +68,7 @@ class Wanted(Struct, frozen=True):
 
     def schema(self) -> AnswerSchema | None:
         """What the provider is to hold the answer to."""
-        if self.delivery != "native" or self.target is None or self.lowered is None:
+        if self.output_mode != "native" or self.target is None or self.lowered is None:
             return None
         return AnswerSchema(self.target.name, self.lowered.schema, self.target.description)
 
@@ -83,7 +83,7 @@ class Wanted(Struct, frozen=True):
         self, tools: tuple[Mapping[str, Any], ...], choice: ToolChoice | None
     ) -> tuple[tuple[Mapping[str, Any], ...], ToolChoice | None]:
         """The tools, with the one whose arguments are the answer; it must be called, or another of them."""
-        if self.delivery != "tool" or self.target is None or self.lowered is None:
+        if self.output_mode != "tool" or self.target is None or self.lowered is None:
             return tools, choice
         function = {
             "name": self.target.name,
@@ -99,13 +99,13 @@ class Wanted(Struct, frozen=True):
 
     # ---- reading
 
-    def answer(self, prefill: str) -> Answer:
+    def answer(self, prefill: str) -> ResponseAccumulator:
         """What the events of the reply are collected in."""
-        if self.delivery == "tool" and self.target is not None:
-            return ToolAnswer(prefill, self.target.name)
-        return Answer(prefill)
+        if self.output_mode == "tool" and self.target is not None:
+            return ToolResponseAccumulator(prefill, self.target.name)
+        return ResponseAccumulator(prefill)
 
-    def read(self, answer: Answer) -> tuple[Any, tuple[Change, ...]]:
+    def read(self, answer: ResponseAccumulator) -> tuple[Any, tuple[Change, ...]]:
         """The value in a whole answer, and what had to be done to find it. Raises OutputParsingError."""
         reason = _finish_reason(answer)
         text = "".join(answer.text)
@@ -115,7 +115,7 @@ class Wanted(Struct, frozen=True):
             return self._parsed(text, reason)
         if self.target is None or self.lowered is None:
             raise AssertionError("neither a type nor a parser")
-        if isinstance(answer, ToolAnswer) and answer.pieces:
+        if isinstance(answer, ToolResponseAccumulator) and answer.pieces:
             text = "".join(answer.pieces)
         return read(text, self.target, self.lowered, reason, strict=self.strict)
 
@@ -144,12 +144,12 @@ def _reported(parser: Any, method: str, *arguments: Any) -> tuple[Any, tuple[Cha
     return decoded.value, tuple(Change("recovered", "text", note) for note in kept)
 
 
-def _finish_reason(answer: Answer) -> str | None:
+def _finish_reason(answer: ResponseAccumulator) -> str | None:
     reason = answer.finished.reason if answer.finished else None
     return "stop" if reason == "tool_calls" and not answer.calls else reason
 
 
-class ToolAnswer(Answer):
+class ToolResponseAccumulator(ResponseAccumulator):
     """An answer whose content is what a tool is called with: the arguments become its text.
 
     Attributes:
@@ -201,24 +201,26 @@ class StructuredResponse(ModelResponse):
 
     Attributes:
         parsed: The value, of the type itself; None when the model calls tools.
-        delivery: How it was asked for: "native", "tool" or "prompted".
+        output_mode: How it was asked for: "native", "tool" or "prompted".
         attempts: How many answers were asked for: more than 1 when the first were not of the type.
     """
 
-    def __init__(self, answer: Answer, about: About, wanted: Wanted, *, check: bool = True) -> None:
-        super().__init__(answer, about)
-        self._wanted = wanted
-        self.delivery = wanted.delivery
+    def __init__(
+        self, answer: ResponseAccumulator, call_metadata: CallMetadata, output_spec: OutputSpec, *, check: bool = True
+    ) -> None:
+        super().__init__(answer, call_metadata)
+        self._output_spec = output_spec
+        self.output_mode = output_spec.output_mode
         self.attempts = 1
         self.parsed: Any = None
-        if isinstance(answer, ToolAnswer) and answer.dropped:
+        if isinstance(answer, ToolResponseAccumulator) and answer.dropped:
             self.changes += (Change("dropped", "tool_calls", f"{answer.dropped} further answers: the first counts"),)
         if check and not answer.calls:
             self._check()
 
     def _check(self) -> None:
         try:
-            self.parsed, changes = self._wanted.read(self._answer)
+            self.parsed, changes = self._output_spec.read(self._answer)
         except OutputParsingError as error:
             error.response = self
             raise
@@ -236,7 +238,7 @@ class StructuredResponse(ModelResponse):
 
     @cached_property
     def _plain(self) -> Any:
-        return self._wanted.plain(self.parsed)
+        return self._output_spec.plain(self.parsed)
 
     @cached_property
     def metadata(self) -> dotdict:
@@ -252,9 +254,9 @@ class StructuredResponse(ModelResponse):
         if any(response.cached for response in (*earlier, self)):
             self._sum_up((*earlier, self))
         usages = [response.usage for response in (*earlier, self)]
-        total = usages[0] or Usage()
+        total = usages[0] or TokenUsage()
         for usage in usages[1:]:
-            total += usage or Usage()
+            total += usage or TokenUsage()
         self.usage = self._answer.usage = total
 
     def _sum_up(self, attempts: Sequence[ModelResponse]) -> None:
@@ -273,15 +275,20 @@ class StructuredStream(ModelStreamResponse):
     """An answer of a given type that is still coming. Its text is the JSON (or the XML), as the model writes it.
 
     Attributes:
-        delivery: How it was asked for: "native", "tool" or "prompted".
+        output_mode: How it was asked for: "native", "tool" or "prompted".
     """
 
     def __init__(
-        self, drive: Drive | AsyncDrive, first: list[Event], answer: Answer, about: About, wanted: Wanted
+        self,
+        drive: Driver | AsyncDriver,
+        first: list[Event],
+        answer: ResponseAccumulator,
+        call_metadata: CallMetadata,
+        output_spec: OutputSpec,
     ) -> None:
-        super().__init__(drive, first, answer, about)
-        self._wanted = wanted
-        self.delivery = wanted.delivery
+        super().__init__(drive, first, answer, call_metadata)
+        self._output_spec = output_spec
+        self.output_mode = output_spec.output_mode
 
     @property
     def response_type(self) -> ResponseType:
@@ -294,33 +301,33 @@ class StructuredStream(ModelStreamResponse):
         What is in it is final: a text or a number is there when it is complete, lists and dicts grow. Names are
         those of the wire. The last one is not checked; `result().parsed` is.
         """
-        return Partials(self, self._answer, self._wanted)
+        return Partials(self, self._answer, self._output_spec)
 
     def _final(self) -> ModelResponse:
         if self._result is None:
-            self._result = StructuredResponse(self._answer, self._about, self._wanted)
+            self._result = StructuredResponse(self._answer, self._about, self._output_spec)
         return self._result
 
     def _whole(self) -> ModelResponse:
-        return StructuredResponse(self._answer, self._about, self._wanted, check=False)
+        return StructuredResponse(self._answer, self._about, self._output_spec, check=False)
 
 
 class Partials:
     """The values of a stream, as they grow."""
 
-    def __init__(self, stream: StructuredStream, answer: Answer, wanted: Wanted) -> None:
-        pieces = answer.pieces if isinstance(answer, ToolAnswer) else answer.text
+    def __init__(self, stream: StructuredStream, answer: ResponseAccumulator, output_spec: OutputSpec) -> None:
+        pieces = answer.pieces if isinstance(answer, ToolResponseAccumulator) else answer.text
         self._pieces = StreamConsumer(stream, pieces)
-        self._wanted = wanted
+        self._output_spec = output_spec
 
     def __iter__(self) -> Iterator[Any]:
-        reader = _PartialReader(self._wanted)
+        reader = _PartialReader(self._output_spec)
         for piece in self._pieces:
             if reader.feed(piece):
                 yield reader.value()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        reader = _PartialReader(self._wanted)
+        reader = _PartialReader(self._output_spec)
         pieces = aiter(self._pieces)
         async with aclosing(pieces):  # pyright: ignore[reportArgumentType]  it is a generator
             async for piece in pieces:
@@ -331,10 +338,10 @@ class Partials:
 class _PartialReader:
     """What can be said of the value so far."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self._lowered = wanted.lowered
-        self._json = PartialJson(Record) if wanted.parser is None else None
-        begin: Any = getattr(wanted.parser, "partial", None)
+    def __init__(self, output_spec: OutputSpec) -> None:
+        self._lowered = output_spec.lowered
+        self._json = PartialJson(Record) if output_spec.parser is None else None
+        begin: Any = getattr(output_spec.parser, "partial", None)
         self._xml: Any = begin() if begin else None
         self._last: Any = None
 
@@ -372,14 +379,14 @@ class _PartialReader:
         return self._last
 
 
-class Asking:
+class OutputRetries:
     """The attempts at one answer: what to ask next, and what all of them took together."""
 
-    def __init__(self, messages: Any, retries: Any) -> None:
-        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            raise InvalidRequestError(f"retries must be a whole number of at least 0, not {retries!r}")
+    def __init__(self, messages: Any, output_retries: Any) -> None:
+        if not isinstance(output_retries, int) or isinstance(output_retries, bool) or output_retries < 0:
+            raise InvalidRequestError(f"output_retries must be a whole number of at least 0, not {output_retries!r}")
         self.messages: Any = list(cast("Iterator[Any]", messages)) if isinstance(messages, Iterator) else messages
-        self._left = retries
+        self._left = output_retries
         self._earlier: list[ModelResponse] = []
 
     def failed(self, error: OutputParsingError) -> None:

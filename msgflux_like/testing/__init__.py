@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from msgflux_like.testing.cassette import Cassette
     from msgflux_like.testing.fake_model import FakeModel
     from msgflux_like.testing.fake_provider import FakeProvider, FakeReply, FakeRequest
-    from msgflux_like.testing.played import Breaks
+    from msgflux_like.testing.replayed import Breaks
 
 __all__ = ["Breaks", "Cassette", "FakeAnswer", "FakeModel", "FakeProvider", "FakeReply", "FakeRequest", "tool_call"]
 

@@ -23,13 +23,13 @@ from msgflux_like.errors import (
     NotFoundError,
     RateLimitError,
     ServerError,
-    StreamError,
+    StreamFailedError,
     TruncatedStreamError,
 )
-from msgflux_like.events import Usage
+from msgflux_like.events import TokenUsage
 from msgflux_like.request import to_json
 from msgflux_like.testing.fake_provider import FakeReply
-from msgflux_like.testing.played import Breaks
+from msgflux_like.testing.replayed import Breaks
 from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
 
 _calls = count(1)
@@ -55,7 +55,7 @@ class FakeAnswer(Struct, frozen=True, kw_only=True):
         tool_calls: What is called; see `tool_call`.
         reasoning: What the model thought before.
         refusal: Its refusal.
-        usage: Tokens; estimated from the texts when None, not reported when it is `Usage()`.
+        usage: Tokens; estimated from the texts when None, not reported when it is `TokenUsage()`.
         finish_reason: In the wire's words; else "stop", or "tool_calls" where there are any.
         error: How it ends instead. With pieces before it, a stream brings them, and then fails.
     """
@@ -65,7 +65,7 @@ class FakeAnswer(Struct, frozen=True, kw_only=True):
     tool_calls: Sequence[ToolCall] = ()
     reasoning: str = ""
     refusal: str = ""
-    usage: Usage | None = None
+    usage: TokenUsage | None = None
     finish_reason: str = ""
     error: Exception | None = None
 
@@ -208,12 +208,12 @@ def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _estimated(answer: FakeAnswer, body: Mapping[str, Any]) -> Usage:
+def _estimated(answer: FakeAnswer, body: Mapping[str, Any]) -> TokenUsage:
     """From the bytes of the texts, whether a tokenizer is installed or not: the same on every machine."""
     written = answer.reasoning + _said(answer) + answer.refusal
     written += "".join(call.name + call.raw_arguments for call in answer.tool_calls)
     asked, _ = count_tokens(body["messages"], tool_schemas=body.get("tools"))
-    return Usage(input=asked, output=_tokens(written) - _tokens(""))
+    return TokenUsage(input=asked, output=_tokens(written) - _tokens(""))
 
 
 def _tokens(text: str) -> int:
@@ -243,11 +243,11 @@ def _broken(chunks: list[bytes], error: Exception) -> FakeReply | Exception:
         return FakeReply.streamed(*chunks, breaks=_break(error))
     if isinstance(error, TruncatedStreamError):
         return FakeReply.streamed(*chunks)
-    if isinstance(error, StreamError):
+    if isinstance(error, StreamFailedError):
         said = {"message": error.message, "type": error.type, "code": error.code}
         return FakeReply.streamed(*chunks, _event({"error": said}))
     raise InvalidRequestError(
-        f"a stream that has begun cannot end with {type(error).__name__}: take a StreamError, a TruncatedStreamError, "
+        f"a stream that has begun cannot end with {type(error).__name__}: use StreamFailedError, TruncatedStreamError, "
         f"an APIConnectionError or an APITimeoutError"
     )
 

@@ -15,24 +15,24 @@ from msgspec.structs import replace
 
 from msgflux_like._http import Transport
 from msgflux_like._http.connections import atoken
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head, WireError
 from msgflux_like._http.interception import AsyncReply, Interceptor, Reply, interceptors
 from msgflux_like._wire.secrets import TokenSource
 from msgflux_like.catalog.snapshot import write_atomically
 from msgflux_like.errors import APIError, CassetteError, InvalidRequestError
 from msgflux_like.request import HttpRequest, to_json
-from msgflux_like.testing import masking, matching, tape
+from msgflux_like.testing import cassette_format, masking, matching
 from msgflux_like.testing.masking import Mask
-from msgflux_like.testing.played import AsyncPlayed, Breaks, Played
+from msgflux_like.testing.replayed import AsyncReplayedReply, Breaks, ReplayedReply
 
 if TYPE_CHECKING:
-    from msgflux_like.calls.provider_model import Served
+    from msgflux_like.calls.provider_model import ProviderModel
 
 Mode = Literal["auto", "replay", "record", "new"]
 Redact = Callable[[Any], Any]
 
-M = TypeVar("M", bound="Served")
+M = TypeVar("M", bound="ProviderModel")
 
 
 class Cassette:
@@ -75,7 +75,9 @@ class Cassette:
             raise CassetteError(f'there is no recording {self.path.name}: record it first, with mode="auto"')
         self._mode: Mode = mode if mode != "auto" else "replay" if there else "record"
         self._redact = redact
-        self._known = tape.load(self.path.read_bytes(), self.path.name) if there and self._mode != "record" else []
+        self._known = (
+            cassette_format.load(self.path.read_bytes(), self.path.name) if there and self._mode != "record" else []
+        )
         self._left: dict[bytes, deque[int]] = {}  # which of the known ones are to be replayed, by their key
         for index, exchange in enumerate(self._known):
             self._left.setdefault(matching.key_of(exchange.request), deque()).append(index)
@@ -118,11 +120,11 @@ class Cassette:
 
     def client(self, http_client: Any) -> Interceptor:
         """For `http_client=`: this recording, with a client of one's own to send what is to be sent."""
-        return _Through(self, Transport(http_client))
+        return _PassThrough(self, Transport(http_client))
 
     # ---- between a transport and the network
 
-    def open(self, http: HttpRequest, clock: Clock, send: Callable[[HttpRequest, Clock], Reply]) -> Reply:
+    def open(self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
         """See `Interceptor`."""
         request = self._request(http)
         if (played := self._replayed(request)) is not None:
@@ -131,7 +133,7 @@ class Cassette:
             http = replace(http, key=http.key.token())
         recording = self._begun(request, http)
         try:
-            return _Heard(send(http, clock), recording)
+            return _RecordingReply(send(http, clock), recording)
         except WireError as failure:
             recording.failed(failure)
             raise
@@ -139,17 +141,17 @@ class Cassette:
             recording.sent()
 
     async def aopen(
-        self, http: HttpRequest, clock: Clock, send: Callable[[HttpRequest, Clock], Awaitable[AsyncReply]]
+        self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
     ) -> AsyncReply:
         """See `Interceptor`."""
         request = self._request(http)
         if (played := self._replayed(request)) is not None:
-            return AsyncPlayed(played)
+            return AsyncReplayedReply(played)
         if type(http.key) is TokenSource:
             http = replace(http, key=await atoken(http.key))
         recording = self._begun(request, http)
         try:
-            return _AsyncHeard(await send(http, clock), recording)
+            return _AsyncRecordingReply(await send(http, clock), recording)
         except WireError as failure:
             recording.failed(failure)
             raise
@@ -158,20 +160,20 @@ class Cassette:
 
     # ---- the tape
 
-    def _request(self, http: HttpRequest) -> tape.Request:
+    def _request(self, http: HttpRequest) -> cassette_format.Request:
         """What is kept of the request, and compared."""
         mask = Mask(http)
-        kept = tape.Request(http.method, masking.masked_url(http.url, mask), masking.request_headers(http))
+        kept = cassette_format.Request(http.method, masking.masked_url(http.url, mask), masking.request_headers(http))
         body = mask.body(http.body)
         try:
             content = msgspec.json.decode(body)
         except ValueError:
-            return tape.with_body(kept, body)
+            return cassette_format.with_body(kept, body)
         if self._redact is not None:
             content = msgspec.json.decode(to_json(self._redact(content), "what redact gives"))
         return replace(kept, json=content)
 
-    def _replayed(self, request: tape.Request) -> Played | None:
+    def _replayed(self, request: cassette_format.Request) -> ReplayedReply | None:
         """The recorded reply; None when the request is to be sent. Raises what was raised when it was recorded."""
         if self._mode == "record":
             return None
@@ -185,9 +187,9 @@ class Cassette:
             self._played.add(index)
         return self._played_back(index)
 
-    def _played_back(self, index: int) -> Played:
+    def _played_back(self, index: int) -> ReplayedReply:
         exchange = self._known[index]
-        end = exchange.end or tape.LEFT
+        end = exchange.end or cassette_format.LEFT
         failure = Breaks(end.message, end.phase).error()
         if exchange.reply is None:
             raise failure
@@ -198,9 +200,9 @@ class Cassette:
         head = exchange.reply
         headers = {name.encode("latin-1"): value.encode("latin-1") for name, value in head.headers.items()}
         endings = {"whole": None, "left": left, "failed": failure}
-        return Played(Head(head.status, headers, head.received_at or 0.0), exchange.pieces, endings[end.how])
+        return ReplayedReply(Head(head.status, headers, head.received_at or 0.0), exchange.pieces, endings[end.how])
 
-    def _unknown(self, request: tape.Request) -> CassetteError:
+    def _unknown(self, request: cassette_format.Request) -> CassetteError:
         number, differences = matching.nearest(request, [exchange.request for exchange in self._known])
         if number is None:
             said = "it holds none at all"
@@ -213,7 +215,7 @@ class Cassette:
             differences=differences,
         )
 
-    def _begun(self, request: tape.Request, http: HttpRequest) -> _Recording:
+    def _begun(self, request: cassette_format.Request, http: HttpRequest) -> _Recording:
         recording = _Recording(request, Mask(http), self._ended)
         with self._lock:
             self._new.append(recording)
@@ -232,7 +234,7 @@ class Cassette:
     def _write(self) -> None:
         begun = [recording.exchange() for recording in self._new if recording.begun]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path, tape.dump([*self._known, *begun]), mode=0o644)
+        write_atomically(self.path, cassette_format.dump([*self._known, *begun]), mode=0o644)
 
 
 def _is_of_a_provider(error: BaseException | None) -> bool:
@@ -243,28 +245,28 @@ def _is_of_a_provider(error: BaseException | None) -> bool:
     return any(map(_is_of_a_provider, (*several, error.__cause__ or error.__context__)))
 
 
-class _Through:
+class _PassThrough:
     """A recording that sends with a transport of its own."""
 
     def __init__(self, cassette: Cassette, transport: Transport) -> None:
         self._cassette = cassette
         self._transport = transport
 
-    def open(self, http: HttpRequest, clock: Clock, _send: Any) -> Reply:
+    def open(self, http: HttpRequest, clock: Deadline, _send: Any) -> Reply:
         return self._cassette.open(http, clock, self._transport.send)
 
-    async def aopen(self, http: HttpRequest, clock: Clock, _send: Any) -> AsyncReply:
+    async def aopen(self, http: HttpRequest, clock: Deadline, _send: Any) -> AsyncReply:
         return await self._cassette.aopen(http, clock, self._transport.asend)
 
 
 class _Recording:
     """Writes down one exchange while it happens."""
 
-    def __init__(self, request: tape.Request, mask: Mask, ended: Callable[[_Recording, bool], None]) -> None:
+    def __init__(self, request: cassette_format.Request, mask: Mask, ended: Callable[[_Recording, bool], None]) -> None:
         self._request = request
-        self._reply: tape.Reply | None = None
+        self._reply: cassette_format.Reply | None = None
         self._pieces: list[bytes] = []
-        self._end: tape.End | None = None
+        self._end: cassette_format.End | None = None
         self._aborted = False
         self._mask = mask
         self._ended = ended
@@ -274,14 +276,14 @@ class _Recording:
         """Whether there is anything to keep."""
         return self._reply is not None or self._end is not None
 
-    def exchange(self) -> tape.Exchange:
+    def exchange(self) -> cassette_format.Exchange:
         """What happened until now."""
-        return tape.Exchange(self._request, self._reply, self._mask.pieces(self._pieces), self._end)
+        return cassette_format.Exchange(self._request, self._reply, self._mask.pieces(self._pieces), self._end)
 
     def came(self, head: Head) -> None:
         headers = masking.reply_headers(head.headers, self._mask)
         received_at = head.received_at if "retry-after" in headers else None
-        self._reply = tape.Reply(head.status, headers, received_at)
+        self._reply = cassette_format.Reply(head.status, headers, received_at)
 
     def read(self, piece: bytes | None) -> bytes | None:
         if piece is None:
@@ -292,18 +294,18 @@ class _Recording:
 
     def whole(self) -> None:
         """Its body ended, or the answer in it did."""
-        self._end = self._end or tape.WHOLE
+        self._end = self._end or cassette_format.WHOLE
 
     def failed(self, failure: WireError) -> None:
         if not self._aborted:
-            self._end = tape.End("failed", self._mask.text(str(failure)), failure.phase)
+            self._end = cassette_format.End("failed", self._mask.text(str(failure)), failure.phase)
 
     def aborted(self) -> None:
         """What a read says after this is no doing of the provider."""
         self._aborted = True
 
     def closed(self) -> None:
-        self._end = self._end or tape.LEFT
+        self._end = self._end or cassette_format.LEFT
         self._ended(self, True)
 
     def sent(self) -> None:
@@ -312,7 +314,7 @@ class _Recording:
             self._ended(self, self._end is not None)
 
 
-class _Heard:
+class _RecordingReply:
     """A `Reply` that is written down while it is read."""
 
     def __init__(self, reply: Reply, recording: _Recording) -> None:
@@ -321,7 +323,7 @@ class _Heard:
         self._recording = recording
         recording.came(reply.head)
 
-    def read(self, clock: Clock) -> bytes | None:
+    def read(self, clock: Deadline) -> bytes | None:
         try:
             return self._recording.read(self._reply.read(clock))
         except WireError as failure:
@@ -343,8 +345,8 @@ class _Heard:
         self._reply.abort()
 
 
-class _AsyncHeard:
-    """The async twin of `_Heard`."""
+class _AsyncRecordingReply:
+    """The async twin of `_RecordingReply`."""
 
     def __init__(self, reply: AsyncReply, recording: _Recording) -> None:
         self.head = reply.head
@@ -352,7 +354,7 @@ class _AsyncHeard:
         self._recording = recording
         recording.came(reply.head)
 
-    async def read(self, clock: Clock) -> bytes | None:
+    async def read(self, clock: Deadline) -> bytes | None:
         try:
             return self._recording.read(await self._reply.read(clock))
         except WireError as failure:

@@ -16,10 +16,10 @@ from msgflux_like.request import ModelOptions
 from msgflux_like.testing import answers as answering
 from msgflux_like.testing.answers import FakeAnswer
 from msgflux_like.testing.fake_provider import FakeProvider, FakeReply, FakeRequest, Script
-from msgflux_like.testing.played import Breaks
+from msgflux_like.testing.replayed import Breaks
 
 if TYPE_CHECKING:
-    from msgflux_like.structured.typed_response import Wanted
+    from msgflux_like.structured.typed_response import OutputSpec
 
 _NOWHERE = "https://fake.invalid/v1"
 
@@ -65,7 +65,7 @@ class FakeModel(ChatCompletion):
         if given := sorted({"http_client", "dialect"} & options.keys()):
             raise InvalidRequestError(f"a fake model has its own {' and '.join(given)}; a FakeProvider takes others")
         self._script = Script(answers)
-        self._wishes: dict[bytes, Wanted] = {}  # by the schema that goes out
+        self._wishes: dict[bytes, OutputSpec] = {}  # by the schema that goes out
         self._fake = FakeProvider(self._reply)
         row = resolve.find_provider(*resolve.split_path(path))
         home = row.base_url if row.base_url and not template_variables(row.base_url) else _NOWHERE
@@ -85,35 +85,39 @@ class FakeModel(ChatCompletion):
 
     # ---- answers of a type
 
-    def _wanted(self, *args: Any, **named: Any) -> Wanted:
-        wanted = super()._wanted(*args, **named)
-        if wanted.lowered is not None:
-            self._wishes[_key(wanted.lowered.schema)] = wanted
-        return wanted
+    def _output_spec(self, *args: Any, **named: Any) -> OutputSpec:
+        output_spec = super()._output_spec(*args, **named)
+        if output_spec.lowered is not None:
+            self._wishes[_key(output_spec.lowered.schema)] = output_spec
+        return output_spec
 
     def _value(self, value: Any, body: Mapping[str, Any]) -> FakeAnswer:
         """The value as the model was asked to write it: as a text, or as a call of the tool that stands for it."""
-        wanted, tool = self._wish(body)
-        if wanted is not None and wanted.lowered is not None and (wanted.lowered.alters or wanted.lowered.wrapped):
+        output_spec, tool = self._wish(body)
+        if (
+            output_spec is not None
+            and output_spec.lowered is not None
+            and (output_spec.lowered.alters or output_spec.lowered.wrapped)
+        ):
             with suppress(AttributeError, LookupError, TypeError, ValueError):  # an answer that is meant to be wrong
-                value = wanted.lowered.lower(value)
+                value = output_spec.lowered.lower(value)
         if tool:
             return FakeAnswer(tool_calls=(answering.tool_call(tool, **value),))
         return FakeAnswer(text=msgspec.json.encode(value).decode())
 
-    def _wish(self, body: Mapping[str, Any]) -> tuple[Wanted | None, str]:
+    def _wish(self, body: Mapping[str, Any]) -> tuple[OutputSpec | None, str]:
         """What was asked for in this request, and the tool whose arguments are the answer, "" for none."""
         form = body.get("response_format", {}).get("json_schema", {}).get("schema")
         if form is not None:
             return self._wishes.get(_key(form)), ""
         for tool in body.get("tools", ()):
-            wanted = self._wishes.get(_key(tool["function"].get("parameters")))
-            if wanted is not None and wanted.delivery == "tool":
-                return wanted, tool["function"]["name"]
+            output_spec = self._wishes.get(_key(tool["function"].get("parameters")))
+            if output_spec is not None and output_spec.output_mode == "tool":
+                return output_spec, tool["function"]["name"]
         said = str(body["messages"][0].get("content"))
-        for wanted in self._wishes.values():
-            if wanted.lowered is not None and msgspec.json.encode(wanted.lowered.schema).decode() in said:
-                return wanted, ""
+        for output_spec in self._wishes.values():
+            if output_spec.lowered is not None and msgspec.json.encode(output_spec.lowered.schema).decode() in said:
+                return output_spec, ""
         return None, ""
 
     @classmethod

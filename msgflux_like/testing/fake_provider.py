@@ -10,12 +10,12 @@ from typing import Any, Final, Self, cast
 import msgspec
 from msgspec import Struct
 
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head
 from msgflux_like._http.interception import AsyncReply, Reply, interceptors
 from msgflux_like.errors import InvalidRequestError, OutOfAnswersError
 from msgflux_like.request import HttpRequest, to_json
-from msgflux_like.testing.played import AsyncPlayed, Breaks, Played
+from msgflux_like.testing.replayed import AsyncReplayedReply, Breaks, ReplayedReply
 
 _STREAM: Final[Mapping[str, str]] = {"content-type": "text/event-stream"}
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
@@ -127,17 +127,17 @@ class FakeProvider:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         interceptors.remove(self)
 
-    def open(self, http: HttpRequest, _clock: Clock, _send: Callable[[HttpRequest, Clock], Reply]) -> Reply:
+    def open(self, http: HttpRequest, _clock: Deadline, _send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
         """See `Interceptor`."""
         return self._answered(http)
 
     async def aopen(
-        self, http: HttpRequest, _clock: Clock, _send: Callable[[HttpRequest, Clock], Awaitable[AsyncReply]]
+        self, http: HttpRequest, _clock: Deadline, _send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
     ) -> AsyncReply:
         """See `Interceptor`."""
-        return AsyncPlayed(self._answered(http))
+        return AsyncReplayedReply(self._answered(http))
 
-    def _answered(self, http: HttpRequest) -> Played:
+    def _answered(self, http: HttpRequest) -> ReplayedReply:
         request = _request(http)
         self.requests.append(request)
         reply: Any = self._script.next(request)
@@ -150,7 +150,7 @@ class FakeProvider:
                 f"a provider answers with a FakeReply, a Breaks or an exception, not with {type(reply).__name__}"
             )
         headers = {name.encode("latin-1"): value.encode("latin-1") for name, value in reply.headers.items()}
-        return Played(Head(reply.status, headers), reply.pieces, reply.breaks.error() if reply.breaks else None)
+        return ReplayedReply(Head(reply.status, headers), reply.pieces, reply.breaks.error() if reply.breaks else None)
 
 
 def _request(http: HttpRequest) -> FakeRequest:

@@ -39,16 +39,16 @@ class Mask:
 
     def body(self, body: bytes) -> bytes:
         """The same of a request's body, in which a secret may stand as JSON writes it."""
-        for spelled in self._spellings():
-            body = body.replace(spelled, HIDDEN.encode())
+        for variable_names in self._spellings():
+            body = body.replace(variable_names, HIDDEN.encode())
         return body
 
     def pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
         """The same of a reply: as many stars as the secret is long, so that it is cut where it was."""
         whole = b"".join(pieces)
         masked = whole
-        for spelled in self._spellings():
-            masked = masked.replace(spelled, b"*" * len(spelled))
+        for variable_names in self._spellings():
+            masked = masked.replace(variable_names, b"*" * len(variable_names))
         if masked == whole:
             return list(pieces)
         return [masked[start:end] for start, end in pairwise(accumulate(map(len, pieces), initial=0))]

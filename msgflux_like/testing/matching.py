@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.testing.tape import Request
+from msgflux_like.testing.cassette_format import Request
 
 _SHOWN = 5
 _ABSENT: Final[Any] = object()

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._http import gathered, in_threads, off_loop
+from msgflux_like._http import gather_all, run_in_threads, to_thread
 from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallError
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import to_json
@@ -90,7 +90,9 @@ def run_tools(
     run = ToolRun(messages)
     steps, outcome = _steps(run, tools, max_rounds, call), None
     while (step := _next(steps, outcome)) is not None:
-        outcome = model(run.messages, **step) if isinstance(step, dict) else in_threads([each.result for each in step])
+        outcome = (
+            model(run.messages, **step) if isinstance(step, dict) else run_in_threads([each.result for each in step])
+        )
     return run
 
 
@@ -104,7 +106,7 @@ async def arun_tools(
         if isinstance(step, dict):
             outcome = await model.acall(run.messages, **step)
         else:
-            outcome = await gathered([each.aresult() for each in step])
+            outcome = await gather_all([each.aresult() for each in step])
     return run
 
 
@@ -125,7 +127,7 @@ class _Execution(NamedTuple):
     async def aresult(self) -> str:
         """The async twin of `result`."""
         if self.function is None or not function_schema.is_async(self.function):
-            return await off_loop(self.result)
+            return await to_thread(self.result)
         try:
             return _text(await self._start())
         except Exception as error:  # noqa: BLE001  whatever it is, the model is told

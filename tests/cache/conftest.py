@@ -10,7 +10,7 @@ import msgflux_like as mf
 from tests.cache.servers import Redis, find_server
 
 
-class Clock:
+class Deadline:
     """Time that passes when a test says so, in seconds since 1970."""
 
     def __init__(self) -> None:
@@ -21,8 +21,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Deadline:
+    return Deadline()
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,9 @@ def redis(redis_server) -> Redis:
     return redis_server
 
 
-def maker(kind: str, request: pytest.FixtureRequest, folder: Path, clock: Clock, made: list[mf.ResponseCache]) -> Any:
+def maker(
+    kind: str, request: pytest.FixtureRequest, folder: Path, clock: Deadline, made: list[mf.ResponseCache]
+) -> Any:
     def make(**options: Any) -> mf.ResponseCache:
         place = {"memory": lambda: None, "sqlite": lambda: str(folder / "cache.sqlite")}.get(
             kind, lambda: request.getfixturevalue("redis").url

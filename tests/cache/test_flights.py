@@ -11,8 +11,8 @@ import httpx2
 import pytest
 
 import msgflux_like as mf
-from msgflux_like._concurrency.single_flight import Flights, Turn, await_outcome
-from msgflux_like._http.deadline import Clock
+from msgflux_like._concurrency.single_flight import SingleFlight, Turn, await_outcome
+from msgflux_like._http.deadline import Deadline
 from msgflux_like.errors import APITimeoutError, BadRequestError, OutputParsingError
 from tests.provider import chat, chat_stream, stream, whole
 
@@ -33,7 +33,7 @@ class Gate:
         return self._reply
 
 
-class Watched(Flights):
+class Watched(SingleFlight):
     """Opens a gate when so many calls wait."""
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ def test_calls_past_the_cache_and_without_room_do_not_wait(provider, model_of):
 
 
 def test_a_place_that_was_left_is_passed_over():
-    flights = Flights()
+    flights = SingleFlight()
     assert flights.join(b"k", None, may_wait=True) is Turn.LEAD
     first, second = (flights.join(b"k", None, may_wait=True) for _ in range(2))
     flights.leave(b"k", first)
@@ -299,7 +299,7 @@ def test_a_place_that_was_left_is_passed_over():
 
 
 def test_a_place_in_a_loop_that_is_closed_is_passed_over():
-    flights = Flights()
+    flights = SingleFlight()
     loop = asyncio.new_event_loop()
     flights.join(b"k", None, may_wait=True)
     gone, here = flights.join(b"k", loop, may_wait=True), flights.join(b"k", None, may_wait=True)
@@ -337,11 +337,11 @@ def test_nothing_is_left_of_a_flight(watched):
 
 
 def test_a_turn_that_comes_in_the_moment_of_being_cancelled_is_handed_on():
-    flights = Flights()
+    flights = SingleFlight()
 
     async def main():
         assert flights.join(b"k", None, may_wait=True) is Turn.LEAD
-        waiting = asyncio.ensure_future(await_outcome(flights, b"k", Clock(mf.Timeouts())))
+        waiting = asyncio.ensure_future(await_outcome(flights, b"k", Deadline(mf.Timeouts())))
         await asyncio.sleep(0)
         flights.hand_over(b"k")  # the task learns of it in the loop's next round
         waiting.cancel()

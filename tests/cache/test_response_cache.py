@@ -310,8 +310,8 @@ def test_asking_again_costs_what_was_asked(cached):
     model, server = cached(
         lambda request: whole(chat('{"n": 1}' if len(request.body["messages"]) > 1 else '{"n": "x"}'))
     )
-    first = model("hi", generation_schema=schema, retries=1, delivery="native")
-    second = model("hi", generation_schema=schema, retries=1, delivery="native")
+    first = model("hi", generation_schema=schema, output_retries=1, output_mode="native")
+    second = model("hi", generation_schema=schema, output_retries=1, output_mode="native")
     assert first.cost == Decimal("0.000275")
     assert (second.cost, second.saved) == (Decimal("0.0001375"), Decimal("0.0001375"))
     assert second.usage.total == 56

@@ -29,16 +29,16 @@ from msgflux_like.events import (
     Finished,
     Logprobs,
     Media,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     Replied,
     ServerTool,
     Started,
-    State,
     TextDelta,
     TokenLogprob,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 from tests.provider import chat, whole
 
@@ -114,11 +114,11 @@ EVENTS = st.lists(
         st.builds(RefusalDelta, st.text()),
         st.builds(ToolCallDelta, st.integers(0, 9), st.text(), st.text(), st.text()),
         st.builds(Logprobs, st.lists(TOKEN, max_size=2).map(tuple)),
-        st.builds(Usage, *[COUNT] * 6, st.none() | st.floats(0, 9), COUNT, COUNT),
+        st.builds(TokenUsage, *[COUNT] * 6, st.none() | st.floats(0, 9), COUNT, COUNT),
         st.builds(Citation, st.text(), st.text(), JSON),
         st.builds(Media, st.sampled_from(["image", "audio"]), st.text(), st.text(), st.text()),
         st.builds(ServerTool, st.text(), JSON),
-        st.builds(State, st.text(), JSON),
+        st.builds(ProviderState, st.text(), JSON),
         st.builds(Finished, st.sampled_from(["stop", "length", "tool_calls"]), st.text()),
     ),
     max_size=12,
@@ -135,8 +135,8 @@ def test_all_events_come_back_in_their_order_as_what_they_were(events):
 
 
 def test_an_answer_that_bytes_cannot_hold_is_not_kept():
-    assert answers.pack([State("x", object())]) is None
-    assert answers.pack([State("x", 2**70)]) is None
+    assert answers.pack([ProviderState("x", object())]) is None
+    assert answers.pack([ProviderState("x", 2**70)]) is None
 
 
 # ---- a file

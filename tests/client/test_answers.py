@@ -82,7 +82,7 @@ def test_tools_of_another_kind_than_functions_are_sent_as_they_are(provider, ask
 
 def test_the_answer_has_all_that_came_by_attribute_by_key_and_in_its_dump(provider, asked):
     answer = asked(provider(whole(FULL)))
-    assert isinstance(answer, raw.ChatCompletion)
+    assert isinstance(answer, raw.ChatCompletionReply)
     assert (answer.id, answer.object, answer.created, answer.model) == (
         "chatcmpl-1",
         "chat.completion",

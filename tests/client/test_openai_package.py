@@ -122,9 +122,9 @@ def test_a_difference_would_be_seen():
     from openai.types.chat import ChatCompletion
 
     theirs = ChatCompletion.construct(id="1", usage=None)
-    assert list(differences(theirs, mf.client.ChatCompletion({"id": "2", "usage": None})))
-    assert list(differences(theirs, mf.client.ChatCompletion({"id": "1"})))
-    assert list(differences(theirs, mf.client.ChatCompletion({"id": "1", "usage": None}))) == []
+    assert list(differences(theirs, mf.client.ChatCompletionReply({"id": "2", "usage": None})))
+    assert list(differences(theirs, mf.client.ChatCompletionReply({"id": "1"})))
+    assert list(differences(theirs, mf.client.ChatCompletionReply({"id": "1", "usage": None}))) == []
 
 
 def test_every_field_that_the_package_knows_is_known_here():
@@ -134,7 +134,7 @@ def test_every_field_that_the_package_knows_is_known_here():
     from openai.types.chat import chat_completion, chat_completion_chunk, chat_completion_token_logprob
 
     pairs = {
-        openai_objects.ChatCompletion: their_chat.ChatCompletion,
+        openai_objects.ChatCompletionReply: their_chat.ChatCompletion,
         openai_objects.ChatCompletionChoice: chat_completion.Choice,
         openai_objects.ChatMessage: their_chat.ChatCompletionMessage,
         openai_objects.ChatLogprobs: chat_completion.ChoiceLogprobs,

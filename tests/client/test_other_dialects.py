@@ -132,7 +132,7 @@ def client_of(colour, kind, provider):
 def test_a_text_comes_in_openais_form(client_of, colour, kind):
     client, _, model = client_of(whole(kind.text()))
     answer = colour.call(client, "chat.completions.create", model=model, messages=USER, temperature=0.5)
-    assert isinstance(answer, mf.client.ChatCompletion)
+    assert isinstance(answer, mf.client.ChatCompletionReply)
     (choice,) = answer.choices
     assert (choice.message.role, choice.message.content, choice.finish_reason) == ("assistant", "Hello", "stop")
     assert choice.message.tool_calls is None
@@ -324,7 +324,7 @@ def test_what_could_not_be_sent_as_asked_is_told(client_of, colour, kind):
 def test_a_failure_in_the_stream_is_raised(client_of, colour, kind):
     broken = sse({"type": "error", "error": {"type": "overloaded_error", "message": "too many"}})
     client, _, model = client_of(stream(*kind.text_stream()[:3], broken))
-    with pytest.raises(errors.StreamError, match="too many"):
+    with pytest.raises(errors.StreamFailedError, match="too many"):
         colour.chunks(client, model=model, messages=USER)
 
 

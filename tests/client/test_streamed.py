@@ -118,7 +118,7 @@ def test_an_error_event_raises_after_the_chunks_before_it(provider, colour):
             async for chunk in chunks:
                 seen.append(chunk)
 
-    with pytest.raises(errors.StreamError, match="broken") as raised:
+    with pytest.raises(errors.StreamFailedError, match="broken") as raised:
         asyncio.run(aread()) if colour.name == "async" else read()
     assert texts(seen) == ["1, ", "2, "]
     assert raised.value.code == "x"

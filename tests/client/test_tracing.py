@@ -173,7 +173,7 @@ def test_a_failure_after_the_renewal_of_a_token_is_told(provider, colour, spans)
 
 def test_a_failure_in_the_middle_is_told(provider, colour, client_of, spans):
     client = client_of(provider(stream(delta("a"), sse({"error": {"message": "broken"}}))), spans=True)
-    with pytest.raises(errors.StreamError):
+    with pytest.raises(errors.StreamFailedError):
         colour.chunks(client, model="m", messages=USER)
     (span,) = spans()
     assert (span.attributes["error.type"], span.attributes["bud.inference.chunks"]) == ("200", 1)

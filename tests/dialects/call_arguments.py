@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 
 import msgspec
 
-from tests.dialects.wording import AGAIN, HELLO, TOOLS, Conversation, answer, call, result, tool
+from tests.dialects.builders import AGAIN, HELLO, TOOLS, Conversation, answer, call, result, tool
 
 # ---------------------------------------------------------------------------------------------------- tools and choices
 
@@ -18,7 +18,7 @@ PARAMETERS: Final = {
     "references": {
         "type": "object",
         "properties": {"at": {"$ref": "#/$defs/Place"}},
-        "$defs": {"Place": {"type": "object", "properties": {"lat": {"type": "number"}}}},
+        "$defs": {"CacheSlot": {"type": "object", "properties": {"lat": {"type": "number"}}}},
     },
     "alternatives": {
         "type": "object",
@@ -159,7 +159,11 @@ SCHEMAS: Final[Mapping[str, Any]] = {
     "a number": int,
     "an enum": Colour,
     "words": Literal["yes", "no"],
-    "a JSON schema": {"title": "Answer", "type": "object", "properties": {"a": {"type": "string", "format": "uri"}}},
+    "a JSON schema": {
+        "title": "ResponseAccumulator",
+        "type": "object",
+        "properties": {"a": {"type": "string", "format": "uri"}},
+    },
 }
 
 
@@ -173,9 +177,11 @@ def schemas() -> Iterator[Conversation]:
             f"answer of {name} by a tool",
             frozenset({"schema by tool", "forced choice"}),
             [HELLO],
-            {**asked, "delivery": "tool"},
+            {**asked, "output_mode": "tool"},
         )
-        yield Conversation(f"answer of {name} by the prompt", frozenset(), [HELLO], {**asked, "delivery": "prompted"})
+        yield Conversation(
+            f"answer of {name} by the prompt", frozenset(), [HELLO], {**asked, "output_mode": "prompted"}
+        )
     beside = {**TOOLS, "generation_schema": Point}
     yield Conversation("answer of a type beside tools", frozenset({"schema", "schema beside tools"}), [HELLO], beside)
     loop = [HELLO, answer(None, call("call_1")), result("call_1")]

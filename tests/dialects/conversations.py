@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgflux_like.messages.normalize import ChatBlock
 from tests.dialects import call_arguments
-from tests.dialects.wording import (
+from tests.dialects.builders import (
     AGAIN,
     HELLO,
     LINK,

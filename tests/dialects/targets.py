@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgflux_like as mf
-from tests.dialects.wording import Conversation, Message
+from tests.dialects.builders import Conversation, Message
 
 
 class Target(NamedTuple):

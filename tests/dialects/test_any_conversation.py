@@ -15,8 +15,8 @@ from msgflux_like.calls.plan import CallPlan
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from tests.conversations import conversations, unhurried
 from tests.dialects import read_back
+from tests.dialects.builders import TOOLS
 from tests.dialects.targets import TARGETS, model
-from tests.dialects.wording import TOOLS
 
 PLACE: Final = re.compile(r"messages?\b|tool_choice|parallel_tool_calls")
 BEGINNINGS: Final = ("", "functions.get_weather:0/", "é日 ", "x" * 70)

@@ -14,7 +14,7 @@ from msgflux_like.errors import (
     AuthenticationError,
     ContextLengthError,
     NotFoundError,
-    StreamError,
+    StreamFailedError,
     TruncatedStreamError,
     UnsupportedError,
 )
@@ -166,7 +166,7 @@ def test_a_tool_is_called_and_its_result_leads_to_an_answer(provider, model_of, 
 def test_an_answer_of_a_type_is_held_to_it_by_the_provider(ask, path: str, streamed: bool):
     text = json.dumps({"name": "Paris", "twins": ["Rome"]})
     reply = REPLIES[path]([text[:9], text[9:]], False, streamed)
-    response, server = ask(path, reply, streamed=streamed, generation_schema=City, delivery="native")
+    response, server = ask(path, reply, streamed=streamed, generation_schema=City, output_mode="native")
     assert response.parsed == City("Paris", ["Rome"])
     sent = server.requests[0].body
     schema = {
@@ -180,13 +180,13 @@ def test_an_answer_of_a_type_is_held_to_it_by_the_provider(ask, path: str, strea
 @everywhere
 def test_the_providers_own_way_is_the_first_choice(provider, model_of, path: str):
     server = provider(REPLIES[path](['{"name": "Paris", "twins": []}'], False, False))
-    assert model_of(server, path)("hi", generation_schema=City).delivery == "native"
+    assert model_of(server, path)("hi", generation_schema=City).output_mode == "native"
 
 
 @pytest.mark.parametrize("path", [MISTRAL, COHERE])
 def test_a_forced_tool_can_be_the_way(provider, model_of, path: str):
     server = provider(REPLIES[path]([], True, False))
-    response = model_of(server, path)("hi", generation_schema=WeatherOf, delivery="tool")
+    response = model_of(server, path)("hi", generation_schema=WeatherOf, output_mode="tool")
     assert response.parsed == WeatherOf("Paris")
     assert [tool["function"]["name"] for tool in server.requests[0].body["tools"]] == ["get_weather"]
 
@@ -257,7 +257,7 @@ def test_cohere_may_fail_at_the_end_of_a_stream(provider, model_of):
         {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "it broke", "error_type": "BROKEN"}},
     )
     text = model_of(provider(reply), COHERE)("hi", stream=True)
-    with pytest.raises(StreamError, match="it broke") as caught:
+    with pytest.raises(StreamFailedError, match="it broke") as caught:
         list(text.consume())
     assert caught.value.code == "BROKEN"
 
@@ -273,7 +273,7 @@ def test_ollama_says_in_the_stream_what_went_wrong(provider, model_of):
     text = model_of(provider(lines({"message": {"content": "Well"}}, {"error": "out of memory"})), OLLAMA)(
         "hi", stream=True
     )
-    with pytest.raises(StreamError, match="out of memory"):
+    with pytest.raises(StreamFailedError, match="out of memory"):
         list(text.consume())
 
 

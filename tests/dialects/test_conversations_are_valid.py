@@ -20,10 +20,10 @@ from msgflux_like.calls.plan import CallPlan
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
 from msgflux_like.request import Change
 from tests.dialects import official_types, read_back
+from tests.dialects.builders import Conversation, tool
 from tests.dialects.conversations import all_of_them
 from tests.dialects.read_back import Piece, Placed
 from tests.dialects.targets import SIGNED, TARGETS, messages_for, model
-from tests.dialects.wording import Conversation, tool
 
 CONVERSATIONS: Final = all_of_them()
 
@@ -319,8 +319,8 @@ def test_state_goes_back_to_whom_it_belongs_and_to_nobody_else(name: str):
 # --------------------------------------------------------------------------------------------- what stands beside them
 
 _TOGETHER: Final = {
-    "generation_schema": ("delivery",),
-    "delivery": ("generation_schema",),
+    "generation_schema": ("output_mode",),
+    "output_mode": ("generation_schema",),
     "logprobs": ("top_logprobs",),
 }
 """Arguments that are nothing without another one."""

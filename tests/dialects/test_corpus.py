@@ -18,7 +18,7 @@ import pytest
 
 from msgflux_like import dialects
 from msgflux_like.dialects._shared.protocols import Dialect
-from msgflux_like.events import Event, Started, State
+from msgflux_like.events import Event, ProviderState, Started
 from tests.answers import fold, parsed, read
 
 DIALECT = {
@@ -137,7 +137,7 @@ def _answer(answer: Mapping[str, Any], events: list[Event]) -> dict[str, Any]:
         "audio": media.count("audio"),
         "citations": len(answer.get("citations", ())),
         "server_tools": len(answer.get("server_tools", ())),
-        "signatures": sum(_signed(event) for event in events if isinstance(event, State)),
+        "signatures": sum(_signed(event) for event in events if isinstance(event, ProviderState)),
     }
 
 
@@ -184,7 +184,7 @@ class _AnyWith:
         return f"a list with {self._id!r}"
 
 
-def _signed(state: State) -> bool:
+def _signed(state: ProviderState) -> bool:
     """Whether it is what the recordings call a signature; a compaction, say, is not."""
     if not isinstance(state.raw, Mapping) or state.kind == "extra_content":
         return True

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from msgflux_like.dialects import bedrock_converse as dialect
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Knobs, Quirks
+from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Quirks, ReasoningControls
 from tests.conversations import conversations, unhurried
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -367,12 +367,12 @@ def test_top_k_is_the_makers_own():
     assert more(parameters={"top_k": 5}, model=NOVA) == {"inferenceConfig": {"topK": 5}}
 
 
-BUDGET = Knobs(reasons=True, switched=True, budget=(1024, None))
-EFFORT = Knobs(reasons=True, efforts=("low", "high", "max"))
+BUDGET = ReasoningControls(reasons=True, switched=True, budget=(1024, None))
+EFFORT = ReasoningControls(reasons=True, efforts=("low", "high", "max"))
 
 
 @pytest.mark.parametrize(
-    ("parameters", "knobs", "sent"),
+    ("parameters", "reasoning_controls", "sent"),
     [
         (
             {"reasoning_budget": 2000, "max_tokens": 9000},
@@ -388,13 +388,17 @@ EFFORT = Knobs(reasons=True, efforts=("low", "high", "max"))
         ),
     ],
 )
-def test_claude_reasons_in_its_own_words(parameters: dict[str, Any], knobs: Knobs, sent: dict[str, Any]):
-    assert more(parameters=parameters, knobs=knobs) == sent
+def test_claude_reasons_in_its_own_words(
+    parameters: dict[str, Any], reasoning_controls: ReasoningControls, sent: dict[str, Any]
+):
+    assert more(parameters=parameters, reasoning_controls=reasoning_controls) == sent
 
 
 def test_what_does_not_go_with_claudes_reasoning_is_refused():
     with pytest.raises(UnsupportedError, match="temperature"):
-        encoded(parameters={"reasoning_budget": 2000, "max_tokens": 9000, "temperature": 0.5}, knobs=BUDGET)
+        encoded(
+            parameters={"reasoning_budget": 2000, "max_tokens": 9000, "temperature": 0.5}, reasoning_controls=BUDGET
+        )
 
 
 @pytest.mark.parametrize(

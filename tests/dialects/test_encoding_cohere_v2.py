@@ -15,7 +15,7 @@ from msgflux_like.errors import UnsupportedError
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Quirks
 from tests.conversations import conversations, unhurried
-from tests.dialects.wording import asks, result
+from tests.dialects.builders import asks, result
 
 PLAIN = Quirks()
 HELLO = {"role": "user", "content": "Hello"}

@@ -16,7 +16,7 @@ from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, Unsup
 from msgflux_like.events import Logprobs, TokenLogprob
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http, to_json
-from msgflux_like.response.response import About, Answer
+from msgflux_like.response.response import CallMetadata, ResponseAccumulator
 from tests.conversations import conversations, unhurried
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -482,9 +482,9 @@ WIRE = {
 def test_what_the_model_said_is_what_it_gets_back(name: str):
     parts = WIRE[name]
     reply = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "responseId": "r"}
-    answer = Answer()
+    answer = ResponseAccumulator()
     answer.add(dialect.decode(to_json(reply)))
-    about = About("google", NEW, family=FAMILY)
+    about = CallMetadata("google", NEW, family=FAMILY)
     message = {"role": "assistant", "content": "".join(answer.text), "provider_state": answer.provider_state(about)}
     if answer.calls:
         calls = [call.id for call in answer.tool_calls()]

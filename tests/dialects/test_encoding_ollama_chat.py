@@ -20,7 +20,7 @@ from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Quirks
 from tests.answers import streamed
 from tests.conversations import conversations, unhurried
-from tests.dialects.wording import asks, result
+from tests.dialects.builders import asks, result
 
 PLAIN = Quirks()
 HELLO = {"role": "user", "content": "Hello"}

@@ -16,7 +16,7 @@ from msgflux_like.errors import (
     ContextLengthError,
     RateLimitError,
     ServerError,
-    StreamError,
+    StreamFailedError,
     UnsupportedError,
 )
 from msgflux_like.request import HttpRequest
@@ -115,7 +115,7 @@ def test_an_answer_of_a_type_is_held_to_it_by_google(gemini: Any, colour: Any):
     model, server = gemini(whole(said({"text": '{"name": "Paris", "people": null}'})))
     response = colour.ask(model, "Capital of France?", generation_schema=City)
     assert response.parsed == City("Paris")
-    assert response.delivery == "native"
+    assert response.output_mode == "native"
     sent = server.requests[0].body["generationConfig"]
     assert sent["responseMimeType"] == "application/json"
     assert set(sent["responseJsonSchema"]["properties"]) == {"name", "people"}
@@ -123,7 +123,7 @@ def test_an_answer_of_a_type_is_held_to_it_by_google(gemini: Any, colour: Any):
 
 def test_an_answer_of_a_type_by_a_tool(gemini: Any, colour: Any):
     model, server = gemini(whole(said({"functionCall": {"name": "City", "args": {"name": "Paris"}}})))
-    response = colour.ask(model, "Capital?", generation_schema=City, delivery="tool")
+    response = colour.ask(model, "Capital?", generation_schema=City, output_mode="tool")
     assert response.parsed == City("Paris")
     assert response.changes == ()
     assert server.requests[0].body["toolConfig"]["functionCallingConfig"] == {
@@ -190,7 +190,7 @@ def test_an_overload_before_the_first_word_is_tried_again_and_not_after_it(gemin
     with pytest.raises(ServerError):
         colour.pieces(model, "Hello")
     model, _ = gemini(stream(sse(said({"text": "Pa"}, finish=None)), overload))
-    with pytest.raises(StreamError):
+    with pytest.raises(StreamFailedError):
         colour.pieces(model, "Hello")
 
 

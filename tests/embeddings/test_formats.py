@@ -21,7 +21,7 @@ from msgflux_like.dialects.mistral import embeddings as mistral
 from msgflux_like.dialects.ollama_chat import embeddings as ollama
 from msgflux_like.dialects.openai_chat import embeddings as openai
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.events import Failed, Usage
+from msgflux_like.events import Failed, TokenUsage
 from msgflux_like.request import ChatRequest, Quirks
 
 FORMATS = {"openai": openai, "mistral": mistral, "gemini": gemini, "cohere": cohere, "ollama": ollama}
@@ -179,16 +179,20 @@ def test_items_without_a_place_stay_where_they_are():
 @pytest.mark.parametrize(
     ("name", "more", "usage"),
     [
-        ("openai", {"usage": {"prompt_tokens": 8, "total_tokens": 8}}, Usage(8, 0, total=8)),
-        ("openai", {"usage": {"total_tokens": 8}}, Usage(8, 0, total=8)),
-        ("openai", {"usage": {"prompt_tokens": 8, "cost": 0.5}}, Usage(8, 0, total=8, cost=0.5)),
+        ("openai", {"usage": {"prompt_tokens": 8, "total_tokens": 8}}, TokenUsage(8, 0, total=8)),
+        ("openai", {"usage": {"total_tokens": 8}}, TokenUsage(8, 0, total=8)),
+        ("openai", {"usage": {"prompt_tokens": 8, "cost": 0.5}}, TokenUsage(8, 0, total=8, cost=0.5)),
         ("openai", {"usage": None}, None),
-        ("mistral", {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}, Usage(0, 0, total=0)),
-        ("gemini", {"usageMetadata": {"promptTokenCount": 3}}, Usage(3, 0, total=3)),
+        (
+            "mistral",
+            {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}},
+            TokenUsage(0, 0, total=0),
+        ),
+        ("gemini", {"usageMetadata": {"promptTokenCount": 3}}, TokenUsage(3, 0, total=3)),
         ("gemini", {}, None),
-        ("cohere", {"meta": {"billed_units": {"input_tokens": 4.0}}}, Usage(4, 0, total=4)),
+        ("cohere", {"meta": {"billed_units": {"input_tokens": 4.0}}}, TokenUsage(4, 0, total=4)),
         ("cohere", {"meta": None}, None),
-        ("ollama", {"prompt_eval_count": 5}, Usage(5, 0, total=5)),
+        ("ollama", {"prompt_eval_count": 5}, TokenUsage(5, 0, total=5)),
     ],
 )
 def test_usage_is_what_the_provider_reports(name, more, usage):

@@ -88,7 +88,7 @@ class Service:
         return [path for path in self.seen if path.startswith(beginning)]
 
 
-class First(Service):
+class ApiV0(Service):
     """Up to 0.8. Its chunks have `delta` and `message`, no finish reason, and fields in CamelCase."""
 
     outcome = b'{"success": true, "errorMessage": null}'
@@ -147,7 +147,7 @@ class First(Service):
 
 
 @dataclass
-class Second(Service):
+class ApiV1(Service):
     """From 1.0 on, as 2.2.1 answers; with `parents`, as the service of the 0.10 CLI does."""
 
     parents: bool = False

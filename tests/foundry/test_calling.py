@@ -9,12 +9,12 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import errors
-from tests.foundry.services import HAIKU, IDS, NOT_RUNNING, STATUS, First, Second
+from tests.foundry.services import HAIKU, IDS, NOT_RUNNING, STATUS, ApiV0, ApiV1
 from tests.provider import DONE, delta, sse, stream, whole
 
 CPU = "qwen2.5-1.5b-instruct-generic-cpu:4"
 TEXT = "".join(HAIKU)
-BOTH = pytest.mark.parametrize("kind", [First, Second])
+BOTH = pytest.mark.parametrize("kind", [ApiV0, ApiV1])
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_stream_is_the_same_text_once(kind, ready, colour):
     pieces, response = colour.pieces(ready(kind()), "Write me a haiku")
     assert pieces == HAIKU
     assert response.text == TEXT
-    assert response.metadata.finish_reason == ("stop" if kind is Second else None)
+    assert response.metadata.finish_reason == ("stop" if kind is ApiV1 else None)
 
 
 @BOTH
@@ -70,14 +70,14 @@ def test_no_key_is_sent(kind, ready, provider, model_of, monkeypatch):
 
 
 def test_usage_is_reported_where_the_service_reports_it(ready, colour):
-    response = colour.ask(ready(Second()), "Hi")
+    response = colour.ask(ready(ApiV1()), "Hi")
     assert (response.metadata.usage.prompt_tokens, response.metadata.usage.completion_tokens) == (21, 12)
-    _, response = colour.pieces(ready(Second()), "Hi")
+    _, response = colour.pieces(ready(ApiV1()), "Hi")
     assert response.metadata.usage.total_tokens == 33
 
 
 def test_an_older_answer_without_usage_is_an_answer(ready, colour):
-    response = colour.ask(ready(First()), "Hi")
+    response = colour.ask(ready(ApiV0()), "Hi")
     assert response.consume() == TEXT
     assert response.metadata.usage.prompt_tokens is None
 
@@ -94,7 +94,7 @@ def test_the_environment_says_where_it_is(kind, service, monkeypatch):
 
 
 def test_the_program_says_where_it_is_and_is_asked_once(program, service):
-    asked = program(service_status=STATUS.format(root=service(First())))
+    asked = program(service_status=STATUS.format(root=service(ApiV0())))
     for _ in range(2):
         with mf.Model.chat_completion("foundry-local/qwen2.5-1.5b") as model:
             assert model("Hi").consume() == TEXT
@@ -105,7 +105,7 @@ def test_a_service_that_does_not_run_is_started_and_goes_on(program, service):
     asked = program(
         service_status=NOT_RUNNING,
         service_start="never ends",
-        service_status_started=STATUS.format(root=service(First())),
+        service_status_started=STATUS.format(root=service(ApiV0())),
     )
     with mf.Model.chat_completion("foundry-local/qwen2.5-1.5b") as model:
         assert model("Hi").consume() == TEXT
@@ -144,14 +144,14 @@ def test_a_call_downloads_nothing(kind, ready, colour):
 
 
 def test_a_service_that_has_moved_is_found_by_the_next_call(program, provider):
-    old = provider(First())
+    old = provider(ApiV0())
     asked = program(service_status=STATUS.format(root=old.base_url.removesuffix("/v1")))
     with mf.Model.chat_completion("foundry-local/qwen2.5-1.5b", max_retries=0) as model:
         model("Hi")
         old.close()
         with pytest.raises(errors.APIConnectionError):
             model("Hi")
-        asked.says(service_status=STATUS.format(root=provider(First()).base_url.removesuffix("/v1")))
+        asked.says(service_status=STATUS.format(root=provider(ApiV0()).base_url.removesuffix("/v1")))
         assert model("Hi").consume() == TEXT
 
 
@@ -196,7 +196,7 @@ def test_a_pushed_stream_loads_it_too(kind, ready):
 
 
 def test_a_model_that_stays_unloaded_is_an_error_that_says_so(provider, model_of, colour):
-    answers = Second()
+    answers = ApiV1()
     error = {"message": f"Model not loaded: Model '{CPU}' must be loaded before inference", "type": "x"}
     server = provider(lambda r: whole({"error": error}, 400) if "chat" in r.path else answers(r))
     with pytest.raises(errors.BadRequestError, match=r"Model not loaded: Model 'qwen2.5-1.5b-instruct-generic-cpu:4'"):
@@ -205,7 +205,7 @@ def test_a_model_that_stays_unloaded_is_an_error_that_says_so(provider, model_of
 
 
 def test_another_refusal_is_not_asked_again(provider, model_of, colour):
-    answers = Second()
+    answers = ApiV1()
     server = provider(lambda r: whole({"error": "no"}, 400) if "chat" in r.path else answers(r))
     with pytest.raises(errors.BadRequestError):
         colour.ask(model_of(server, "foundry-local/qwen2.5-1.5b"), "Hi")
@@ -217,13 +217,13 @@ def test_another_refusal_is_not_asked_again(provider, model_of, colour):
 
 def replying(provider, model_of, *replies):
     """A model whose service answers its calls with these."""
-    answers, left = First(), list(replies)
+    answers, left = ApiV0(), list(replies)
     server = provider(lambda r: left.pop(0) if "chat" in r.path else answers(r))
     return model_of(server, "foundry-local/qwen2.5-1.5b")
 
 
 def test_a_stream_cut_anywhere_is_the_same(provider, model_of):
-    answers = First()
+    answers = ApiV0()
     wire = b"".join(sse(answers.said(CPU, text, True)) for text in HAIKU[:2]) + DONE
     model = replying(provider, model_of, *(stream(wire[:cut], wire[cut:]) for cut in range(1, len(wire), 7)))
     for _ in range(1, len(wire), 7):
@@ -253,19 +253,19 @@ def test_an_answer_in_delta_alone_is_an_answer(provider, model_of, colour):
 
 def test_a_refused_stream_is_an_error_though_its_status_is_200(ready, colour):
     with pytest.raises(errors.BadRequestError, match="max_output_tokens must be >= 1"):
-        colour.pieces(ready(Second(), extra_body={"max_tokens": -5}), "Hi")
+        colour.pieces(ready(ApiV1(), extra_body={"max_tokens": -5}), "Hi")
 
 
 def test_an_error_in_the_middle_of_a_stream_keeps_the_text_so_far(provider, model_of, colour):
     broken = sse({"error": {"code": None, "message": "out of memory", "param": None, "type": "server_error"}})
     model = replying(provider, model_of, stream(delta("Cherry"), broken))
-    with pytest.raises(errors.StreamError, match="out of memory") as raised:
+    with pytest.raises(errors.StreamFailedError, match="out of memory") as raised:
         colour.pieces(model, "Hi")
     assert raised.value.partial.text == "Cherry"
 
 
 def test_a_stream_without_end_mark_and_finish_reason_is_not_complete(provider, model_of, colour):
-    answers = First()
+    answers = ApiV0()
     model = replying(provider, model_of, stream(sse(answers.said(CPU, "Cherry", True))))
     with pytest.raises(errors.TruncatedStreamError):
         colour.pieces(model, "Hi")
@@ -309,7 +309,7 @@ def test_many_first_calls_at_once_load_it_once(kind, ready):
 
 
 async def test_loading_does_not_block_the_event_loop(provider, model_of):
-    answers, loading, loaded = Second(), asyncio.Event(), threading.Event()
+    answers, loading, loaded = ApiV1(), asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
     def slowly(request):
@@ -347,7 +347,7 @@ def test_a_plan_starts_nothing(program):
 
 
 def test_a_stored_model_is_restored(service, monkeypatch):
-    monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", service(Second(cached=list(IDS))))
+    monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", service(ApiV1(cached=list(IDS))))
     state = mf.Model.chat_completion("foundry-local/phi-4", temperature=0).serialize()
     with mf.Model.from_serialized(**state) as model:
         assert model("Hi").consume() == TEXT

@@ -7,7 +7,7 @@ import pytest
 from msgflux_like import errors
 from msgflux_like.local import foundry
 from msgflux_like.local.foundry import FoundryLocalManager
-from tests.foundry.services import BROKEN, NOT_RUNNING, STATUS, First
+from tests.foundry.services import BROKEN, NOT_RUNNING, STATUS, ApiV0
 
 ROOT = "http://localhost:5273"
 
@@ -114,7 +114,7 @@ def test_without_the_program_the_error_names_it_and_path(monkeypatch, tmp_path):
 @pytest.mark.parametrize("by_environment", [True, False])
 def test_with_a_url_the_program_is_left_alone(monkeypatch, tmp_path, service, base_url, by_environment):
     monkeypatch.setenv("PATH", str(tmp_path))
-    root = service(First())
+    root = service(ApiV0())
     url = base_url.format(root=root)
     if by_environment:
         monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", url)
@@ -171,7 +171,7 @@ def test_a_service_known_by_its_url_cannot_be_stopped():
 
 
 def test_a_model_that_is_not_there_stops_the_service_that_was_started_for_it(program, service):
-    root = service(First())
+    root = service(ApiV0())
     asked = program(
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=root)
     )

@@ -8,7 +8,7 @@ import pytest
 
 from msgflux_like import errors
 from msgflux_like.local.foundry import FoundryLocalManager
-from tests.foundry.services import OF_ALIAS, Second
+from tests.foundry.services import OF_ALIAS, ApiV1
 
 SDK = """
 import os
@@ -68,7 +68,7 @@ TOLD = "initialize http://127.0.0.1:0 [('app_name', 'msgflux-like'), ('disable_n
 
 
 def test_it_serves_and_ends_with_its_block(sdk, service):
-    root = service(Second(cached=list(OF_ALIAS.values())))
+    root = service(ApiV1(cached=list(OF_ALIAS.values())))
     said = sdk(root)
     with FoundryLocalManager.in_process(model_cache_dir="/models") as manager:
         assert manager.endpoint == f"{root}/v1"
@@ -80,7 +80,7 @@ def test_it_serves_and_ends_with_its_block(sdk, service):
 
 
 def test_a_model_that_is_missing_is_downloaded_by_the_sdk(sdk, service):
-    said = sdk(service(Second(cached=[])))
+    said = sdk(service(ApiV1(cached=[])))
     with FoundryLocalManager.in_process() as manager:
         manager.download_model("phi-4")
         assert said[-1] == "download phi-4"

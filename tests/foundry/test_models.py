@@ -10,7 +10,7 @@ from msgflux_like import errors
 from msgflux_like.local import foundry
 from msgflux_like.local.foundry import FoundryLocalManager
 from msgflux_like.local.foundry.models import ModelInfo, find, read_catalogue
-from tests.foundry.services import CATALOGUE, IDS, NOT_RUNNING, STATUS, First, Second
+from tests.foundry.services import CATALOGUE, IDS, NOT_RUNNING, STATUS, ApiV0, ApiV1
 from tests.provider import whole
 
 CPU = "qwen2.5-1.5b-instruct-generic-cpu:4"
@@ -70,7 +70,7 @@ def test_a_catalogue_is_read_whatever_is_left_out_or_added():
 
 @pytest.fixture
 def first(service):
-    answers = First()
+    answers = ApiV0()
     return answers, FoundryLocalManager(service(answers))
 
 
@@ -161,7 +161,7 @@ def test_first_an_unknown_model_is_a_lookup_error_with_near_names(first, method)
 
 
 def test_first_without_a_network_what_is_downloaded_still_loads(provider):
-    answers = First()
+    answers = ApiV0()
     server = provider(lambda request: whole([]) if request.path == "/foundry/list" else answers(request))
     manager = FoundryLocalManager(server.base_url)
     assert manager.load_model(CPU).id == CPU
@@ -172,7 +172,7 @@ def test_first_without_a_network_what_is_downloaded_still_loads(provider):
 
 @pytest.fixture
 def second(service):
-    answers = Second()
+    answers = ApiV1()
     return answers, FoundryLocalManager(service(answers))
 
 
@@ -208,7 +208,7 @@ def test_second_an_id_whose_alias_is_another_word_asks_for_the_alias(second):
 
 
 def test_second_a_service_that_tells_the_alias_is_asked_by_it(service):
-    answers = Second(parents=True, cached=list(IDS))
+    answers = ApiV1(parents=True, cached=list(IDS))
     manager = FoundryLocalManager(service(answers))
     assert manager.get_model_info("deepseek-r1-7b").id == IDS[-1]
     assert manager.load_model(IDS[-1]).alias == "deepseek-r1-7b"
@@ -228,7 +228,7 @@ def test_second_a_service_that_tells_the_alias_is_asked_by_it(service):
     ],
 )
 def test_second_an_alias_is_told_from_others_that_are_loaded(service, loaded, alias, reloads):
-    answers = Second(cached=list(IDS))
+    answers = ApiV1(cached=list(IDS))
     answers.loaded = [answers.aliases[each] for each in loaded]
     assert FoundryLocalManager(service(answers)).load_model(alias).id == answers.aliases[alias]
     assert bool(answers.asked("/models/unload/")) == reloads
@@ -275,7 +275,7 @@ def test_second_unloading(second, name):
 
 
 def test_start_model_starts_downloads_and_loads(program, service):
-    answers = First()
+    answers = ApiV0()
     root = service(answers)
     asked = program(
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=root)
@@ -289,7 +289,7 @@ def test_start_model_starts_downloads_and_loads(program, service):
 
 
 def test_start_model_prefers_the_build_that_is_there(program, service):
-    answers = First()
+    answers = ApiV0()
     program(service_status=STATUS.format(root=service(answers)))
     foundry.start_model("qwen2.5-1.5b")
     assert answers.loaded == [CPU]
@@ -297,7 +297,7 @@ def test_start_model_prefers_the_build_that_is_there(program, service):
 
 
 def test_start_model_for_a_device(program, service):
-    answers = First()
+    answers = ApiV0()
     program(service_status=STATUS.format(root=service(answers)))
     foundry.start_model("qwen2.5-1.5b", device="gpu")
     assert answers.loaded == ["qwen2.5-1.5b-instruct-generic-gpu:3"]
@@ -309,7 +309,7 @@ def test_start_model_downloads_by_the_program_where_the_service_cannot(program, 
             second.cached = list(IDS)
         return second(request)
 
-    second = Second()
+    second = ApiV1()
     root = provider(answers).base_url.removesuffix("/v1")
     asked = program(
         server_status_json=f'{{"running": true, "webUrls": ["{root}"]}}', **{"model_download_phi-4": "downloaded"}
@@ -320,7 +320,7 @@ def test_start_model_downloads_by_the_program_where_the_service_cannot(program, 
 
 def test_a_download_by_the_program_that_fails_says_what_the_program_said(program, service):
     program(
-        server_status_json=f'{{"running": true, "webUrls": ["{service(Second())}"]}}',
+        server_status_json=f'{{"running": true, "webUrls": ["{service(ApiV1())}"]}}',
         **{"model_download_phi-4": "no space left"},
     )
     with pytest.raises(errors.APIConnectionError, match="`foundry model download phi-4` failed, saying: no space left"):
@@ -344,7 +344,7 @@ def test_a_service_that_fails_is_an_error_of_the_service(provider):
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b"no json"])
-@pytest.mark.parametrize("kind", [First, Second])
+@pytest.mark.parametrize("kind", [ApiV0, ApiV1])
 def test_lists_that_are_none_are_bad_replies(provider, kind, body):
     answers = kind()
     status = ("/status", "/openai/status")

@@ -51,29 +51,29 @@ def local(local_server):
 def test_the_chat_dialect_holds_it_to_the_schema(local, colour):
     response = colour.ask(local("openai_chat"), ASKED, generation_schema=Report)
     assert isinstance(response.parsed, Report)
-    assert response.delivery == "native"
+    assert response.output_mode == "native"
     assert response.consume().colour == response.parsed.colour
 
 
 @pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses", "anthropic_messages"])
 def test_a_forced_tool_does_so_in_every_dialect(dialect, local, colour):
-    response = colour.ask(local(dialect), ASKED, generation_schema=Small, delivery="tool")
+    response = colour.ask(local(dialect), ASKED, generation_schema=Small, output_mode="tool")
     assert isinstance(response.parsed, Small)
     assert response.metadata.finish_reason in ("stop", "length")
 
 
 @pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses", "anthropic_messages"])
 def test_and_streamed(dialect, local):
-    delivery = "native" if dialect == "openai_chat" else "tool"
+    output_mode = "native" if dialect == "openai_chat" else "tool"
     model = local(dialect)
-    response = model(ASKED, generation_schema=Small, delivery=delivery, stream=True)
+    response = model(ASKED, generation_schema=Small, output_mode=output_mode, stream=True)
     partials = list(response.partial())
     result = response.result()
     assert isinstance(result.parsed, Small)
     assert partials[-1] == result.consume()
 
     async def read():
-        opened = await model.acall(ASKED, generation_schema=Small, delivery=delivery, stream=True)
+        opened = await model.acall(ASKED, generation_schema=Small, output_mode=output_mode, stream=True)
         return [part async for part in opened.partial()], (await opened.aresult()).parsed
 
     seen, parsed = asyncio.run(read())

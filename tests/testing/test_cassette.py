@@ -13,7 +13,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import Timeouts
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head, WireError
 from msgflux_like.errors import (
     APIConnectionError,
@@ -26,7 +26,7 @@ from msgflux_like.errors import (
 )
 from msgflux_like.request import HttpRequest
 from msgflux_like.testing import Cassette
-from msgflux_like.testing.played import Played
+from msgflux_like.testing.replayed import ReplayedReply
 from tests.provider import DONE, Reply, chat, chat_stream, delta, sse, stream, whole
 
 WIRE = Path(__file__).parents[1] / "wire"
@@ -375,8 +375,8 @@ def test_a_reply_that_was_left_early_is_not_read_further(tmp_path, provider, mod
 
 
 def test_a_read_that_ends_because_it_was_cancelled_is_no_failure_of_the_connection(tmp_path):
-    http, clock = HttpRequest("https://api.example/v1", {}, b"{}"), Clock(Timeouts())
-    waiting = Played(Head(200), [], WireError("the connection was shut down"))
+    http, clock = HttpRequest("https://api.example/v1", {}, b"{}"), Deadline(Timeouts())
+    waiting = ReplayedReply(Head(200), [], WireError("the connection was shut down"))
     reply = Cassette(tmp_path / "it.jsonl").open(http, clock, lambda *_: waiting)
     reply.abort()
     with pytest.raises(WireError):

@@ -16,7 +16,7 @@ import pytest
 import msgflux_like as mf
 from msgflux_like import errors
 from msgflux_like.errors import InvalidRequestError, OutOfAnswersError, OutputParsingError
-from msgflux_like.events import Usage
+from msgflux_like.events import TokenUsage
 from msgflux_like.testing import FakeAnswer, FakeModel, answers, fake_model, fake_provider, tool_call
 
 
@@ -151,7 +151,7 @@ def test_streams_are_pushed_to_a_callback():
 # ---- answers of a type
 
 
-@pytest.mark.parametrize("delivery", ["native", "tool", "prompted"])
+@pytest.mark.parametrize("output_mode", ["native", "tool", "prompted"])
 @pytest.mark.parametrize(
     ("kind", "answer", "parsed"),
     [
@@ -164,19 +164,19 @@ def test_streams_are_pushed_to_a_callback():
         (list[int], [1, 2], [1, 2]),
     ],
 )
-def test_an_answer_of_a_type_is_written_as_the_model_was_asked_to(colour, delivery, kind, answer, parsed):
-    model = FakeModel([answer, answer], delivery=delivery)
+def test_an_answer_of_a_type_is_written_as_the_model_was_asked_to(colour, output_mode, kind, answer, parsed):
+    model = FakeModel([answer, answer], output_mode=output_mode)
     assert colour.ask(model, "hi", generation_schema=kind).parsed == parsed
     assert colour.pieces(model, "hi", generation_schema=kind)[1].result().parsed == parsed
 
 
-@pytest.mark.parametrize("delivery", ["native", "tool", "prompted"])
-def test_a_wrong_answer_is_asked_for_again(colour, delivery):
-    model = FakeModel([{"nam": 1}, {"name": "Paris"}], delivery=delivery)
-    assert colour.ask(model, "hi", generation_schema=City, retries=1).parsed == City("Paris")
+@pytest.mark.parametrize("output_mode", ["native", "tool", "prompted"])
+def test_a_wrong_answer_is_asked_for_again(colour, output_mode):
+    model = FakeModel([{"nam": 1}, {"name": "Paris"}], output_mode=output_mode)
+    assert colour.ask(model, "hi", generation_schema=City, output_retries=1).parsed == City("Paris")
     assert len(model.requests) == 2
     with pytest.raises(OutputParsingError):
-        colour.ask(FakeModel({"name": 1}, delivery=delivery), "hi", generation_schema=City)
+        colour.ask(FakeModel({"name": 1}, output_mode=output_mode), "hi", generation_schema=City)
 
 
 def test_what_has_no_json_is_an_error():
@@ -256,7 +256,7 @@ def test_any_other_exception_is_raised_as_it_is(colour):
 @pytest.mark.parametrize(
     "error",
     [
-        errors.StreamError("it broke"),
+        errors.StreamFailedError("it broke"),
         errors.TruncatedStreamError("cut"),
         errors.APIConnectionError("gone"),
         errors.APITimeoutError("too late", phase="between_events"),
@@ -279,13 +279,13 @@ def test_a_stream_that_has_begun_cannot_be_refused():
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_an_answer_has_all_that_answers_have(colour, streamed):
-    usage = Usage(input=1000, output=500, cached_input=400, reasoning=100)
+    usage = TokenUsage(input=1000, output=500, cached_input=400, reasoning=100)
     answer = FakeAnswer(text="Paris", reasoning="I know it.", usage=usage, finish_reason="length")
     model = FakeModel(answer)
     response = colour.pieces(model, "hi")[1].result() if streamed else colour.ask(model, "hi")
     assert (response.text, response.reasoning) == ("Paris", "I know it.")
     assert response.metadata.finish_reason == "length"
-    assert response.usage == Usage(input=1000, output=500, cached_input=400, reasoning=100, total=1500)
+    assert response.usage == TokenUsage(input=1000, output=500, cached_input=400, reasoning=100, total=1500)
     assert response.cost == model.profile.cost.breakdown(1000, 500, 400).total
 
 
@@ -295,8 +295,8 @@ def test_a_refusal_is_one(colour):
 
 
 def test_usage_is_estimated_or_not_reported_at_all():
-    assert FakeModel("Hello wide world")("hi").usage == Usage(input=8, output=4, total=12)
+    assert FakeModel("Hello wide world")("hi").usage == TokenUsage(input=8, output=4, total=12)
     assert FakeModel("Hello")("hi").cost > Decimal(0)
-    silent = FakeModel(FakeAnswer(text="Hello", usage=Usage()))
+    silent = FakeModel(FakeAnswer(text="Hello", usage=TokenUsage()))
     assert silent("hi").usage is None
     assert silent("hi", stream=True).result().usage is None

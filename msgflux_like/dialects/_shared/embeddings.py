@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from msgflux_like.dialects._shared.protocols import Decoder
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.events import Event, Failed, Started, Usage
+from msgflux_like.events import Event, Failed, Started, TokenUsage
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
 
@@ -22,7 +22,7 @@ class Embedded(Struct, frozen=True):
     """One reply: a vector for each text of its request, in the order of the texts."""
 
     vectors: list[list[float]]
-    usage: Usage | None = None
+    usage: TokenUsage | None = None
     id: str = ""
     model: str = ""
 
@@ -116,9 +116,9 @@ class Reply:
         return cast("list[Event]", [event for event in told if event is not None])  # whatever a dialect tells
 
 
-def spent(tokens: float | None, total: int | None = None, cost: float | None = None) -> Usage | None:
+def spent(tokens: float | None, total: int | None = None, cost: float | None = None) -> TokenUsage | None:
     """The usage of a request that nothing was generated for; None where nothing was reported."""
     read = total if tokens is None else int(tokens)
     if read is None and cost is None:
         return None
-    return Usage(input=read, output=None if read is None else 0, total=read if total is None else total, cost=cost)
+    return TokenUsage(input=read, output=None if read is None else 0, total=read if total is None else total, cost=cost)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgflux_like.catalog.profiles import ModelProfile
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.request import Change, Knobs, Quirks
+from msgflux_like.request import Change, Quirks, ReasoningControls
 
 SHARES: Final[Mapping[str, float]] = {
     "minimal": 0.1,
@@ -33,13 +33,13 @@ FORMS_WITH_BUDGET: Final = ("object", "enable_thinking")
 Given = Mapping[str, Any]
 
 
-def knobs_of(model: ModelProfile, dialect: str, quirks: Quirks) -> Knobs:
+def reasoning_controls_for(model: ModelProfile, dialect: str, quirks: Quirks) -> ReasoningControls:
     """What the catalogue lists for the model, without what the dialect or the host has no way to say."""
     options = {option.type: option for option in model.reasoning_options or ()}
     effort, budget = options.get("effort"), options.get("budget_tokens")
     if dialect in _WORDS_ONLY or (dialect == "openai_chat" and quirks.reasoning_form not in FORMS_WITH_BUDGET):
         budget = None
-    return Knobs(
+    return ReasoningControls(
         reasons=model.capabilities.reasoning,
         switched="toggle" in options or any(part in model.id for part in quirks.reasoning_off),
         efforts=tuple(word for word in effort.values if word is not None) if effort else (),
@@ -48,7 +48,7 @@ def knobs_of(model: ModelProfile, dialect: str, quirks: Quirks) -> Knobs:
 
 
 def translate(
-    parameters: Given, knobs: Knobs | None, output_limit: int | None, *, clamps: bool
+    parameters: Given, reasoning_controls: ReasoningControls | None, output_limit: int | None, *, clamps: bool
 ) -> tuple[Given, tuple[Change, ...]]:
     """The parameters with the knob that the model has, and what was changed for it.
 
@@ -64,43 +64,50 @@ def translate(
             f"reasoning_effort is {effort!r} and reasoning_budget {budget}: one turns reasoning off, the other on. "
             f"Give one of them"
         )
-    if knobs is None or not given:
+    if reasoning_controls is None or not given:
         return parameters, ()
     changes: list[Change] = []
     if off:
-        told = _turned_off(given, knobs, changes, clamps=clamps)
-    elif knobs.reasons is False:
+        told = _turned_off(given, reasoning_controls, changes, clamps=clamps)
+    elif reasoning_controls.reasons is False:
         told = given
     else:
-        limit = parameters.get("max_tokens") or output_limit or (knobs.budget or (0, 0))[1] or _USUAL_LIMIT
-        told = {**_number(given, knobs, limit, changes), **_word(given, knobs, limit, changes, clamps=clamps)}
+        limit = parameters.get("max_tokens") or output_limit or (reasoning_controls.budget or (0, 0))[1] or _USUAL_LIMIT
+        told = {
+            **_number(given, reasoning_controls, limit, changes),
+            **_word(given, reasoning_controls, limit, changes, clamps=clamps),
+        }
     return {**{name: value for name, value in parameters.items() if name not in _NAMES}, **told}, tuple(changes)
 
 
-def _turned_off(given: dict[str, Any], knobs: Knobs, changes: list[Change], *, clamps: bool) -> dict[str, Any]:
-    if knobs.reasons is False:
+def _turned_off(
+    given: dict[str, Any], reasoning_controls: ReasoningControls, changes: list[Change], *, clamps: bool
+) -> dict[str, Any]:
+    if reasoning_controls.reasons is False:
         changes += [Change("dropped", name, "this model does not reason") for name in given]
         return {}
-    if "none" in knobs.efforts or knobs.switched:
+    if "none" in reasoning_controls.efforts or reasoning_controls.switched:
         return {"reasoning_effort": "none"}
-    if _takes_none(knobs):
+    if _takes_none(reasoning_controls):
         return {"reasoning_budget": 0}
-    least = _least(knobs) if clamps else {}
+    least = _least(reasoning_controls) if clamps else {}
     for name, value in least.items():
         changes.append(Change("clamped", next(iter(given)), f"{name} is {value}: it cannot do without reasoning"))
     return least or given
 
 
-def _number(given: dict[str, Any], knobs: Knobs, limit: int, changes: list[Change]) -> dict[str, Any]:
+def _number(
+    given: dict[str, Any], reasoning_controls: ReasoningControls, limit: int, changes: list[Change]
+) -> dict[str, Any]:
     """What becomes of a number of tokens."""
     budget = given.get("reasoning_budget")
     if budget is None:
         return {}
-    if knobs.budget is not None:
-        if (sent := _within(budget, knobs.budget)) != budget:
+    if reasoning_controls.budget is not None:
+        if (sent := _within(budget, reasoning_controls.budget)) != budget:
             changes.append(Change("clamped", "reasoning_budget", f"{sent} is the nearest that this model takes"))
         return {"reasoning_budget": sent}
-    words = _words(knobs)
+    words = _words(reasoning_controls)
     if not words:
         return {"reasoning_budget": budget}
     if "reasoning_effort" in given:
@@ -111,21 +118,23 @@ def _number(given: dict[str, Any], knobs: Knobs, limit: int, changes: list[Chang
     return {"reasoning_effort": word}
 
 
-def _word(given: dict[str, Any], knobs: Knobs, limit: int, changes: list[Change], *, clamps: bool) -> dict[str, Any]:
+def _word(
+    given: dict[str, Any], reasoning_controls: ReasoningControls, limit: int, changes: list[Change], *, clamps: bool
+) -> dict[str, Any]:
     """What becomes of a word."""
     effort = given.get("reasoning_effort")
     if effort is None:
         return {}
-    if effort not in SHARES or effort in knobs.efforts:
+    if effort not in SHARES or effort in reasoning_controls.efforts:
         return {"reasoning_effort": effort}
-    if knobs.budget is not None and not knobs.efforts:
+    if reasoning_controls.budget is not None and not reasoning_controls.efforts:
         if "reasoning_budget" in given:
             changes.append(Change("dropped", "reasoning_effort", "no word can be told, and a number is given"))
             return {}
-        budget = budget_of(effort, limit, knobs)
+        budget = budget_of(effort, limit, reasoning_controls)
         changes.append(Change("emulated", "reasoning_effort", f"reasoning_budget is {budget}: no word can be told"))
         return {"reasoning_budget": budget}
-    words = _words(knobs) if clamps else []
+    words = _words(reasoning_controls) if clamps else []
     if not words:
         return {"reasoning_effort": effort}
     word = min(words, key=lambda word: abs(_SCALE.index(word) - _SCALE.index(effort)))
@@ -133,43 +142,43 @@ def _word(given: dict[str, Any], knobs: Knobs, limit: int, changes: list[Change]
     return {"reasoning_effort": word}
 
 
-def budget_of(effort: str, limit: int, knobs: Knobs) -> int:
+def budget_of(effort: str, limit: int, reasoning_controls: ReasoningControls) -> int:
     """The tokens that a word stands for, of an output limit in tokens."""
-    return _within(int(SHARES[effort] * limit), knobs.budget or (None, None))
+    return _within(int(SHARES[effort] * limit), reasoning_controls.budget or (None, None))
 
 
-def problems(parameters: Given, knobs: Knobs) -> list[str]:
+def problems(parameters: Given, reasoning_controls: ReasoningControls) -> list[str]:
     """One sentence for each of the parameters, as `translate` gives them, that the model cannot follow."""
     given = [(name, parameters[name]) for name in _NAMES if name in parameters]
-    return [f"{name} is {value!r}, and {why}" for name, value in given if (why := _refused(value, knobs))]
+    return [f"{name} is {value!r}, and {why}" for name, value in given if (why := _refused(value, reasoning_controls))]
 
 
-def _refused(value: str | int, knobs: Knobs) -> str:
-    if knobs.reasons is False:
+def _refused(value: str | int, reasoning_controls: ReasoningControls) -> str:
+    if reasoning_controls.reasons is False:
         return "it cannot be told how much to reason"
-    known = knobs.efforts or (_SCALE if knobs.budget is not None else ())
+    known = reasoning_controls.efforts or (_SCALE if reasoning_controls.budget is not None else ())
     if value in ("none", 0):
-        can_be_off = not known or knobs.switched or "none" in known or _takes_none(knobs)
+        can_be_off = not known or reasoning_controls.switched or "none" in known or _takes_none(reasoning_controls)
         return "" if can_be_off else f"it knows {', '.join(known)}"
     if isinstance(value, str) and known and value not in known:
         return f"it knows {', '.join(known)}"
     return ""
 
 
-def _words(knobs: Knobs) -> list[str]:
+def _words(reasoning_controls: ReasoningControls) -> list[str]:
     """Those of the model's words that stand for something, from little to much."""
-    return [word for word in _SCALE if word in knobs.efforts]
+    return [word for word in _SCALE if word in reasoning_controls.efforts]
 
 
-def _takes_none(knobs: Knobs) -> bool:
-    return knobs.budget is not None and (knobs.budget[0] or 0) <= 0
+def _takes_none(reasoning_controls: ReasoningControls) -> bool:
+    return reasoning_controls.budget is not None and (reasoning_controls.budget[0] or 0) <= 0
 
 
-def _least(knobs: Knobs) -> dict[str, Any]:
+def _least(reasoning_controls: ReasoningControls) -> dict[str, Any]:
     """The least that the model can be told to reason, in its own knob; empty where it has none."""
-    if words := _words(knobs):
+    if words := _words(reasoning_controls):
         return {"reasoning_effort": words[0]}
-    return {"reasoning_budget": knobs.budget[0]} if knobs.budget is not None else {}
+    return {"reasoning_budget": reasoning_controls.budget[0]} if reasoning_controls.budget is not None else {}
 
 
 def _within(budget: int, limits: tuple[int | None, int | None]) -> int:

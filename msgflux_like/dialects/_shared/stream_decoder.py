@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from msgflux_like._wire.sse import Parser
-from msgflux_like.events import Event, Failed, Finished, Usage
+from msgflux_like.events import Event, Failed, Finished, TokenUsage
 
 T = TypeVar("T")
 
@@ -96,4 +96,4 @@ class SseDecoder(StreamDecoder[bytes]):
         super().__init__(Parser, read, decode)
 
 
-_EVIDENCE = {Finished, Usage}  # with the end mark, what shows that an answer is whole
+_EVIDENCE = {Finished, TokenUsage}  # with the end mark, what shows that an answer is whole

@@ -19,14 +19,14 @@ from msgflux_like.events import (
     Event,
     Finished,
     FinishReason,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     ServerTool,
     Started,
-    State,
     TextDelta,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 
 FINISH: Final[Mapping[str, FinishReason]] = {
@@ -216,13 +216,13 @@ class Reader:
                 yield ToolCallDelta(block.key, arguments=json_text(block.raw.get("input") or {}))
         elif kind == "thinking":
             if block.raw.get("signature"):
-                yield State(kind, {**block.raw, "thinking": "".join(block.pieces)})
+                yield ProviderState(kind, {**block.raw, "thinking": "".join(block.pieces)})
         elif kind.endswith(("_tool_use", "_tool_result")):
             if block.pieces:
                 block.raw["input"] = _written("".join(block.pieces))
             yield ServerTool(kind, block.raw)
         elif kind != "text":
-            yield State(kind, block.raw)  # redacted_thinking, compaction, and what is not known yet
+            yield ProviderState(kind, block.raw)  # redacted_thinking, compaction, and what is not known yet
 
     def _stopped(self, stop: _Stop, usage: _Usage | None) -> Iterator[Event]:
         for index in list(self._blocks):
@@ -256,9 +256,9 @@ def _citation(note: Any) -> Citation:
     return Citation(str(source.get("url") or source.get("source") or ""), str(title), raw=note)
 
 
-def _tokens(usage: _Usage) -> Usage:
+def _tokens(usage: _Usage) -> TokenUsage:
     read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    return Usage(
+    return TokenUsage(
         input=None if usage.input_tokens is None else usage.input_tokens + (read or 0) + (written or 0),
         output=usage.output_tokens,
         cached_input=read,

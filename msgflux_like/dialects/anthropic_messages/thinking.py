@@ -33,15 +33,15 @@ def told(request: ChatRequest, turns: Sequence[Block], limit: int, changes: list
     fields: Block = {}
     if effort is not None:
         fields["output_config"] = {"effort": effort}
-    knobs = request.knobs
-    if budget is None and knobs is not None and effort is not None and effort in reasoning.SHARES:
-        if _ADAPTIVE_WORD in knobs.efforts:
+    reasoning_controls = request.reasoning_controls
+    if budget is None and reasoning_controls is not None and effort is not None and effort in reasoning.SHARES:
+        if _ADAPTIVE_WORD in reasoning_controls.efforts:
             # What it thinks would come empty from Claude 4.7 and later if it were not asked for.
             return {**fields, "thinking": {"type": "adaptive", "display": "summarized"}}
-        if knobs.budget is not None or (knobs.switched and not knobs.efforts):
-            budget = reasoning.budget_of(effort, limit, knobs)
+        if reasoning_controls.budget is not None or (reasoning_controls.switched and not reasoning_controls.efforts):
+            budget = reasoning.budget_of(effort, limit, reasoning_controls)
             changes.append(Change("emulated", "reasoning_effort", f"{budget} tokens: the model reasons by number only"))
-            fields = fields if effort in knobs.efforts else {}
+            fields = fields if effort in reasoning_controls.efforts else {}
     if budget is None:
         return fields
     if _is_lost(turns):
@@ -95,7 +95,7 @@ def _check_manual(body: Mapping[str, Any], choice: ToolChoice | None) -> None:
     if kind not in (None, "auto", "none"):
         raise UnsupportedError(
             f'a tool_choice that forces a call does not go with reasoning: give "auto" or "none", ask for an answer of '
-            f'a type with delivery="prompted", or {_OFF}'
+            f'a type with output_mode="prompted", or {_OFF}'
         )
     budget, most = budget_in(body), body.get("max_tokens")
     if isinstance(most, int) and budget >= most:

@@ -24,12 +24,12 @@ from msgflux_like.events import (
     Finished,
     FinishReason,
     Media,
+    ProviderState,
     ReasoningDelta,
     ServerTool,
-    State,
     TextDelta,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 
 FINISH: Final[Mapping[str, FinishReason]] = {
@@ -236,9 +236,11 @@ class _Reader:
             return
         if block.kind == "reasoningContent":
             if "signature" in block.raw:
-                yield State("reasoningText", {"text": "".join(block.pieces), "signature": block.raw["signature"]})
+                yield ProviderState(
+                    "reasoningText", {"text": "".join(block.pieces), "signature": block.raw["signature"]}
+                )
             if "redactedContent" in block.raw:
-                yield State("redactedContent", block.raw["redactedContent"])
+                yield ProviderState("redactedContent", block.raw["redactedContent"])
         elif block.kind == "image":
             yield _image(block.raw, _joined(block.pieces))
         else:
@@ -251,9 +253,9 @@ def _finished(reason: str) -> Finished:
     return Finished(FINISH.get(reason, "unknown"), reason)
 
 
-def _tokens(usage: _Usage) -> Usage:
+def _tokens(usage: _Usage) -> TokenUsage:
     read, written = usage.cache_read_input_tokens, usage.cache_write_input_tokens
-    return Usage(
+    return TokenUsage(
         input=None if usage.input_tokens is None else usage.input_tokens + (read or 0) + (written or 0),
         output=usage.output_tokens,
         cached_input=read,

@@ -36,12 +36,12 @@ from msgflux_like.events import (
     Failed,
     Finished,
     FinishReason,
+    ProviderState,
     ReasoningDelta,
     Started,
-    State,
     TextDelta,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
@@ -94,12 +94,12 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         **_parameters(request, changes),
         **_tools(request, quirks, changes),
     }
-    if (wanted := request.answer_schema) is not None:
+    if (output_spec := request.answer_schema) is not None:
         if request.tools:
             raise UnsupportedError(
-                'generation_schema: Cohere does not hold an answer to a schema beside tools. Give delivery="tool"'
+                'generation_schema: Cohere does not hold an answer to a schema beside tools. Give output_mode="tool"'
             )
-        body["response_format"] = {"type": "json_object", "json_schema": wanted.schema}
+        body["response_format"] = {"type": "json_object", "json_schema": output_spec.schema}
     return Encoded("/chat", body, changes=tuple(changes), prefill=prefill)
 
 
@@ -379,10 +379,10 @@ class _Reader:
     def _thought_out(self) -> Iterator[Event]:
         """What stood before a text or a call and goes back with it: the thinking, and the plan of the calls."""
         if self._thinking:
-            yield State("thinking", {"type": "thinking", "thinking": "".join(self._thinking)})
+            yield ProviderState("thinking", {"type": "thinking", "thinking": "".join(self._thinking)})
             self._thinking = []
         if self._plan:
-            yield State("tool_plan", {"tool_plan": "".join(self._plan)})
+            yield ProviderState("tool_plan", {"tool_plan": "".join(self._plan)})
             self._plan = []
 
     def _ended(self, end: _End) -> Iterator[Event]:
@@ -409,9 +409,9 @@ def _citation(note: Any) -> Citation:
     return Citation(str(document.get("url") or ""), str(document.get("title") or ""), raw=note)
 
 
-def _tokens(usage: _Usage, tokens: _Tokens) -> Usage:
+def _tokens(usage: _Usage, tokens: _Tokens) -> TokenUsage:
     billed = usage.billed_units or _Tokens()
-    return Usage(
+    return TokenUsage(
         input=_count(tokens.input_tokens),
         output=_count(tokens.output_tokens),
         cached_input=_count(usage.cached_tokens),

@@ -23,15 +23,15 @@ from msgflux_like.events import (
     FinishReason,
     Logprobs,
     Media,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     ServerTool,
     Started,
-    State,
     TextDelta,
     TokenLogprob,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 
 # https://ai.google.dev/api/generate-content#FinishReason, and Vertex's own.
@@ -54,7 +54,7 @@ FINISH: Final[Mapping[str, FinishReason]] = {
     "MISSING_THOUGHT_SIGNATURE": "error",
 }
 
-# The kinds of `State` here. A signature lies on what follows it: a part, a text, or, for the other kind, a call.
+# The kinds of `ProviderState` here. A signature belongs to what follows it: a part, a text, or (the other kind) a call.
 SIGNATURE: Final = "thought_signature"
 CALL_SIGNATURE: Final = "call_signature"
 PART: Final = "part"
@@ -238,20 +238,20 @@ class _Reader:
         """Any part. What the server has to be given back stands in front of it, or is it."""
         if part.function_call is not None:
             if part.thought_signature:
-                yield State(CALL_SIGNATURE, part.thought_signature)
+                yield ProviderState(CALL_SIGNATURE, part.thought_signature)
             yield from self._call(part.function_call)
             return
         if part.thought_signature:
-            yield State(SIGNATURE, part.thought_signature)
+            yield ProviderState(SIGNATURE, part.thought_signature)
         if part.thought:
             yield from self._thought(part)
         elif part.inline_data is not None:
             yield from _media(part.inline_data)
         elif (own := _server_part(part)) is not None:
             yield ServerTool(*own)
-            yield State(PART, dict([own]))
+            yield ProviderState(PART, dict([own]))
         elif part.thought_signature and (self._said or not part.text):
-            yield State(PART, {"text": ""})  # the text before it went out without the signature
+            yield ProviderState(PART, {"text": ""})  # the text before it went out without the signature
         if part.text and not part.thought:
             self._said = True
             yield TextDelta(part.text)
@@ -261,7 +261,7 @@ class _Reader:
         if part.text:
             yield ReasoningDelta(part.text)
         if part.thought_signature:
-            yield State(PART, {"text": part.text or "", "thought": True})
+            yield ProviderState(PART, {"text": part.text or "", "thought": True})
 
     def _call(self, call: _Call) -> Iterator[Event]:
         """A call, or a piece of one. One that goes on is told when its arguments are whole, since they come by path."""
@@ -317,7 +317,7 @@ def _media(blob: _Blob) -> Iterator[Event]:
     raw = {"mimeType": blob.mime_type, "data": blob.data}
     if kind == "image":
         yield Media("image", blob.data, media_type=blob.mime_type)
-        yield State(PART, {"inlineData": raw})
+        yield ProviderState(PART, {"inlineData": raw})
     elif kind == "audio":
         yield Media("audio", blob.data, media_type=blob.mime_type)
     else:
@@ -369,8 +369,8 @@ def _token(chosen: Any, top: Sequence[Any] = ()) -> TokenLogprob:
     return TokenLogprob(str(fields.get("token") or ""), float(fields.get("logProbability") or 0.0), top=others)
 
 
-def _tokens(usage: _Usage) -> Usage:
-    return Usage(
+def _tokens(usage: _Usage) -> TokenUsage:
+    return TokenUsage(
         input=(usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
         output=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
         cached_input=usage.cached_content_token_count,

@@ -303,13 +303,13 @@ def _config(request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
     config = {_FIELDS.get(name, name): value for name, value in given.items()}
     if thinking:
         config["thinkingConfig"] = thinking
-    if (wanted := request.answer_schema) is not None:
+    if (output_spec := request.answer_schema) is not None:
         if request.tools and _BEFORE_3.search(request.model):
             raise UnsupportedError(
-                f'generation_schema: {request.model} takes no tools beside it. Use delivery="tool" or "prompted"'
+                f'generation_schema: {request.model} takes no tools beside it. Use output_mode="tool" or "prompted"'
             )
-        described = {"description": wanted.description} if wanted.description else {}
-        config |= {"responseMimeType": "application/json", "responseJsonSchema": {**described, **wanted.schema}}
+        described = {"description": output_spec.description} if output_spec.description else {}
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": {**described, **output_spec.schema}}
     return config
 
 

@@ -32,7 +32,7 @@ from msgflux_like.dialects._shared.common import (
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.dialects.openai_chat.request import Reader, Reply
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.events import Citation, Event, Failed, Finished, State, TextDelta, ToolCallDelta
+from msgflux_like.events import Citation, Event, Failed, Finished, ProviderState, TextDelta, ToolCallDelta
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -72,10 +72,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["tool_choice"] = _CHOICE.get(choice) or {"type": "function", "function": {"name": choice}}
     elif choice is not None:
         body["tool_choice"] = choice
-    if (wanted := request.answer_schema) is not None:
-        schema: Fields = {"name": wanted.name, "schema": wanted.schema, "strict": True}
-        if wanted.description:
-            schema["description"] = wanted.description
+    if (output_spec := request.answer_schema) is not None:
+        schema: Fields = {"name": output_spec.name, "schema": output_spec.schema, "strict": True}
+        if output_spec.description:
+            schema["description"] = output_spec.description
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.stream:
         body["stream"] = True
@@ -300,7 +300,7 @@ class _Reader(Reader):
         fresh: list[Event] = []
         super().take(reply, fresh)
         for event in fresh:
-            if type(event) is State and event.kind == "thinking":
+            if type(event) is ProviderState and event.kind == "thinking":
                 events.extend(self._thought(event.raw))
                 continue
             if type(event) in _PIECES:
@@ -319,7 +319,7 @@ class _Reader(Reader):
                 continue
             yield from super().parts([item])
             if kind == "thinking":
-                yield State("thinking", part)
+                yield ProviderState("thinking", part)
 
     def _thought(self, part: Mapping[str, Any]) -> Iterator[Event]:
         """Add a part to the one that is growing. One that is signed is whole."""
@@ -340,4 +340,4 @@ class _Reader(Reader):
                 pieces.append({"type": "text", "text": "".join(piece["text"] for piece in run)})
             else:
                 pieces.extend(run)
-        yield State("thinking", {**part, "thinking": pieces})
+        yield ProviderState("thinking", {**part, "thinking": pieces})

@@ -35,12 +35,12 @@ from msgflux_like.events import (
     Event,
     Finished,
     FinishReason,
+    ProviderState,
     ReasoningDelta,
     Started,
-    State,
     TextDelta,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
@@ -306,14 +306,14 @@ class _Reader:
             self._thinking.append(message.thinking)
             yield ReasoningDelta(message.thinking)
         if self._thinking and (message.content or message.tool_calls or reply.done):
-            yield State("thinking", {"thinking": "".join(self._thinking)})
+            yield ProviderState("thinking", {"thinking": "".join(self._thinking)})
             self._thinking = []
         if message.content:
             yield TextDelta(message.content)
         for call in message.tool_calls or ():
             yield self._called(call, reply.created_at or "")
         if reply.prompt_eval_count is not None or reply.eval_count is not None:
-            yield Usage(input=reply.prompt_eval_count, output=reply.eval_count)
+            yield TokenUsage(input=reply.prompt_eval_count, output=reply.eval_count)
         if reply.error:
             yield failure_from({"error": reply.error})
         elif reply.done:

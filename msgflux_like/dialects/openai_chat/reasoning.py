@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from msgflux_like.dialects._shared.reasoning import FORMS_WITH_BUDGET
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.request import Change, ChatRequest, Knobs
+from msgflux_like.request import Change, ChatRequest, ReasoningControls
 
 Fields = dict[str, Any]
 
@@ -18,7 +18,7 @@ class _Wish(Struct, frozen=True):
     """What is asked for: a word, a number, both, or no reasoning at all."""
 
     model: str
-    knobs: Knobs
+    reasoning_controls: ReasoningControls
     off: bool
     effort: str | None
     budget: int | None
@@ -31,7 +31,11 @@ class _Wish(Struct, frozen=True):
     @property
     def is_switch(self) -> bool:
         """Whether the model reasons or does not, and that is all it can be told."""
-        return self.knobs.switched and not self.knobs.efforts and self.knobs.budget is None
+        return (
+            self.reasoning_controls.switched
+            and not self.reasoning_controls.efforts
+            and self.reasoning_controls.budget is None
+        )
 
 
 def _effort(wish: _Wish) -> Fields:
@@ -47,7 +51,7 @@ def _groq(wish: _Wish) -> Fields:
 
 def _object(wish: _Wish) -> Fields:
     """OpenRouter, https://openrouter.ai/docs/use-cases/reasoning-tokens, and Vercel's gateway: a word or a number."""
-    if wish.off and "none" not in wish.knobs.efforts:
+    if wish.off and "none" not in wish.reasoning_controls.efforts:
         return {"reasoning": {"enabled": False}}
     if wish.budget is not None:
         return {"reasoning": {"max_tokens": wish.budget}}
@@ -57,13 +61,13 @@ def _object(wish: _Wish) -> Fields:
 def _thinking(wish: _Wish) -> Fields:
     """DeepSeek, Z.ai and Moonshot: a switch like Anthropic's, and a word for the models that know some."""
     if wish.off:
-        return {"thinking": {"type": "disabled"}} if wish.knobs.switched else wish.word
-    return {**({"thinking": {"type": "enabled"}} if wish.knobs.switched else {}), **wish.word}
+        return {"thinking": {"type": "disabled"}} if wish.reasoning_controls.switched else wish.word
+    return {**({"thinking": {"type": "enabled"}} if wish.reasoning_controls.switched else {}), **wish.word}
 
 
 def _enable_thinking(wish: _Wish) -> Fields:
     """Alibaba's models, https://www.alibabacloud.com/help/en/model-studio/deep-thinking, and SiliconFlow's."""
-    switch: Fields = {"enable_thinking": not wish.off} if wish.off or wish.knobs.switched else {}
+    switch: Fields = {"enable_thinking": not wish.off} if wish.off or wish.reasoning_controls.switched else {}
     budget: Fields = {} if wish.budget is None else {"thinking_budget": wish.budget}
     return {**switch, **budget, **({} if wish.off else wish.word)}
 
@@ -82,13 +86,15 @@ _FORMS: Final[Mapping[str, Callable[[_Wish], Fields]]] = {
     "template": _template,
 }
 _NO_SWITCH: Final = ("effort", "groq")
-_UNKNOWN: Final = Knobs(switched=True, efforts=("none",), budget=(None, None))
+_UNKNOWN: Final = ReasoningControls(switched=True, efforts=("none",), budget=(None, None))
 
 
 def told(request: ChatRequest, effort: str | None, budget: int | None, form: str, changes: list[Change]) -> Fields:
     """The fields that say what the parameters ask for; UnsupportedError for a number where only words are known."""
     off = effort == "none" or budget == 0
-    wish = _Wish(request.model, request.knobs or _UNKNOWN, off, "none" if off else effort, None if off else budget)
+    wish = _Wish(
+        request.model, request.reasoning_controls or _UNKNOWN, off, "none" if off else effort, None if off else budget
+    )
     if wish.is_switch and not off and form not in _NO_SWITCH and (wish.budget is None or form != "object"):
         name = "reasoning_budget" if effort is None else "reasoning_effort"
         changes.append(Change("emulated", name, "reasoning is switched on: this model cannot be told how much"))

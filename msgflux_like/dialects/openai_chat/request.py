@@ -29,13 +29,13 @@ from msgflux_like.events import (
     Finished,
     FinishReason,
     Media,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     Started,
-    State,
     TextDelta,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Quirks
 
@@ -108,9 +108,9 @@ def _messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> li
     return list(request.messages)
 
 
-def _response_format(wanted: AnswerSchema) -> dict[str, Any]:
-    described = {"description": wanted.description} if wanted.description else {}
-    schema = {"name": wanted.name, "schema": wanted.schema, "strict": True, **described}
+def _response_format(output_spec: AnswerSchema) -> dict[str, Any]:
+    described = {"description": output_spec.description} if output_spec.description else {}
+    schema = {"name": output_spec.name, "schema": output_spec.schema, "strict": True, **described}
     return {"type": "json_schema", "json_schema": schema}
 
 
@@ -297,7 +297,7 @@ class Reader:
         """The `reasoning_details`, which go back whole and in their order, as they came."""
         details, self._details = self._details, []
         for detail in _merged(details) if self._streamed else details:
-            yield State("reasoning_details", detail)
+            yield ProviderState("reasoning_details", detail)
 
     def parts(self, content: Any) -> Iterator[Event]:
         """Content that is no text."""
@@ -326,7 +326,7 @@ class Reader:
         elif not self._ids[key]:
             self._ids[key] = id_
         if call.extra_content is not None:
-            yield State(CALL_EXTRA, call.extra_content)
+            yield ProviderState(CALL_EXTRA, call.extra_content)
         arguments = function.arguments
         text = arguments if isinstance(arguments, str) else "" if arguments is None else json_text(arguments)
         yield ToolCallDelta(key, id_, name, text)
@@ -376,7 +376,7 @@ def _attachments(message: _Message) -> Iterator[Event]:
     if audio.get("transcript"):
         yield TextDelta(str(audio["transcript"]))
     if message.extra_content is not None:
-        yield State("extra_content", message.extra_content)
+        yield ProviderState("extra_content", message.extra_content)
 
 
 def _merged(details: list[Any]) -> list[Any]:
@@ -411,7 +411,7 @@ def _thoughts(details: list[Any] | None) -> str:
     return "".join(str(detail.get("text") or detail.get("summary") or "") for detail in details)
 
 
-def _tokens(usage: _Usage) -> Usage:
+def _tokens(usage: _Usage) -> TokenUsage:
     """Providers name the cache in seven ways. xAI counts reasoning beside the completion instead of inside."""
     prompt = usage.prompt_tokens_details or usage.prompt_token_details or _Details()
     reasoning = usage.completion_tokens_details.reasoning_tokens if usage.completion_tokens_details else None
@@ -435,7 +435,7 @@ def _tokens(usage: _Usage) -> Usage:
     cost = as_mapping(usage.cost).get("total_cost", usage.cost)
     if usage.cost_in_usd_ticks is not None:
         cost = usage.cost_in_usd_ticks / 1e10
-    return Usage(
+    return TokenUsage(
         input=usage.prompt_tokens,
         output=output,
         cached_input=cached,

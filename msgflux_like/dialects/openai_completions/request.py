@@ -15,7 +15,7 @@ from msgflux_like.dialects._shared.common import failure_from, failure_in, refus
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.dialects.openai_chat.request import FINISH
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.events import Event, Finished, Started, TextDelta, Usage
+from msgflux_like.events import Event, Finished, Started, TextDelta, TokenUsage
 from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -131,7 +131,7 @@ class _Reader:
         if choice is not None and choice.text:
             events.append(TextDelta(choice.text))
         if (usage := reply.usage) is not None:
-            events.append(Usage(usage.prompt_tokens, usage.completion_tokens, total=usage.total_tokens))
+            events.append(TokenUsage(usage.prompt_tokens, usage.completion_tokens, total=usage.total_tokens))
         if reply.error:
             events.append(failure_from({"error": reply.error}))
         elif choice is not None and choice.finish_reason:

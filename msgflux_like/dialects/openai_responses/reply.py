@@ -20,14 +20,14 @@ from msgflux_like.events import (
     Finished,
     FinishReason,
     Media,
+    ProviderState,
     ReasoningDelta,
     RefusalDelta,
     ServerTool,
     Started,
-    State,
     TextDelta,
+    TokenUsage,
     ToolCallDelta,
-    Usage,
 )
 
 # The status, or the reason of an incomplete one. A completed reply with calls in it ends with `tool_calls`.
@@ -247,7 +247,7 @@ class Reader:
             yield from self._missing(item, "reasoning", _joined(raw.get("content"), "text"))
             if raw.get("encrypted_content") and not item.closed:
                 item.closed = True
-                yield State("reasoning", raw)
+                yield ProviderState("reasoning", raw)
         elif kind in _CALLS:
             if not item.named:
                 yield self._call(item, raw)
@@ -304,10 +304,10 @@ def _citation(note: Any) -> Citation:
     return Citation(str(source.get("url") or ""), str(source.get("title") or source.get("filename") or ""), raw=note)
 
 
-def _tokens(usage: _Usage) -> Usage:
+def _tokens(usage: _Usage) -> TokenUsage:
     given = usage.input_tokens_details or _InputDetails()
     cost = usage.cost if usage.cost_in_usd_ticks is None else usage.cost_in_usd_ticks / 1e10
-    return Usage(
+    return TokenUsage(
         input=usage.input_tokens,
         output=usage.output_tokens,
         cached_input=given.cached_tokens,

@@ -61,10 +61,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if choice is not None:
         named = isinstance(choice, str) and choice not in ("auto", "required", "none")
         body["tool_choice"] = {"type": "function", "name": choice} if named else choice
-    if (wanted := request.answer_schema) is not None:
-        schema = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": True}
-        if wanted.description:
-            schema["description"] = wanted.description
+    if (output_spec := request.answer_schema) is not None:
+        schema = {"type": "json_schema", "name": output_spec.name, "schema": output_spec.schema, "strict": True}
+        if output_spec.description:
+            schema["description"] = output_spec.description
         body["text"] = {"format": schema}
     if request.stream:
         body["stream"] = True
@@ -95,7 +95,9 @@ def _is_to_come_back(request: ChatRequest, quirks: Quirks, effort: str | None) -
     """Whether the reply is to hold its reasoning, encrypted, for the next request: nobody else keeps it."""
     if not quirks.encrypted_reasoning or "include" in request.extra_body or request.extra_body.get("store"):
         return False
-    return effort != "none" and (effort is not None or (request.knobs is not None and request.knobs.reasons is True))
+    return effort != "none" and (
+        effort is not None or (request.reasoning_controls is not None and request.reasoning_controls.reasons is True)
+    )
 
 
 def _with_reasoning(

@@ -71,13 +71,13 @@ def probe(root: str, download: Download | None = None) -> Interface:
     Raises BadReplyError when something else answers there.
     """
     if "endpoints" in _object(root, "/status"):
-        return Second(root, download)
+        return ApiV1(root, download)
     if _object(root, "/openai/status"):
-        return First(root)
+        return ApiV0(root)
     raise BadReplyError(f"what answers at {root} is not Foundry Local", provider=NAME)
 
 
-class First:
+class ApiV0:
     """The interface of the services up to 0.8."""
 
     def __init__(self, root: str) -> None:
@@ -142,7 +142,7 @@ class First:
         return [find(each, catalogue) or of_id(each) for each in _read_ids(_get(self._root, path))]
 
 
-class Second:
+class ApiV1:
     """The interface of the services from 1.0 on."""
 
     def __init__(self, root: str, download: Download | None = None) -> None:
@@ -174,10 +174,10 @@ class Second:
             raise UnsupportedError("a Foundry Local service from 1.0 on cannot be told a ttl: leave it out")
         catalogue = self.catalogue()
         before = self._loaded()
-        wanted = find(name, catalogue, device)
-        if wanted is not None and wanted.id in before:
-            return wanted
-        for alias in [name] if wanted is None else _aliases(wanted):
+        requested = find(name, catalogue, device)
+        if requested is not None and requested.id in before:
+            return requested
+        for alias in [name] if requested is None else _aliases(requested):
             try:
                 _get(self._root, f"/models/load/{_segment(alias)}", timeout_s)
             except NotFoundError:
@@ -186,9 +186,9 @@ class Second:
                 if "not cached" in error.message:
                     return None
                 raise
-            return self._now_loaded(alias, before, wanted, device)
-        if wanted is not None:
-            raise UnsupportedError(f"Foundry Local loads by alias, and does not tell that of {wanted.id!r}: name it")
+            return self._now_loaded(alias, before, requested, device)
+        if requested is not None:
+            raise UnsupportedError(f"Foundry Local loads by alias, and does not tell that of {requested.id!r}: name it")
         raise unknown(name, catalogue, device)
 
     def unload(self, name: str) -> None:  # noqa: D102
@@ -215,17 +215,17 @@ class Second:
         alias = model.alias or next((alias for alias, id_ in self._meant.items() if id_ == model.id), "")
         return msgspec.structs.replace(model, alias=alias)
 
-    def _now_loaded(self, alias: str, before: list[str], wanted: ModelInfo | None, device: str | None) -> ModelInfo:
+    def _now_loaded(self, alias: str, before: list[str], requested: ModelInfo | None, device: str | None) -> ModelInfo:
         after = self._loaded()
-        if wanted is not None and wanted.id in after:
-            self._meant[alias] = wanted.id
-            return self._named(wanted)
+        if requested is not None and requested.id in after:
+            self._meant[alias] = requested.id
+            return self._named(requested)
         model_id = self._meant[alias] = self._stands_for(alias, before, after)
         model = of_id(model_id, alias)
-        if wanted is not None or device not in (None, model.device):
+        if requested is not None or device not in (None, model.device):
             raise UnsupportedError(
                 f"Foundry Local loads {alias!r} as {model_id!r} and cannot be asked for "
-                f"{wanted.id if wanted else f'a build for {device}'!r}"
+                f"{requested.id if requested else f'a build for {device}'!r}"
             )
         return model
 

@@ -6,8 +6,8 @@ import os
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from msgflux_like._context import Closing
-from msgflux_like._http import off_loop
+from msgflux_like._context import ClosesOnExit
+from msgflux_like._http import to_thread
 from msgflux_like.errors import APIConnectionError, BadRequestError, InvalidRequestError, NotInstalledError
 from msgflux_like.local.foundry.command import Command
 from msgflux_like.local.foundry.interface import LOAD_S, Download, Interface, probe
@@ -19,7 +19,7 @@ DOWNLOAD_S = 7200.0
 NO_SDK = 'a service in this process needs the SDK: run `pip install "msgflux-like[foundry]"`'
 
 
-class FoundryLocalManager(Closing):
+class FoundryLocalManager(ClosesOnExit):
     """Finds, starts and stops the service, and says which models are to be downloaded, loaded and unloaded.
 
     At the end of a `with` block the service is stopped if this manager has started it; else others may be using it.
@@ -113,7 +113,7 @@ class FoundryLocalManager(Closing):
 
     async def aclose(self) -> None:
         """The async twin of `close`."""
-        await off_loop(self.close)
+        await to_thread(self.close)
 
     # ---- models
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from msgflux_like._wire.secrets import Secret
 from msgflux_like._wire.sigv4 import Credentials, SigV4, Source
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
-from msgflux_like.providers.cloud import spelled, surroundings
+from msgflux_like.providers.cloud import cloud_environment, variable_names
 
 _NAMES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _WAYS: Final = (
@@ -36,10 +36,10 @@ def signer(provider: str, url: str, given: tuple[Any, ...] | None = None) -> Sig
     ways to give what is missing.
     """
     found = _HOST.search(urlsplit(url).hostname or "")
-    region = found[2] if found else surroundings().get("AWS_REGION")
+    region = found[2] if found else cloud_environment().get("AWS_REGION")
     if not region:
         raise MissingKeyError(
-            f"{provider} needs a region, which base_url does not name: set {spelled('AWS_REGION')} in the environment"
+            f"{provider} needs a region, which base_url does not name: set {variable_names('AWS_REGION')}"
         )
     service = "bedrock-mantle" if found and found[1].startswith("bedrock-mantle") else "bedrock"
     held = _at_hand() if given is None else _of_tuple(given, provider)

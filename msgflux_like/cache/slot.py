@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from msgflux_like._concurrency.single_flight import Turn
-from msgflux_like._http import off_loop
+from msgflux_like._http import to_thread
 from msgflux_like._http.exchange import Do, Join, Step, WireError, unreachable
 from msgflux_like.cache import ResponseCache
 from msgflux_like.errors import APIError, APITimeoutError
@@ -37,7 +37,7 @@ class Form(Protocol):
         ...
 
 
-class Place:
+class CacheSlot:
     """Where the answer of one request belongs.
 
     Attributes:
@@ -94,7 +94,7 @@ class Place:
 
     async def afind(self) -> list[Event] | None:
         """The async twin of `find`; it never blocks the event loop."""
-        return await off_loop(self.find) if self.blocks else self.find()
+        return await to_thread(self.find) if self.blocks else self.find()
 
     # ---- a request that is sent
 

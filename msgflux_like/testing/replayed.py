@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from msgflux_like._http.deadline import Clock
+from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head, WireError
 from msgflux_like.errors import Phase
 
@@ -28,7 +28,7 @@ class Breaks(Struct, frozen=True):
         return WireError(self.message, self.phase)
 
 
-class Played:
+class ReplayedReply:
     """A `Reply`: the pieces, and then `end` if there is one, else the end of the body."""
 
     def __init__(self, head: Head, pieces: Iterable[bytes], end: Exception | None = None) -> None:
@@ -36,7 +36,7 @@ class Played:
         self._pieces = iter(pieces)
         self._end = end
 
-    def read(self, clock: Clock) -> bytes | None:  # noqa: ARG002  there is nothing to wait for
+    def read(self, clock: Deadline) -> bytes | None:  # noqa: ARG002  there is nothing to wait for
         """See `Reply`."""
         piece = next(self._pieces, None)
         if piece is None and self._end is not None:
@@ -53,14 +53,14 @@ class Played:
         """Nobody waits."""
 
 
-class AsyncPlayed:
-    """The async twin of `Played`."""
+class AsyncReplayedReply:
+    """The async twin of `ReplayedReply`."""
 
-    def __init__(self, played: Played) -> None:
+    def __init__(self, played: ReplayedReply) -> None:
         self.head = played.head
         self._played = played
 
-    async def read(self, clock: Clock) -> bytes | None:
+    async def read(self, clock: Deadline) -> bytes | None:
         """See `AsyncReply`."""
         return self._played.read(clock)
 

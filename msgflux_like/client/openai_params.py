@@ -1,4 +1,4 @@
-"""OpenAI's parameters, checked, and in the words of `ChatCompletion`.
+"""OpenAI's parameters, checked, and in the words of `ChatCompletionReply`.
 
 Source: https://platform.openai.com/docs/api-reference.
 """
@@ -18,7 +18,7 @@ MAX_MESSAGES: Final = 1000
 MAX_MESSAGE_CHARS: Final = 1_000_000
 
 
-class CallWords(TypedDict, total=False):
+class CallParams(TypedDict, total=False):
     """What every call takes beside what goes into its body.
 
     Keys:
@@ -35,7 +35,7 @@ class CallWords(TypedDict, total=False):
 
 
 class _ChatFields(TypedDict, total=False):
-    """Fields of OpenAI's body that `ChatCompletion` has no word for."""
+    """Fields of OpenAI's body that `ChatCompletionReply` has no word for."""
 
     audio: Mapping[str, Any] | None
     function_call: str | Mapping[str, Any] | None
@@ -57,8 +57,8 @@ class _ChatFields(TypedDict, total=False):
     web_search_options: Mapping[str, Any] | None
 
 
-class ChatWords(CallWords, Parameters, _ChatFields, total=False):
-    """Parameters of a chat completion. None is "not given"; zeros are sent. See `Parameters` and `CallWords`.
+class ChatParams(CallParams, Parameters, _ChatFields, total=False):
+    """Parameters of a chat completion. None is "not given"; zeros are sent. See `Parameters` and `CallParams`.
 
     Keys:
         tools: Tools the model may call: OpenAI's schemas, or plain functions.
@@ -71,7 +71,7 @@ class ChatWords(CallWords, Parameters, _ChatFields, total=False):
     tool_choice: ToolChoice | None
 
 
-class TextWords(CallWords, total=False):
+class TextParams(CallParams, total=False):
     """Parameters of a text completion. None is "not given"; zeros are sent."""
 
     best_of: int | None
@@ -91,7 +91,7 @@ class TextWords(CallWords, total=False):
     user: str | None
 
 
-class EmbeddingWords(CallWords, total=False):
+class EmbeddingParams(CallParams, total=False):
     """Parameters of embeddings. None is "not given"."""
 
     dimensions: int | None
@@ -100,10 +100,10 @@ class EmbeddingWords(CallWords, total=False):
 
 
 _OWN: Final = frozenset(_ChatFields.__annotations__)
-_HOW: Final = frozenset(CallWords.__annotations__)
+_HOW: Final = frozenset(CallParams.__annotations__)
 
 
-def given_of(words: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
+def validate_kwargs(words: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
     """What was given. UnknownParameterError, a TypeError, for what there is not."""
     names = tuple(known.__annotations__)
     for name in words:
@@ -113,7 +113,7 @@ def given_of(words: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
     return {name: value for name, value in words.items() if value is not None}
 
 
-def body_of(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_extra_body(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What goes into the body, and what says how to send it."""
     how = {name: value for name, value in given.items() if name in _HOW}
     return {name: value for name, value in given.items() if name not in how}, how
@@ -152,8 +152,8 @@ def _chars(content: Any) -> int:
     return sum(len(text) for part in parts if isinstance(text := as_mapping(part).get("text", part), str))
 
 
-def in_own_words(given: Mapping[str, Any], dialect: str | None) -> dict[str, Any]:
-    """The keywords of a `ChatCompletion` call that mean the same.
+def to_options(given: Mapping[str, Any], dialect: str | None) -> dict[str, Any]:
+    """The keywords of a `ChatCompletionReply` call that mean the same.
 
     `dialect` is None where the provider speaks OpenAI's chat format: then what we have no word for goes out as it is.
     """
@@ -198,15 +198,15 @@ def _translated(own: dict[str, Any], call: Mapping[str, Any], dialect: str) -> d
         if "max_tokens" in call:
             raise InvalidRequestError("max_tokens and max_completion_tokens are one thing: give one of them")
         translated["max_tokens"] = most
-    if (wanted := own.pop("response_format", None)) is not None:
-        translated |= _schema(as_mapping(wanted), dialect)
+    if (output_spec := own.pop("response_format", None)) is not None:
+        translated |= _schema(as_mapping(output_spec), dialect)
     if rest := sorted([*own, *(f"stream_options.{name}" for name in options)]):
         raise _unsupported(", ".join(rest), dialect)
     return translated
 
 
-def _schema(wanted: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    kind = wanted.get("type")
+def _schema(output_spec: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+    kind = output_spec.get("type")
     if kind == "text":
         return {}
     if kind != "json_schema":
@@ -214,7 +214,7 @@ def _schema(wanted: Mapping[str, Any], dialect: str) -> dict[str, Any]:
             f"response_format of type {kind!r}: {dialect} has no such thing. "
             'Give a schema: {"type": "json_schema", ...}'
         )
-    given = as_mapping(wanted.get("json_schema"))
+    given = as_mapping(output_spec.get("json_schema"))
     if not as_mapping(given.get("schema")):
         raise InvalidRequestError("response_format.json_schema.schema is missing")
     named = {"title": given.get("name") or "answer"}

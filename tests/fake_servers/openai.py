@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tests.speakers.said import DONE, SIGNATURE, WAIT, Refusal, Said, Speaker, sse
+from tests.fake_servers.recorded_replies import DONE, SIGNATURE, WAIT, Refusal, Said, Speaker, sse
 
 
 def chat_calls(said: Said) -> list[dict[str, Any]]:

@@ -130,36 +130,36 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "delivery", "reply", "_"), CASES.values(), ids=list(CASES))
-def test_a_whole_answer_of_the_type(path, delivery, reply, _, provider, model_of, colour):  # noqa: PLR0917  a case
+@pytest.mark.parametrize(("path", "output_mode", "reply", "_"), CASES.values(), ids=list(CASES))
+def test_a_whole_answer_of_the_type(path, output_mode, reply, _, provider, model_of, colour):  # noqa: PLR0917  a case
     server = provider(reply)
-    response = colour.ask(model_of(server, path), "What is on?", generation_schema=Event, delivery=delivery)
+    response = colour.ask(model_of(server, path), "What is on?", generation_schema=Event, output_mode=output_mode)
     assert response.parsed == EVENT
     assert response.consume() == PLAIN
     assert response.consume().prices.tea == 3
-    assert (response.response_type, response.delivery, response.attempts) == ("structured", delivery, 1)
+    assert (response.response_type, response.output_mode, response.attempts) == ("structured", output_mode, 1)
     assert response.metadata.finish_reason == "stop"
     assert not any(change.kind == "recovered" for change in response.changes)
-    assert asked(server.requests[0].body) == delivery
+    assert asked(server.requests[0].body) == output_mode
 
 
-@pytest.mark.parametrize(("path", "delivery", "_", "reply"), CASES.values(), ids=list(CASES))
-def test_a_streamed_answer_of_the_type(path, delivery, _, reply, provider, model_of, colour):  # noqa: PLR0917  a case
+@pytest.mark.parametrize(("path", "output_mode", "_", "reply"), CASES.values(), ids=list(CASES))
+def test_a_streamed_answer_of_the_type(path, output_mode, _, reply, provider, model_of, colour):  # noqa: PLR0917  a case
     texts, response = colour.pieces(
-        model_of(provider(reply), path), "What is on?", generation_schema=Event, delivery=delivery
+        model_of(provider(reply), path), "What is on?", generation_schema=Event, output_mode=output_mode
     )
     assert json.loads("".join(texts)) in (PLAIN, json.loads(LOWERED))
     assert len(texts) > 5
     result = response.result()
     assert result.parsed == EVENT
     assert response.response_type == result.response_type == "structured"
-    assert response.delivery == delivery
+    assert response.output_mode == output_mode
 
 
-@pytest.mark.parametrize(("path", "delivery", "_", "reply"), CASES.values(), ids=list(CASES))
-def test_partial_values_grow_and_are_never_wrong(path, delivery, _, reply, provider, model_of):
+@pytest.mark.parametrize(("path", "output_mode", "_", "reply"), CASES.values(), ids=list(CASES))
+def test_partial_values_grow_and_are_never_wrong(path, output_mode, _, reply, provider, model_of):
     model = model_of(provider(reply), path)
-    response = model("What is on?", generation_schema=Event, delivery=delivery, stream=True)
+    response = model("What is on?", generation_schema=Event, output_mode=output_mode, stream=True)
     partials = list(response.partial())
     assert partials[-1] == PLAIN
     assert {"name": "fair", "participants": ["Alice"]} in partials
@@ -167,7 +167,7 @@ def test_partial_values_grow_and_are_never_wrong(path, delivery, _, reply, provi
     assert response.result().parsed == EVENT
 
     async def read():
-        opened = await model.acall("What is on?", generation_schema=Event, delivery=delivery, stream=True)
+        opened = await model.acall("What is on?", generation_schema=Event, output_mode=output_mode, stream=True)
         seen = [part async for part in opened.partial()]
         return seen, (await opened.aresult()).parsed
 
@@ -185,9 +185,9 @@ def asked(body):
 
 def test_the_words_of_each_dialect(provider, model_of):
     bodies = {}
-    for name, (path, delivery, reply, _) in CASES.items():
+    for name, (path, output_mode, reply, _) in CASES.items():
         server = provider(reply)
-        model_of(server, path)("What?", system_prompt="Be brief.", generation_schema=Event, delivery=delivery)
+        model_of(server, path)("What?", system_prompt="Be brief.", generation_schema=Event, output_mode=output_mode)
         bodies[name] = server.requests[0].body
     wanted = bodies["chat native"]["response_format"]
     assert wanted["type"] == "json_schema"
@@ -211,7 +211,7 @@ def test_the_words_of_each_dialect(provider, model_of):
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "delivery"),
+    ("path", "kind", "output_mode"),
     [
         ("openai/gpt-4o", Event, "native"),
         ("openai/gpt-4o", Node, "native"),
@@ -223,17 +223,17 @@ def test_the_words_of_each_dialect(provider, model_of):
         ("ollama/anything", Event, "native"),
     ],
 )
-def test_the_surest_way_is_chosen(path, kind, delivery, provider, model_of):
+def test_the_surest_way_is_chosen(path, kind, output_mode, provider, model_of):
     server = provider(whole({}, status=400))
     with pytest.raises(mf.errors.BadRequestError):
         model_of(server, path)("What?", generation_schema=kind)
-    assert asked(server.requests[0].body) == delivery
+    assert asked(server.requests[0].body) == output_mode
 
 
 def test_the_way_can_be_given_to_the_model_and_is_part_of_its_state(provider, model_of):
-    model = model_of(provider(chat_call(TEXT)), delivery="tool")
-    assert model("What?", generation_schema=Event).delivery == "tool"
-    assert model.serialize()["state"]["delivery"] == "tool"
+    model = model_of(provider(chat_call(TEXT)), output_mode="tool")
+    assert model("What?", generation_schema=Event).output_mode == "tool"
+    assert model.serialize()["state"]["output_mode"] == "tool"
     assert mf.Model.from_serialized(**model.serialize(), api_key="x").serialize() == model.serialize()
 
 
@@ -241,18 +241,22 @@ def test_the_way_can_be_given_to_the_model_and_is_part_of_its_state(provider, mo
     ("call", "words"),
     [
         ({"generation_schema": Event, "prefilling": "{"}, "prefilling"),
-        ({"generation_schema": Event, "delivery": "guided"}, "delivery"),
+        ({"generation_schema": Event, "output_mode": "guided"}, "output_mode"),
         ({"generation_schema": Event, "validation": "none"}, "validation"),
         ({"generation_schema": complex}, "complex"),
         ({"generation_schema": "Event"}, "must be a type"),
-        ({"delivery": "tool"}, "need a generation_schema"),
-        ({"retries": 1}, "retries needs"),
-        ({"generation_schema": Event, "retries": 1, "stream": True}, "stream"),
-        ({"generation_schema": Event, "retries": -1}, "at least 0"),
+        ({"output_mode": "tool"}, "need a generation_schema"),
+        ({"output_retries": 1}, "output_retries needs"),
+        ({"generation_schema": Event, "output_retries": 1, "stream": True}, "stream"),
+        ({"generation_schema": Event, "output_retries": -1}, "at least 0"),
         ({"typed_parser": "yaml"}, "typed_xml"),
-        ({"typed_parser": "typed_xml", "delivery": "native"}, "prompted"),
+        ({"typed_parser": "typed_xml", "output_mode": "native"}, "prompted"),
         (
-            {"generation_schema": Event, "delivery": "tool", "tool_schemas": [{**TOOL, "function": {"name": "Event"}}]},
+            {
+                "generation_schema": Event,
+                "output_mode": "tool",
+                "tool_schemas": [{**TOOL, "function": {"name": "Event"}}],
+            },
             "both",
         ),
     ],
@@ -266,19 +270,19 @@ def test_what_cannot_be_is_found_before_anything_is_sent(call, words, provider, 
 
 def test_a_type_the_dialect_cannot_hold_is_refused_where_that_way_was_asked_for(model_of, provider):
     with pytest.raises(UnsupportedSchemaError, match=r"children\[\]"):
-        model_of(provider(), "anthropic/claude-sonnet-4-5")("What?", generation_schema=Node, delivery="native")
+        model_of(provider(), "anthropic/claude-sonnet-4-5")("What?", generation_schema=Node, output_mode="native")
 
 
 def test_tools_go_together_with_a_type_and_a_call_comes_first(provider, model_of, colour):
     model = model_of(
         provider(chat_call("{}", "search"), whole(chat(LOWERED)), chat_call("{}", "search"), chat_call(TEXT))
     )
-    for delivery in ("native", "tool"):
-        first = colour.ask(model, "What?", generation_schema=Event, tool_schemas=[TOOL], delivery=delivery)
+    for output_mode in ("native", "tool"):
+        first = colour.ask(model, "What?", generation_schema=Event, tool_schemas=[TOOL], output_mode=output_mode)
         assert first.response_type == "tool_call"
         assert first.consume().get_calls()[0].name == "search"
         assert first.parsed is None
-        second = colour.ask(model, "What?", generation_schema=Event, tool_schemas=[TOOL], delivery=delivery)
+        second = colour.ask(model, "What?", generation_schema=Event, tool_schemas=[TOOL], output_mode=output_mode)
         assert second.parsed == EVENT
 
 
@@ -302,7 +306,7 @@ def test_where_a_schema_does_not_go_with_tools_a_tool_is_the_answer(path, beside
 
 def test_with_tools_one_of_them_or_the_answer_is_required(provider, model_of):
     server = provider(chat_call(TEXT))
-    model_of(server)("What?", generation_schema=Event, tool_schemas=[TOOL], delivery="tool")
+    model_of(server)("What?", generation_schema=Event, tool_schemas=[TOOL], output_mode="tool")
     body = server.requests[0].body
     assert [tool["function"]["name"] for tool in body["tools"]] == ["search", "Event"]
     assert body["tool_choice"] == "required"
@@ -315,7 +319,7 @@ def test_of_two_answers_in_one_reply_the_first_counts_and_that_is_told(provider,
         for each, text in (("c1", TEXT), ("c2", "{}"))
     ]
     response = model_of(provider(whole(chat("Well: ", finish="tool_calls", tool_calls=calls))))(
-        "What?", generation_schema=Event, delivery="tool"
+        "What?", generation_schema=Event, output_mode="tool"
     )
     assert response.parsed == EVENT
     assert [change.kind for change in response.changes] == ["dropped"]
@@ -325,13 +329,13 @@ def test_of_two_answers_in_one_reply_the_first_counts_and_that_is_told(provider,
 def test_messages_that_can_be_read_once_are_asked_again_all_the_same(provider, model_of, colour):
     server = provider(whole(chat("sorry")), whole(chat(LOWERED)))
     messages = (text for text in ["What is on?"])
-    assert colour.ask(model_of(server), messages, generation_schema=Event, retries=1).parsed == EVENT
+    assert colour.ask(model_of(server), messages, generation_schema=Event, output_retries=1).parsed == EVENT
     assert server.requests[1].body["messages"][0] == {"role": "user", "content": "What is on?"}
 
 
 def test_a_wrong_answer_is_asked_for_again_with_what_was_wrong(provider, model_of, colour):
     server = provider(whole(chat('{"name": 3}')), whole(chat("sorry")), whole(chat(LOWERED)))
-    response = colour.ask(model_of(server), "What is on?", generation_schema=Event, retries=2)
+    response = colour.ask(model_of(server), "What is on?", generation_schema=Event, output_retries=2)
     assert response.parsed == EVENT
     assert response.attempts == 3
     assert response.usage.input == response.metadata.usage.prompt_tokens == 57
@@ -346,7 +350,7 @@ def test_a_wrong_answer_is_asked_for_again_with_what_was_wrong(provider, model_o
 def test_the_last_attempt_raises_with_the_usage_of_all(provider, model_of, colour):
     server = provider(whole(chat("sorry")))
     with pytest.raises(OutputParsingError) as caught:
-        colour.ask(model_of(server), "What is on?", generation_schema=Event, retries=1)
+        colour.ask(model_of(server), "What is on?", generation_schema=Event, output_retries=1)
     assert len(server.requests) == 2
     assert caught.value.raw_text == "sorry"
     assert caught.value.response.usage.total == 56
@@ -378,13 +382,13 @@ def test_an_answer_that_was_cut_says_so(provider, model_of):
 
 def test_a_refusal_is_an_error_that_holds_it(provider, model_of):
     with pytest.raises(OutputParsingError, match="the model refused: I will not") as caught:
-        model_of(provider(whole(chat(None, refusal="I will not"))))("What?", generation_schema=Event, retries=2)
+        model_of(provider(whole(chat(None, refusal="I will not"))))("What?", generation_schema=Event, output_retries=2)
     assert caught.value.response.refusal == "I will not"
 
 
 def test_a_fence_is_passed_over_and_that_is_told(provider, model_of):
     response = model_of(provider(whole(chat(f"```json\n{TEXT}\n```"))))(
-        "What?", generation_schema=Event, delivery="prompted"
+        "What?", generation_schema=Event, output_mode="prompted"
     )
     assert response.parsed == EVENT
     assert [change.kind for change in response.changes] == ["recovered"]
@@ -404,12 +408,12 @@ def test_leaving_the_partial_values_closes_the_stream(provider, model_of):
 
 def test_a_plain_answer_has_no_value(provider, model_of):
     response = model_of(provider(whole(chat())))("Hi")
-    assert (response.parsed, response.delivery, response.response_type) == (None, None, "text_generation")
+    assert (response.parsed, response.output_mode, response.response_type) == (None, None, "text_generation")
 
 
 def test_a_tool_for_a_model_that_calls_none_is_refused(provider, model_of):
     with pytest.raises(CapabilityError):
-        model_of(provider(), "openai/gpt-3.5-turbo")("What?", generation_schema=Event, delivery="tool")
+        model_of(provider(), "openai/gpt-3.5-turbo")("What?", generation_schema=Event, output_mode="tool")
 
 
 XML = (
@@ -462,12 +466,14 @@ def test_the_planning_types(provider, model_of):
     }
     for kind, plain in answers.items():
         for path in (CHAT, RESPONSES, ANTHROPIC):
-            for delivery in ("native", "tool"):
+            for output_mode in ("native", "tool"):
                 server = provider(whole({}, status=400))
                 with pytest.raises(mf.errors.BadRequestError):
-                    model_of(server, path)("What?", generation_schema=kind, delivery=delivery)
-                assert asked(server.requests[0].body) == delivery
-        response = model_of(provider(whole(chat(json.dumps(plain)))))("?", generation_schema=kind, delivery="prompted")
+                    model_of(server, path)("What?", generation_schema=kind, output_mode=output_mode)
+                assert asked(server.requests[0].body) == output_mode
+        response = model_of(provider(whole(chat(json.dumps(plain)))))(
+            "?", generation_schema=kind, output_mode="prompted"
+        )
         assert response.consume() == plain
     assert plan.SelfConsistency([plan.Path("", "A"), plan.Path("", "b"), plan.Path("", " a ")], "b").vote() == "A"
     assert plan.SelfConsistency([plan.Path("", "a"), plan.Path("", "b")], "b").vote() == "b"

@@ -24,17 +24,17 @@ from msgflux_like.errors import CassetteError, Phase
 VERSION: Final = 1
 
 
-class _Line(Struct, tag_field="line", omit_defaults=True, forbid_unknown_fields=True):
+class _OpenReply(Struct, tag_field="line", omit_defaults=True, forbid_unknown_fields=True):
     pass
 
 
-class Opening(_Line, tag="cassette"):
+class Opening(_OpenReply, tag="cassette"):
     """The first line."""
 
     version: int
 
 
-class Request(_Line, tag="request"):
+class Request(_OpenReply, tag="request"):
     """What was asked: its body is JSON, a text, or bytes in base64."""
 
     method: str
@@ -45,7 +45,7 @@ class Request(_Line, tag="request"):
     base64: str | UnsetType = UNSET
 
 
-class Reply(_Line, tag="reply"):
+class Reply(_OpenReply, tag="reply"):
     """The head of what came. `received_at` is in seconds since 1970, where a header's date is measured by it."""
 
     status: int
@@ -53,14 +53,14 @@ class Reply(_Line, tag="reply"):
     received_at: float | None = None
 
 
-class Piece(_Line, tag="piece"):
+class Piece(_OpenReply, tag="piece"):
     """What one read gave."""
 
     text: str | UnsetType = UNSET
     base64: str | UnsetType = UNSET
 
 
-class End(_Line, tag="end"):
+class End(_OpenReply, tag="end"):
     """How the reply ended: whole, left by its reader, or failed; `message` and `phase` are those of the failure."""
 
     how: Literal["whole", "left", "failed"]
@@ -68,7 +68,7 @@ class End(_Line, tag="end"):
     phase: Phase | None = None
 
 
-class Eof(_Line, tag="eof"):
+class Eof(_OpenReply, tag="eof"):
     """The last line: without it the file was cut off."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.speakers.anthropic import ANTHROPIC, BEDROCK_ANTHROPIC, CONVERSE, VERTEX_ANTHROPIC
-from tests.speakers.openai import MISTRAL, OPENAI, OPENROUTER, RESPONSES
-from tests.speakers.others import COHERE, GEMINI, OLLAMA
-from tests.speakers.said import THOUGHT, WAIT, Refusal, Said, Speaker
+from tests.fake_servers.anthropic import ANTHROPIC, BEDROCK_ANTHROPIC, CONVERSE, VERTEX_ANTHROPIC
+from tests.fake_servers.openai import MISTRAL, OPENAI, OPENROUTER, RESPONSES
+from tests.fake_servers.others import COHERE, GEMINI, OLLAMA
+from tests.fake_servers.recorded_replies import THOUGHT, WAIT, Refusal, Said, Speaker
 
 __all__ = ["SPEAKERS", "THOUGHT", "WAIT", "Refusal", "Said", "Speaker"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.speakers.anthropic import of_google
-from tests.speakers.openai import chat_calls
-from tests.speakers.said import SIGNATURE, WAIT, Refusal, Said, Speaker, sse
+from tests.fake_servers.anthropic import of_google
+from tests.fake_servers.openai import chat_calls
+from tests.fake_servers.recorded_replies import SIGNATURE, WAIT, Refusal, Said, Speaker, sse
 
 
 def _gemini_parts(said: Said) -> list[dict[str, Any]]:

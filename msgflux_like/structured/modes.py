@@ -8,16 +8,16 @@ from typing import Any
 
 from msgflux_like.catalog.profiles import ModelProfile
 from msgflux_like.errors import InvalidRequestError, UnsupportedSchemaError
-from msgflux_like.request import Delivery, Quirks
+from msgflux_like.request import OutputMode, Quirks
 from msgflux_like.structured.json_schema.limits import ALONE, ANY, NATIVE, UNFORCED
 from msgflux_like.structured.json_schema.schema import Target, target_of
-from msgflux_like.structured.typed_response import Validation, Wanted
+from msgflux_like.structured.typed_response import OutputSpec, Validation
 
 
-def wanted(  # the whole choice, in one place
+def output_spec(  # the whole choice, in one place
     generation_schema: Any,
     typed_parser: str | None,
-    delivery: Delivery | None,
+    output_mode: OutputMode | None,
     validation: Validation,
     *,
     dialect: str,
@@ -25,10 +25,10 @@ def wanted(  # the whole choice, in one place
     profile: ModelProfile | None,
     beside_tools: bool = False,
     reasons: bool = False,
-) -> Wanted:
+) -> OutputSpec:
     """How to ask for it. InvalidRequestError for what cannot be asked for."""
-    if delivery not in (None, "native", "tool", "prompted"):
-        raise InvalidRequestError(f'delivery must be "native", "tool" or "prompted", not {delivery!r}')
+    if output_mode not in (None, "native", "tool", "prompted"):
+        raise InvalidRequestError(f'output_mode must be "native", "tool" or "prompted", not {output_mode!r}')
     if validation not in ("strict", "lax"):
         raise InvalidRequestError(f'validation must be "strict" or "lax", not {validation!r}')
     target = None if generation_schema is None else target_of(generation_schema)
@@ -36,19 +36,21 @@ def wanted(  # the whole choice, in one place
     if typed_parser is not None:
         from msgflux_like.structured.xml import typed_parser_registry  # noqa: PLC0415  for those who want it
 
-        if delivery not in (None, "prompted"):
-            raise InvalidRequestError(f"typed_parser can only be prompted for, not delivered by {delivery!r}")
+        if output_mode not in (None, "prompted"):
+            raise InvalidRequestError(f"typed_parser can only be prompted for, not delivered by {output_mode!r}")
         lowered = target.lowered(ANY) if target else None
-        return Wanted("prompted", target, lowered, typed_parser_registry[typed_parser], strict)
+        return OutputSpec("prompted", target, lowered, typed_parser_registry[typed_parser], strict)
     if target is None:
-        raise InvalidRequestError("delivery and validation need a generation_schema")
-    if delivery is None:
+        raise InvalidRequestError("output_mode and validation need a generation_schema")
+    if output_mode is None:
         alone = beside_tools and _are(ALONE, dialect, profile)
         unforced = reasons and _are(UNFORCED, dialect, profile)
         return _best(target, dialect, quirks, profile, strict=strict, native=not alone, tool=not unforced)
-    if delivery == "native" and dialect not in NATIVE:
-        raise InvalidRequestError(f"{dialect} has no way to hold an answer to a schema: use another delivery")
-    return Wanted(delivery, target, target.lowered(NATIVE[dialect] if delivery == "native" else ANY), strict=strict)
+    if output_mode == "native" and dialect not in NATIVE:
+        raise InvalidRequestError(f"{dialect} has no way to hold an answer to a schema: use another output_mode")
+    return OutputSpec(
+        output_mode, target, target.lowered(NATIVE[dialect] if output_mode == "native" else ANY), strict=strict
+    )
 
 
 def _are(models: Mapping[str, Pattern[str]], dialect: str, profile: ModelProfile | None) -> bool:
@@ -65,13 +67,15 @@ def _best(
     strict: bool,
     native: bool,
     tool: bool,
-) -> Wanted:
+) -> OutputSpec:
     """The surest way there is for the model: the provider's own, else a tool, else the prompt."""
     can = profile.capabilities if profile else None
     if dialect in NATIVE and native and (dialect in quirks.schema_dialects or (can and can.structured_output)):
         try:
-            return Wanted("native", target, target.lowered(NATIVE[dialect]), strict=strict)
+            return OutputSpec("native", target, target.lowered(NATIVE[dialect]), strict=strict)
         except UnsupportedSchemaError:
             if not (can and can.tool_call):
                 raise
-    return Wanted("tool" if tool and can and can.tool_call else "prompted", target, target.lowered(ANY), strict=strict)
+    return OutputSpec(
+        "tool" if tool and can and can.tool_call else "prompted", target, target.lowered(ANY), strict=strict
+    )

@@ -12,22 +12,24 @@ from hypothesis import strategies as st
 from msgflux_like._wire.secrets import Secret
 from msgflux_like.errors import CassetteError
 from msgflux_like.request import HttpRequest
-from msgflux_like.testing import tape
+from msgflux_like.testing import cassette_format
+from msgflux_like.testing.cassette_format import End, Exchange, Reply, Request
 from msgflux_like.testing.masking import Mask, masked_url
 from msgflux_like.testing.matching import key_of, nearest
-from msgflux_like.testing.tape import End, Exchange, Reply, Request
 from tests.conversations import json_values, unhurried
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 headers = st.dictionaries(texts, texts, max_size=3)
 requests = st.builds(
     Request, st.just("POST"), texts, headers, st.dictionaries(texts, json_values, max_size=4)
-) | st.builds(lambda url, body: tape.with_body(Request("POST", url), body), texts, st.binary(max_size=20))
+) | st.builds(lambda url, body: cassette_format.with_body(Request("POST", url), body), texts, st.binary(max_size=20))
 pieces = st.lists(st.binary(max_size=20) | texts.map(str.encode), max_size=4)
 replies = st.builds(Reply, st.integers(100, 599), headers, st.none() | st.just(1_700_000_000.5))
 failures = st.builds(End, st.just("failed"), texts, st.sampled_from(["connect", "first_event", "total", None]))
 exchanges = st.lists(
-    st.builds(Exchange, requests, replies, pieces, st.sampled_from([tape.WHOLE, tape.LEFT]) | failures)
+    st.builds(
+        Exchange, requests, replies, pieces, st.sampled_from([cassette_format.WHOLE, cassette_format.LEFT]) | failures
+    )
     | st.builds(lambda request, end: Exchange(request, None, [], end), requests, failures),
     max_size=3,
 )
@@ -36,15 +38,15 @@ exchanges = st.lists(
 @unhurried
 @given(exchanges)
 def test_what_is_written_is_read_back(recorded):
-    content = tape.dump(recorded)
-    assert tape.load(content, "it.jsonl") == recorded
-    assert tape.dump(tape.load(content, "it.jsonl")) == content
+    content = cassette_format.dump(recorded)
+    assert cassette_format.load(content, "it.jsonl") == recorded
+    assert cassette_format.dump(cassette_format.load(content, "it.jsonl")) == content
 
 
 @unhurried
 @given(exchanges)
 def test_every_line_is_json_that_stands_for_itself(recorded):
-    lines = tape.dump(recorded).decode().split("\n")
+    lines = cassette_format.dump(recorded).decode().split("\n")
     assert lines.pop() == ""
     assert [type(json.loads(line)) for line in lines] == [dict] * len(lines)
 
@@ -52,10 +54,10 @@ def test_every_line_is_json_that_stands_for_itself(recorded):
 @unhurried
 @given(exchanges, st.data())
 def test_a_file_that_is_cut_anywhere_is_an_error(recorded, data):
-    content = tape.dump(recorded)
+    content = cassette_format.dump(recorded)
     cut = data.draw(st.integers(0, len(content) - 1))
     with pytest.raises(CassetteError, match=r"it\.jsonl was cut off"):
-        tape.load(content[:cut], "it.jsonl")
+        cassette_format.load(content[:cut], "it.jsonl")
 
 
 @unhurried
@@ -77,11 +79,11 @@ def test_a_file_that_is_cut_anywhere_is_an_error(recorded, data):
 )
 def test_anything_else_is_read_or_is_a_cassette_error(content):
     try:
-        recorded = tape.load(content, "it.jsonl")
+        recorded = cassette_format.load(content, "it.jsonl")
     except CassetteError as error:
         assert "it.jsonl" in str(error)
     else:
-        assert tape.load(tape.dump(recorded), "it.jsonl") == recorded
+        assert cassette_format.load(cassette_format.dump(recorded), "it.jsonl") == recorded
 
 
 OPENING = b'{"line":"cassette","version":1}\n'
@@ -104,13 +106,13 @@ OPENING = b'{"line":"cassette","version":1}\n'
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_line(content, said):
     with pytest.raises(CassetteError) as raised:
-        tape.load(content, "it.jsonl")
+        cassette_format.load(content, "it.jsonl")
     assert said in str(raised.value)
 
 
 def test_a_checkout_with_other_line_ends_is_read():
-    recorded = [Exchange(Request("POST", "u", json={"a": 1}), Reply(200), [b"\r\n\n"], tape.WHOLE)]
-    assert tape.load(tape.dump(recorded).replace(b"\n", b"\r\n"), "it.jsonl") == recorded
+    recorded = [Exchange(Request("POST", "u", json={"a": 1}), Reply(200), [b"\r\n\n"], cassette_format.WHOLE)]
+    assert cassette_format.load(cassette_format.dump(recorded).replace(b"\n", b"\r\n"), "it.jsonl") == recorded
 
 
 # ---- which is which
@@ -187,7 +189,7 @@ def test_a_key_that_is_hardly_one_is_left_in_the_text():
 
 
 def test_a_request_without_json_is_kept_as_it_is():
-    assert tape.with_body(Request("POST", "u"), b"a text").text == "a text"
-    both: Any = tape.with_body(Request("POST", "u"), b"\xff")
+    assert cassette_format.with_body(Request("POST", "u"), b"a text").text == "a text"
+    both: Any = cassette_format.with_body(Request("POST", "u"), b"\xff")
     assert both.base64 == "/w=="
     assert list(nearest(both, [Request("POST", "u", json={})])[1]) == ["the body (is binary; recorded: JSON)"]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.eventstreams import event, exception
-from tests.speakers.said import SIGNATURE, WAIT, Refusal, Said, Speaker, sse
+from tests.fake_servers.recorded_replies import SIGNATURE, WAIT, Refusal, Said, Speaker, sse
 
 
 def _blocks(said: Said) -> list[dict[str, Any]]:

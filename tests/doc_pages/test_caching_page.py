@@ -118,7 +118,7 @@ def test_changing_any_of_these_creates_a_new_entry(openai):
         {"messages": "Hi"},
         {"messages": "Hello", "system_prompt": "Be brief."},
         {"messages": "Hello", "temperature": 0},
-        {"messages": "Hello", "generation_schema": {"type": "object", "properties": {}}, "delivery": "prompted"},
+        {"messages": "Hello", "generation_schema": {"type": "object", "properties": {}}, "output_mode": "prompted"},
         {"messages": "Hello", "tool_schemas": [tool]},
     ]
     keys = {model.plan(**call).cache_key for call in calls}

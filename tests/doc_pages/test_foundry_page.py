@@ -14,13 +14,13 @@ import msgflux_like as mf
 from msgflux_like import errors, foundry_local
 from msgflux_like._wire.sse import Parser
 from msgflux_like.local.foundry import serving
-from tests.foundry.services import NOT_RUNNING, STATUS, First, Program, Second
+from tests.foundry.services import NOT_RUNNING, STATUS, ApiV0, ApiV1, Program
 
 HAIKU = "Cherry blossoms fall,\nGentle spring breeze carries dreams,\nPeace in nature's song."
 LINES = HAIKU.splitlines(keepends=True)
 
 
-@pytest.fixture(params=[First, Second])
+@pytest.fixture(params=[ApiV0, ApiV1])
 def page(request, provider, tmp_path, monkeypatch):
     """A machine with Foundry Local, of either generation, whose service does not run yet."""
     monkeypatch.delenv("FOUNDRY_LOCAL_BASE_URL", raising=False)
