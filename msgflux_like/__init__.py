@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from msgflux_like import client, dsl, errors, events, foundry_local, generation, local, models, testing
     from msgflux_like._attrdict import dotdict
-    from msgflux_like._http import Timeouts
+    from msgflux_like._http.deadline import Timeouts
     from msgflux_like.cache import ResponseCache
     from msgflux_like.calls.estimate import Estimate, count_tokens, estimate_cost
     from msgflux_like.calls.plan import CallPlan
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     )
     from msgflux_like.response.response import ModelResponse
     from msgflux_like.response.stream import ModelStreamResponse
+    from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
     from msgflux_like.streaming.chunks import StreamData, StreamError, StreamFinish
     from msgflux_like.streaming.handler import AsyncStreamHandler, StreamHandler
-    from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
     from msgflux_like.tools.function_schema import function_schema
     from msgflux_like.tools.loop import ToolRun, arun_tools, run_tools
 
@@ -135,8 +135,8 @@ _HOMES = {
     "TextCompletion": "models.text_completion",
     "TextEmbedder": "models.text_embedder",
     "Timeouts": "_http.deadline",
-    "ToolCall": "tools.calls",
-    "ToolCallAggregator": "tools.calls",
+    "ToolCall": "response.tool_calls",
+    "ToolCallAggregator": "response.tool_calls",
     "ToolRun": "tools.loop",
     "Usage": "response.openai_objects",
     "arun_tools": "tools.loop",

@@ -183,14 +183,12 @@ class APIError(MsgfluxError):
         return self._may_pass if self.should_retry is None else self.should_retry
 
     def __str__(self) -> str:
-        call_metadata = [f"{self.provider}/{self.model}" if self.model else self.provider]
+        details = [f"{self.provider}/{self.model}" if self.model else self.provider]
         if self.status is not None:
-            call_metadata.append(f"HTTP {self.status}")
-        call_metadata += [
-            f"{name} {value}" for name, value in (("code", self.code), ("request", self.request_id)) if value
-        ]
+            details.append(f"HTTP {self.status}")
+        details += [f"{name} {value}" for name, value in (("code", self.code), ("request", self.request_id)) if value]
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.message} ({', '.join(filter(None, call_metadata))}){hint}"
+        return f"{self.message} ({', '.join(filter(None, details))}){hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.__dict__)

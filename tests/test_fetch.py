@@ -15,7 +15,7 @@ import zlib
 import pytest
 import trustme
 
-from msgflux_like._http import fetch
+from msgflux_like._http.fetch import fetch
 from msgflux_like._paths import data_folder
 from msgflux_like.catalog import profiles
 from msgflux_like.catalog.profiles import get_model_profile, refresh_profiles, snapshot_info

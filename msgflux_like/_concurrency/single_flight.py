@@ -9,11 +9,9 @@ import weakref
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
-
-from msgflux_like._http.deadline import Deadline
 
 
 def guard() -> threading.RLock:
@@ -43,6 +41,22 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+
+class TimeLimit(Protocol):
+    """How long a caller may wait: the deadline of its call."""
+
+    def begin_attempt(self) -> object:
+        """Start the time to the first event."""
+        ...
+
+    def left_s(self) -> float | None:
+        """Seconds until the deadline; None for no limit."""
+        ...
+
+    def expired(self) -> Exception:
+        """Return the error for a wait that took too long."""
+        ...
 
 
 class Turn(Enum):
@@ -155,7 +169,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def wait(flights: SingleFlight, key: bytes, clock: Deadline) -> Outcome:
+def wait(flights: SingleFlight, key: bytes, limit: TimeLimit) -> Outcome:
     """LEAD, or what the equal call that is under way brings; WireError when the time for a first piece is over.
 
     A direct call inside of an event loop waits for nobody: it would block the loop that the other may need.
@@ -163,29 +177,29 @@ def wait(flights: SingleFlight, key: bytes, clock: Deadline) -> Outcome:
     ticket = flights.join(key, None, may_wait=_running_loop() is None)
     if isinstance(ticket, Turn):
         return ticket
-    clock.begin_attempt()
+    limit.begin_attempt()
     try:
-        return ticket.future.result(clock.left_s())
+        return ticket.future.result(limit.left_s())
     except TimeoutError:
         flights.leave(key, ticket)
-        raise clock.expired() from None
+        raise limit.expired() from None
     except BaseException:
         flights.leave(key, ticket)
         raise
 
 
-async def await_outcome(flights: SingleFlight, key: bytes, clock: Deadline) -> Outcome:
+async def await_outcome(flights: SingleFlight, key: bytes, limit: TimeLimit) -> Outcome:
     """The async twin of `wait`."""
     ticket = flights.join(key, asyncio.get_running_loop(), may_wait=True)
     if isinstance(ticket, Turn):
         return ticket
-    clock.begin_attempt()
+    limit.begin_attempt()
     try:
-        async with asyncio.timeout(clock.left_s()):
+        async with asyncio.timeout(limit.left_s()):
             return await asyncio.wrap_future(ticket.future)
     except TimeoutError:
         flights.leave(key, ticket)
-        raise clock.expired() from None
+        raise limit.expired() from None
     except BaseException:  # the task was cancelled
         flights.leave(key, ticket)
         raise

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import cache
 from typing import TypeVar
-
-from msgflux_like._http.drivers import in_thread
 
 T = TypeVar("T")
 
 _MOST_THREADS = 32  # of one batch
+_READER_THREADS = 1000  # made one by one, when as many sync streams are waited for in event loops
 
 
 def run_in_threads(functions: Sequence[Callable[[], T]]) -> list[T]:
@@ -39,3 +39,22 @@ async def to_thread(function: Callable[[], T]) -> T:
     """
     context = copy_context()
     return await in_thread(lambda: context.run(function), lambda: None)
+
+
+async def in_thread(function: Callable[[], T], interrupt: Callable[[], None]) -> T:
+    """The result of a function that blocks, without blocking the event loop.
+
+    When the waiting task is cancelled, `interrupt` is called, which must make the function return.
+    """
+    waiting = asyncio.get_running_loop().run_in_executor(_reader_threads(), function)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        interrupt()
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+@cache
+def _reader_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="msgflux-like-reader")

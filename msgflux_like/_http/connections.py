@@ -46,48 +46,48 @@ class Transport:
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopStack] = weakref.WeakKeyDictionary()
         weakref.finalize(self, self._stack.close)
 
-    def open(self, http: HttpRequest, clock: Deadline) -> Reply:
+    def open(self, http: HttpRequest, deadline: Deadline) -> Reply:
         """Send, and wait for the head of the reply."""
         if (interceptors or self.interceptor) and (between := self._between()) is not None:
-            return between.open(http, clock, self.send)
-        return self.send(http, clock)
+            return between.open(http, deadline, self.send)
+        return self.send(http, deadline)
 
-    async def aopen(self, http: HttpRequest, clock: Deadline) -> AsyncReply:
+    async def aopen(self, http: HttpRequest, deadline: Deadline) -> AsyncReply:
         """The async twin of `open`."""
         if (interceptors or self.interceptor) and (between := self._between()) is not None:
-            return await between.aopen(http, clock, self.asend)
-        return await self.asend(http, clock)
+            return await between.aopen(http, deadline, self.asend)
+        return await self.asend(http, deadline)
 
     def _between(self) -> Interceptor | None:
         return self.interceptor or next(reversed(interceptors), None)
 
-    def send(self, http: HttpRequest, clock: Deadline) -> Reply:
+    def send(self, http: HttpRequest, deadline: Deadline) -> Reply:
         """The same, past all interceptors."""
         if type(http.key) is TokenSource:
             http = replace(http, key=http.key.token())
-        limits = clock.begin_attempt()
+        limits = deadline.begin_attempt()
         if self._client is None:
-            return self._stack.open(http, limits, clock)
+            return self._stack.open(http, limits, deadline)
         if self._client_is_async:
             raise InvalidRequestError("http_client is an AsyncClient: use acall, or give a Client")
-        return _ClientReply(self._client, http, limits, clock)
+        return _ClientReply(self._client, http, limits, deadline)
 
-    async def asend(self, http: HttpRequest, clock: Deadline) -> AsyncReply:
+    async def asend(self, http: HttpRequest, deadline: Deadline) -> AsyncReply:
         """The async twin of `send`."""
         if type(http.key) is TokenSource:
             http = replace(http, key=await atoken(http.key))
         if http.signer is not None and http.signer.blocks:
             await asyncio.to_thread(http.signer.prepare)
-        limits = clock.begin_attempt()
+        limits = deadline.begin_attempt()
         if self._client is not None:
             if not self._client_is_async:
                 raise InvalidRequestError("http_client is a Client: call the model directly, or give an AsyncClient")
-            return await _AsyncClientReply.open(self._client, http, limits, clock)
+            return await _AsyncClientReply.open(self._client, http, limits, deadline)
         loop = asyncio.get_running_loop()
         stack = self._loops.get(loop)
         if stack is None or stack.process != os.getpid():
             stack = self._loops[loop] = await _LoopStack.of_this_loop()
-        return await stack.open(http, limits, clock)
+        return await stack.open(http, limits, deadline)
 
     def close(self) -> None:
         """Close the idle connections; those of event loops are closed by their loops. A later call opens new ones."""
@@ -113,7 +113,7 @@ class _Stack:
         self._idle: deque[tuple[float, Any]] = deque()
         self._process = os.getpid()
 
-    def open(self, http: HttpRequest, limits: Limits, clock: Deadline) -> _Reply:
+    def open(self, http: HttpRequest, limits: Limits, deadline: Deadline) -> _Reply:
         if self._process != os.getpid():  # forked: the other end knows these connections as the parent's
             self.close()
             self._process = os.getpid()
@@ -122,7 +122,7 @@ class _Stack:
         try:
             response = connection.handle_request(http_client.request(http, target, limits))
         except FAILURES as error:
-            failure = http_client.wire_error(error, clock)
+            failure = http_client.wire_error(error, deadline)
         else:
             return _Reply(response, connection, self)
         connection.close()
@@ -180,7 +180,7 @@ class _LoopStack:
         weakref.finalize(stack, _let_go, asyncio.get_running_loop(), stack._idle, guard).atexit = False
         return stack
 
-    async def open(self, http: HttpRequest, limits: Limits, clock: Deadline) -> _AsyncReply:
+    async def open(self, http: HttpRequest, limits: Limits, deadline: Deadline) -> _AsyncReply:
         target = http_client.target(http.url)
         connection = await self._take(target) or http_client.connection(target, asynchronous=True)
         try:
@@ -189,9 +189,9 @@ class _LoopStack:
                     http_client.request(http, target, {"connect": limits["connect"]})
                 )
         except TimeoutError:
-            failure = clock.expired()
+            failure = deadline.expired()
         except FAILURES as error:
-            failure = http_client.wire_error(error, clock)
+            failure = http_client.wire_error(error, deadline)
         except BaseException:
             await connection.aclose()
             raise
@@ -284,12 +284,12 @@ class _Reply:
         self._connection = connection
         self._stack = stack
 
-    def read(self, clock: Deadline) -> bytes | None:
-        self._wire.deadline = clock.deadline
+    def read(self, deadline: Deadline) -> bytes | None:
+        self._wire.deadline = deadline.read_by
         try:
             return next(self._pieces, None)
         except FAILURES as error:
-            failure = http_client.wire_error(error, clock)
+            failure = http_client.wire_error(error, deadline)
         raise failure
 
     def drain(self) -> None:
@@ -321,12 +321,12 @@ class _AsyncReply:
         self._connection = connection
         self._stack = stack
 
-    async def read(self, clock: Deadline) -> bytes | None:
-        self._wire.deadline = clock.deadline
+    async def read(self, deadline: Deadline) -> bytes | None:
+        self._wire.deadline = deadline.read_by
         try:
             return await anext(self._pieces, None)
         except FAILURES as error:
-            failure = http_client.wire_error(error, clock)
+            failure = http_client.wire_error(error, deadline)
         raise failure
 
     async def drain(self) -> None:
@@ -348,13 +348,13 @@ class _AsyncReply:
 class _ClientReply:
     """One reply through a user's Client."""
 
-    def __init__(self, client: Any, http: HttpRequest, limits: Limits, clock: Deadline) -> None:
+    def __init__(self, client: Any, http: HttpRequest, limits: Limits, deadline: Deadline) -> None:
         try:
             self._response = client.send(
                 http_client.client_request(client, http, limits), stream=True, follow_redirects=False
             )
         except Exception as error:  # noqa: BLE001  sorted by name: httpx and httpx2 have the same ones
-            failure = http_client.client_error(error, clock)
+            failure = http_client.client_error(error, deadline)
         else:
             self.head = http_client.client_head(self._response)
             read = self._response.is_stream_consumed  # by an event hook, or by a mock
@@ -362,12 +362,12 @@ class _ClientReply:
             return
         raise failure
 
-    def read(self, clock: Deadline) -> bytes | None:
-        clock.must_fit(0)
+    def read(self, deadline: Deadline) -> bytes | None:
+        deadline.must_fit(0)
         try:
             return next(self._pieces, None)
         except Exception as error:  # noqa: BLE001
-            failure = http_client.client_error(error, clock)
+            failure = http_client.client_error(error, deadline)
         raise failure
 
     def drain(self) -> None:
@@ -395,25 +395,25 @@ class _AsyncClientReply:
         self._pieces = _one(response.content) if read else response.aiter_raw()
 
     @classmethod
-    async def open(cls, client: Any, http: HttpRequest, limits: Limits, clock: Deadline) -> _AsyncClientReply:
+    async def open(cls, client: Any, http: HttpRequest, limits: Limits, deadline: Deadline) -> _AsyncClientReply:
         request = http_client.client_request(client, http, limits)
         try:
             async with asyncio.timeout(limits["read"]):
                 return cls(await client.send(request, stream=True, follow_redirects=False))
         except TimeoutError:
-            failure = clock.expired()
+            failure = deadline.expired()
         except Exception as error:  # noqa: BLE001
-            failure = http_client.client_error(error, clock)
+            failure = http_client.client_error(error, deadline)
         raise failure
 
-    async def read(self, clock: Deadline) -> bytes | None:
+    async def read(self, deadline: Deadline) -> bytes | None:
         try:
-            async with asyncio.timeout(clock.left_s()):
+            async with asyncio.timeout(deadline.left_s()):
                 return await anext(self._pieces, None)
         except TimeoutError:
-            failure = clock.expired()
+            failure = deadline.expired()
         except Exception as error:  # noqa: BLE001
-            failure = http_client.client_error(error, clock)
+            failure = http_client.client_error(error, deadline)
         raise failure
 
     async def drain(self) -> None:

@@ -32,16 +32,16 @@ class Deadline:
     """The deadlines of one call.
 
     Attributes:
-        deadline: When, on the monotonic clock, the next read must be done; None for never.
+        read_by: When, on the monotonic clock, the next read must be done; None for never.
     """
 
-    __slots__ = ("_limits", "_phase", "_total", "deadline")
+    __slots__ = ("_limits", "_phase", "_total", "read_by")
 
     def __init__(self, limits: Timeouts) -> None:
         self._limits = limits
         self._total = None if limits.total_s is None else time.monotonic() + limits.total_s
         self._phase: Phase = "first_event"
-        self.deadline = self._total
+        self.read_by = self._total
 
     def begin_attempt(self) -> dict[str, float | None]:
         """Start the time to the first event; the limits of connecting and sending, as httpcore takes them."""
@@ -59,14 +59,14 @@ class Deadline:
 
     def _within(self, seconds: float | None) -> None:
         if seconds is None:
-            self.deadline = self._total
+            self.read_by = self._total
             return
         idle = time.monotonic() + seconds
-        self.deadline = idle if self._total is None or idle < self._total else self._total
+        self.read_by = idle if self._total is None or idle < self._total else self._total
 
     def left_s(self) -> float | None:
         """Seconds until the deadline."""
-        return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+        return None if self.read_by is None else max(self.read_by - time.monotonic(), 0.0)
 
     def must_fit(self, seconds: float) -> None:
         """WireError when there is no time for a wait this long."""

@@ -6,21 +6,17 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from types import AsyncGeneratorType
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from msgflux_like._concurrency.single_flight import await_outcome, wait
+from msgflux_like._concurrency.threads import in_thread
 from msgflux_like._http.connections import AsyncReply, Reply, Transport
 from msgflux_like._http.deadline import Deadline, Timeouts
 from msgflux_like._http.exchange import READ, Do, Drain, Join, Send, Step, Wait, WireError
 from msgflux_like.events import Event
 
-T = TypeVar("T")
 Steps = Generator[Step, Any, None]
-
-_READER_THREADS = 1000  # made one by one, when as many sync streams are waited for in event loops
 
 
 class Driver:
@@ -73,7 +69,7 @@ class _OpenReply:
             self.reply = None
 
 
-def _answer(steps: Steps, transport: Transport, clock: Deadline, line: _OpenReply) -> Generator[list[Event]]:
+def _answer(steps: Steps, transport: Transport, deadline: Deadline, line: _OpenReply) -> Generator[list[Event]]:
     send: Callable[[Any], Step] = steps.send
     advance: Callable[[Any], Step] = send
     outcome: Any = None
@@ -86,13 +82,13 @@ def _answer(steps: Steps, transport: Transport, clock: Deadline, line: _OpenRepl
             advance, outcome = send, None
             if isinstance(step, list):
                 yield step
-                clock.resume()
+                deadline.resume()
                 continue
             try:
                 if step is READ and line.reply is not None:
-                    outcome = line.reply.read(clock)
+                    outcome = line.reply.read(deadline)
                 else:
-                    outcome = _do(step, transport, clock, line)
+                    outcome = _do(step, transport, deadline, line)
             except WireError as failure:
                 advance, outcome = steps.throw, failure
     finally:
@@ -100,15 +96,15 @@ def _answer(steps: Steps, transport: Transport, clock: Deadline, line: _OpenRepl
         line.release()
 
 
-def _do(step: Step, transport: Transport, clock: Deadline, line: _OpenReply) -> Any:
+def _do(step: Step, transport: Transport, deadline: Deadline, line: _OpenReply) -> Any:
     if isinstance(step, Send):
         if line.reply is not None:
             line.release()
-        line.reply = transport.open(step.http, clock)
+        line.reply = transport.open(step.http, deadline)
         return line.reply.head
     if isinstance(step, Wait):
         line.release()
-        clock.must_fit(step.seconds)
+        deadline.must_fit(step.seconds)
         line.waiting = threading.Event()
         if line.waiting.wait(step.seconds):
             raise WireError("the call was cancelled")
@@ -117,7 +113,7 @@ def _do(step: Step, transport: Transport, clock: Deadline, line: _OpenReply) -> 
     elif isinstance(step, Do):
         return step.function()
     elif isinstance(step, Join):
-        return wait(step.flights, step.key, clock)
+        return wait(step.flights, step.key, deadline)
     return None
 
 
@@ -181,7 +177,7 @@ class _AsyncOpenReply:
 
 
 async def _aanswer(
-    steps: Steps, transport: Transport, clock: Deadline, line: _AsyncOpenReply
+    steps: Steps, transport: Transport, deadline: Deadline, line: _AsyncOpenReply
 ) -> AsyncGenerator[list[Event]]:
     send: Callable[[Any], Step] = steps.send
     advance: Callable[[Any], Step] = send
@@ -195,13 +191,13 @@ async def _aanswer(
             advance, outcome = send, None
             if isinstance(step, list):
                 yield step
-                clock.resume()
+                deadline.resume()
                 continue
             try:
                 if step is READ and line.reply is not None:
-                    outcome = await line.reply.read(clock)
+                    outcome = await line.reply.read(deadline)
                 else:
-                    outcome = await _ado(step, transport, clock, line)
+                    outcome = await _ado(step, transport, deadline, line)
             except WireError as failure:
                 advance, outcome = steps.throw, failure
     finally:
@@ -209,38 +205,19 @@ async def _aanswer(
         await line.release()
 
 
-async def _ado(step: Step, transport: Transport, clock: Deadline, line: _AsyncOpenReply) -> Any:
+async def _ado(step: Step, transport: Transport, deadline: Deadline, line: _AsyncOpenReply) -> Any:
     if isinstance(step, Send):
         await line.release()
-        line.reply = await transport.aopen(step.http, clock)
+        line.reply = await transport.aopen(step.http, deadline)
         return line.reply.head
     if isinstance(step, Wait):
         await line.release()
-        clock.must_fit(step.seconds)
+        deadline.must_fit(step.seconds)
         await asyncio.sleep(step.seconds)
     elif isinstance(step, Drain) and line.reply is not None:
         await line.reply.drain()
     elif isinstance(step, Do):
         return await in_thread(step.function, lambda: None) if step.blocks else step.function()
     elif isinstance(step, Join):
-        return await await_outcome(step.flights, step.key, clock)
+        return await await_outcome(step.flights, step.key, deadline)
     return None
-
-
-async def in_thread(function: Callable[[], T], interrupt: Callable[[], None]) -> T:
-    """The result of a function that blocks, without blocking the event loop.
-
-    When the waiting task is cancelled, `interrupt` is called, which must make the function return.
-    """
-    waiting = asyncio.get_running_loop().run_in_executor(_reader_threads(), function)
-    try:
-        return await asyncio.shield(waiting)
-    except asyncio.CancelledError:
-        interrupt()
-        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise
-
-
-@cache
-def _reader_threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="msgflux-like-reader")

@@ -56,19 +56,21 @@ def fetch(
         BadReplyError: The body is longer than `max_bytes`, or packed in a way that was not asked for.
     """
     host = _host(url)
-    clock = Deadline(Timeouts(min(_CONNECT_S, timeout_s), first_event_s=None, between_events_s=None, total_s=timeout_s))
+    deadline = Deadline(
+        Timeouts(min(_CONNECT_S, timeout_s), first_event_s=None, between_events_s=None, total_s=timeout_s)
+    )
     target = http_client.target(url)
     connection = http_client.connection(target, asynchronous=False)
     headers = {"accept-encoding": "gzip", "user-agent": "msgflux-like", **headers}
     try:
-        limits = clock.begin_attempt()
-        response = connection.handle_request(http_client.plain_request(target, headers, limits, clock.deadline, body))
+        limits = deadline.begin_attempt()
+        response = connection.handle_request(http_client.plain_request(target, headers, limits, deadline.read_by, body))
         head = http_client.head(response.status, response.headers)
         if head.status in _REDIRECTS:
             raise _redirect(url, head, host)
         reply = _body(response.stream, head, max_bytes, host)
     except http_client.FAILURES as error:
-        failure = http_client.wire_error(error, clock)
+        failure = http_client.wire_error(error, deadline)
     else:
         return head.status, {name.decode("latin-1"): head.get(name) for name in head.headers}, reply
     finally:

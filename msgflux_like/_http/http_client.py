@@ -123,18 +123,18 @@ def client_head(response: Any) -> Head:
     return Head(found.status, {**found.headers, b"content-encoding": b""}, found.received_at)  # inflated already
 
 
-def wire_error(error: BaseException, clock: Deadline) -> WireError:
+def wire_error(error: BaseException, deadline: Deadline) -> WireError:
     """What a driver throws into the exchange for an exception of httpcore."""
     if isinstance(error, httpcore2.TimeoutException):
-        return clock.expired(connecting=isinstance(error, httpcore2.ConnectTimeout))
+        return deadline.expired(connecting=isinstance(error, httpcore2.ConnectTimeout))
     return WireError(f"the connection failed: {type(error).__name__}: {error}".removesuffix(": "))
 
 
-def client_error(error: Exception, clock: Deadline) -> WireError:
+def client_error(error: Exception, deadline: Deadline) -> WireError:
     """As `wire_error`, for the exceptions of httpx and httpx2, which share names but no class."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "TimeoutException" in names:
-        return clock.expired(connecting="ConnectTimeout" in names)
+        return deadline.expired(connecting="ConnectTimeout" in names)
     if "TransportError" in names or isinstance(error, OSError):
         return WireError(f"the connection failed: {type(error).__name__}: {error}".removesuffix(": "))
     raise error

@@ -15,7 +15,7 @@ class Reply(Protocol):
 
     head: Head
 
-    def read(self, clock: Deadline) -> bytes | None:
+    def read(self, deadline: Deadline) -> bytes | None:
         """The next bytes of the body, None at its end; WireError."""
         ...
 
@@ -37,7 +37,7 @@ class AsyncReply(Protocol):
 
     head: Head
 
-    async def read(self, clock: Deadline) -> bytes | None: ...
+    async def read(self, deadline: Deadline) -> bytes | None: ...
     async def drain(self) -> None: ...
     async def aclose(self) -> None: ...
     def abort(self) -> None: ...
@@ -49,12 +49,12 @@ class Interceptor(Protocol):
     What it raises but a `WireError` goes to the caller as it is, and nothing is tried again.
     """
 
-    def open(self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Reply], /) -> Reply:
+    def open(self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Reply], /) -> Reply:
         """The reply, once its head is there; WireError when there is none."""
         ...
 
     async def aopen(
-        self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]], /
+        self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]], /
     ) -> AsyncReply:
         """The async twin of `open`."""
         ...

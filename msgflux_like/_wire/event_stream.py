@@ -37,30 +37,30 @@ class Message(Struct, frozen=True):
 class Parser:
     """`feed` gives the messages that are complete. Bytes that are no such stream raise msgspec.DecodeError."""
 
-    __slots__ = ("_held", "_output_spec")
+    __slots__ = ("_held", "_needed")
 
     def __init__(self) -> None:
         self._held = bytearray()
-        self._output_spec = _PRELUDE.size  # bytes that must be there before there is something to do
+        self._needed = _PRELUDE.size  # bytes that must be there before there is something to do
 
     def feed(self, data: bytes) -> list[Message]:
         """Take the next bytes; an empty list when no message is complete yet."""
         held = self._held
         held += data
         found: list[Message] = []
-        while len(held) >= self._output_spec:
-            if self._output_spec == _PRELUDE.size:
-                self._output_spec = _message_bytes(held)
+        while len(held) >= self._needed:
+            if self._needed == _PRELUDE.size:
+                self._needed = _message_bytes(held)
                 continue
-            found.append(_message(bytes(held[: self._output_spec])))
-            del held[: self._output_spec]
-            self._output_spec = _PRELUDE.size
+            found.append(_message(bytes(held[: self._needed])))
+            del held[: self._needed]
+            self._needed = _PRELUDE.size
         return found
 
     def close(self) -> list[Message]:
         """The body ended: what is left is half a message, and says nothing."""
         self._held.clear()
-        self._output_spec = _PRELUDE.size
+        self._needed = _PRELUDE.size
         return []
 
 

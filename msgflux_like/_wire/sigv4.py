@@ -10,13 +10,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
 from msgflux_like._wire.secrets import Secret
-from msgflux_like.request import HttpRequest
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
@@ -34,6 +33,25 @@ class Credentials(Struct, frozen=True):
 
 Source = Callable[[], Credentials]
 """Gives the credentials of the moment; it is asked before every request."""
+
+
+class SignedRequest(Protocol):
+    """The parts of a POST request that a signature covers."""
+
+    @property
+    def url(self) -> str:
+        """The URL with its query."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+        ...
 
 
 class SigV4:
@@ -62,7 +80,7 @@ class SigV4:
         """Whose requests these are, for a cache: the id of the key, which is no secret. May ask the source."""
         return self._source().access_key_id
 
-    def sign(self, http: HttpRequest, now_s: float) -> Mapping[str, str]:
+    def sign(self, http: SignedRequest, now_s: float) -> Mapping[str, str]:
         """See `request.Signer`."""
         return signed_headers(http, self._source(), self.region, self.service, now_s)
 
@@ -71,7 +89,7 @@ class SigV4:
 
 
 def signed_headers(
-    http: HttpRequest, credentials: Credentials, region: str, service: str, now_s: float
+    http: SignedRequest, credentials: Credentials, region: str, service: str, now_s: float
 ) -> dict[str, str]:
     """The headers that sign a POST; `now_s` is in seconds since 1970."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from msgflux_like._concurrency.single_flight import Turn
-from msgflux_like._http import to_thread
+from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.exchange import Do, Join, Step, WireError, unreachable
 from msgflux_like.cache import ResponseCache
 from msgflux_like.errors import APIError, APITimeoutError

@@ -9,6 +9,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from msgflux_like._json import as_mapping
+from msgflux_like._suggest import similar_names
 from msgflux_like.errors import ChangeError, InvalidRequestError, UnknownParameterError
 from msgflux_like.request import Change, Check, OnChange, OutputMode
 
@@ -86,9 +87,7 @@ def _texts(name: str, values: Sequence[Any]) -> list[str]:
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> UnknownParameterError:
-    from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
-
-    close = get_close_matches(name, dict.fromkeys(known), n=2)
+    close = similar_names(name, known, limit=2)
     meant = f": did you mean {' or '.join(close)}?" if close else ""
     return UnknownParameterError(
         f"there is no parameter {name!r}{meant} (the provider's own fields go through extra_body=)"

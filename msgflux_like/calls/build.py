@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from msgspec import structs
 
 from msgflux_like import dialects
-from msgflux_like._http import Timeouts
+from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import Retries, Step
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls import capabilities
@@ -44,7 +44,7 @@ from msgflux_like.request import (
     to_http,
 )
 from msgflux_like.response.response import CallMetadata, ResponseAccumulator
-from msgflux_like.tools.calls import check_tools
+from msgflux_like.tools.schemas import check_tools
 
 if TYPE_CHECKING:
     from msgflux_like.cache.slot import CacheSlot
@@ -223,12 +223,12 @@ class RequestBuilder(ProviderModel):
             raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
         if self._response_cache is None or use_cache is False:
             return None
-        policy = self._cache_policy
+        cache_policy = self._cache_policy
         facts = self._facts()
         if self._row.embedded:
-            http, seen = policy.server_facts(http, self._row.embedded)
+            http, seen = cache_policy.server_facts(http, self._row.embedded)
             facts |= seen
-        return policy.cache_slot(
+        return cache_policy.cache_slot(
             self._response_cache,
             http,
             self.provider,
@@ -308,9 +308,9 @@ class RequestBuilder(ProviderModel):
     @cached_property
     def _cache_policy(self) -> Any:
         """A module, for models with a cache: to import it for every call would take as long as to look there."""
-        from msgflux_like.cache import policy  # noqa: PLC0415
+        from msgflux_like.calls import cache_policy  # noqa: PLC0415
 
-        return policy
+        return cache_policy
 
     @cached_property
     def _reasoning_field(self) -> str:

@@ -62,9 +62,9 @@ class CapabilityCheck:
             from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
 
             found += reasoning.problems(parameters, request.reasoning_controls)
-        output_spec = parameters.get("max_tokens")
-        if output_spec is not None and self._output_tokens is not None and output_spec > self._output_tokens:
-            found.append(f"max_tokens is {output_spec}, and it writes at most {self._output_tokens}")
+        max_tokens = parameters.get("max_tokens")
+        if max_tokens is not None and self._output_tokens is not None and max_tokens > self._output_tokens:
+            found.append(f"max_tokens is {max_tokens}, and it writes at most {self._output_tokens}")
         least, most = body_bytes // _BYTES_PER_TOKEN_AT_MOST, self._input_tokens
         if most is not None and least > most and modalities_of(request) == {"text"}:
             found.append(f"the request has at least {least} tokens, and it takes {most}")
@@ -111,7 +111,7 @@ def modalities_of(request: ChatRequest) -> set[str]:
 
 def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
     """Models of the same provider that could take the request, those that cost most like this one first."""
-    output_spec = search_profiles(
+    accepting = search_profiles(
         provider=model.provider_id,
         tools=True if request.tools else None,
         input_modalities=sorted(modalities_of(request)),
@@ -119,7 +119,7 @@ def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
         min_output_tokens=request.parameters.get("max_tokens"),
         sort="date",
     )
-    able = [other for other in output_spec if other.id != model.id and other.status != "deprecated"]
+    able = [other for other in accepting if other.id != model.id and other.status != "deprecated"]
     if "temperature" in request.parameters:
         able = [other for other in able if other.capabilities.temperature]
     if request.reasoning_controls is not None and {"reasoning_effort", "reasoning_budget"} & request.parameters.keys():

@@ -6,7 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from msgflux_like._http import Timeouts, Transport
+from msgflux_like._http.connections import Transport
+from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import Retries
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.errors import InvalidRequestError, MissingKeyError

@@ -294,11 +294,11 @@ def _catalogue_id(provider_id: str) -> str | None:
 def _candidates(provider: str | Sequence[str] | None, *, retired: bool) -> tuple[ModelProfile, ...]:
     if provider is None:
         return all_profiles(retired=retired)
-    output_spec = sorted({known_as for name in _names(provider) if (known_as := _catalogue_id(name))})
+    wanted_ids = sorted({known_as for name in _names(provider) if (known_as := _catalogue_id(name))})
 
     def models(snapshot: Snapshot) -> tuple[ModelProfile, ...]:
-        listed = (found for provider_id in output_spec for found in snapshot.models_of(provider_id))
-        left = (found for provider_id in output_spec for found in snapshot.retired_models_of(provider_id))
+        listed = (found for provider_id in wanted_ids for found in snapshot.models_of(provider_id))
+        left = (found for provider_id in wanted_ids for found in snapshot.retired_models_of(provider_id))
         return (*listed, *(left if retired else ()))
 
     return active_snapshot.ask(models)

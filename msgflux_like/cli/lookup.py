@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from msgflux_like._suggest import did_you_mean
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile, get_provider_profile, search_profiles
 from msgflux_like.errors import UnknownModelError, UnknownProviderError
 from msgflux_like.providers import resolve
-from msgflux_like.providers.config import near
 
 
 def find_model(path: str) -> ModelProfile:
@@ -29,4 +29,4 @@ def check_provider(name: str) -> None:
     names = resolve.provider_names()
     if name in names:
         raise UnknownProviderError(f"the catalogue does not list what {name} serves")
-    raise UnknownProviderError(f"there is no provider {name!r}{near(name, names)}")
+    raise UnknownProviderError(f"there is no provider {name!r}{did_you_mean(name, names)}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from msgflux_like._http import Transport
+from msgflux_like._http.connections import Transport
 from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.providers import config, resolve

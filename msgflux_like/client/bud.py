@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple, Unpack
 
-from msgflux_like._http import Timeouts, Transport, to_thread
+from msgflux_like._concurrency.threads import to_thread
+from msgflux_like._http.connections import Transport
+from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import Retries, exchange
 from msgflux_like._json import as_mapping
 from msgflux_like._wire.secrets import Secret, TokenFunction

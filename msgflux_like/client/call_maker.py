@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from msgflux_like._http import Timeouts, to_thread
+from msgflux_like._concurrency.threads import to_thread
+from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import Retries, exchange
 from msgflux_like.calls.arguments import check_headers, check_retries, timeout_of_environment
 from msgflux_like.calls.provider_model import checked_timeouts

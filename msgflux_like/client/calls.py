@@ -7,7 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from msgflux_like._http import AsyncDriver, Driver, Timeouts, Transport
+from msgflux_like._http.connections import Transport
+from msgflux_like._http.deadline import Timeouts
+from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like._http.exchange import Step
 from msgflux_like.client.reading import Reading
 from msgflux_like.client.streams import AsyncStream, Stream

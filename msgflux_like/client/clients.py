@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypedDict, Unpack
 
 from msgflux_like._context import ClosesOnExit
-from msgflux_like._http import Timeouts
+from msgflux_like._http.deadline import Timeouts
 from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.client.account import Account, account
 from msgflux_like.client.call_maker import CallMaker

@@ -12,7 +12,7 @@ from msgflux_like._json import as_mapping
 from msgflux_like.calls.arguments import check_parameters
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnknownParameterError, UnsupportedError
 from msgflux_like.request import Parameters, ToolChoice
-from msgflux_like.tools.calls import check_tools
+from msgflux_like.tools.schemas import check_tools
 
 MAX_MESSAGES: Final = 1000
 MAX_MESSAGE_CHARS: Final = 1_000_000
@@ -198,15 +198,15 @@ def _translated(own: dict[str, Any], call: Mapping[str, Any], dialect: str) -> d
         if "max_tokens" in call:
             raise InvalidRequestError("max_tokens and max_completion_tokens are one thing: give one of them")
         translated["max_tokens"] = most
-    if (output_spec := own.pop("response_format", None)) is not None:
-        translated |= _schema(as_mapping(output_spec), dialect)
+    if (wanted := own.pop("response_format", None)) is not None:
+        translated |= _schema(as_mapping(wanted), dialect)
     if rest := sorted([*own, *(f"stream_options.{name}" for name in options)]):
         raise _unsupported(", ".join(rest), dialect)
     return translated
 
 
-def _schema(output_spec: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    kind = output_spec.get("type")
+def _schema(wanted: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+    kind = wanted.get("type")
     if kind == "text":
         return {}
     if kind != "json_schema":
@@ -214,7 +214,7 @@ def _schema(output_spec: Mapping[str, Any], dialect: str) -> dict[str, Any]:
             f"response_format of type {kind!r}: {dialect} has no such thing. "
             'Give a schema: {"type": "json_schema", ...}'
         )
-    given = as_mapping(output_spec.get("json_schema"))
+    given = as_mapping(wanted.get("json_schema"))
     if not as_mapping(given.get("schema")):
         raise InvalidRequestError("response_format.json_schema.schema is missing")
     named = {"title": given.get("name") or "answer"}

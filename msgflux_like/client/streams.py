@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from msgflux_like._context import ClosesOnExit
-from msgflux_like._http import AsyncDriver, Driver
+from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.client.reading import Reading
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from msgflux_like._http import AsyncDriver, Driver, to_thread
+from msgflux_like._concurrency.threads import to_thread
+from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.calls.arguments import check_output_retries
 from msgflux_like.calls.build import PreparedCall, RequestBuilder
 from msgflux_like.errors import NotFoundError, OutputParsingError
@@ -216,7 +217,7 @@ def _about(prepared: PreparedCall) -> CallMetadata:
 
 
 def _replayed(prepared: PreparedCall, found: list[Event]) -> PreparedCall:
-    from msgflux_like.cache.policy import replayed  # noqa: PLC0415  imported already
+    from msgflux_like.calls.cache_policy import replayed  # noqa: PLC0415  imported already
 
     return prepared._replace(steps=replayed(found))
 

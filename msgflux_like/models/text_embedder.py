@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, TypedDict, Unpack, cast, overload
 
-from msgflux_like._http import AsyncDriver, Driver, Timeouts, gather_all, run_in_threads, to_thread
+from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
+from msgflux_like._http.deadline import Timeouts
+from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like._http.exchange import Retries
 from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.calls import capabilities
@@ -333,9 +335,9 @@ class TextEmbedder(ProviderModel):
             for place in prepared.work.different
         }
         if self._row.embedded:
-            from msgflux_like.cache import policy  # noqa: PLC0415  for servers on this machine
+            from msgflux_like.calls import cache_policy  # noqa: PLC0415  for servers on this machine
 
-            seen = {place: policy.server_facts(http, self._row.embedded) for place, http in requests.items()}
+            seen = {place: cache_policy.server_facts(http, self._row.embedded) for place, http in requests.items()}
             requests = {place: http for place, (http, _) in seen.items()}
             facts |= seen[0][1]
         prepared.work.found(kept.find(requests, facts))

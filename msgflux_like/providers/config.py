@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from msgflux_like._suggest import did_you_mean
 from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource, checked_key
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.providers.cloud import cloud_environment, variable_names
@@ -87,7 +88,7 @@ def with_dialect(provider: Provider, dialect: str) -> Provider:
     from msgflux_like import dialects  # noqa: PLC0415
 
     if dialect not in dialects.names():
-        raise InvalidRequestError(f"there is no dialect {dialect!r}{near(dialect, dialects.names())}")
+        raise InvalidRequestError(f"there is no dialect {dialect!r}{did_you_mean(dialect, dialects.names())}")
     alike = dialects.load(dialect).AUTH == dialects.load(provider.dialect).AUTH
     return msgspec.structs.replace(provider, dialect=dialect, auth=provider.auth if alike else None)
 
@@ -249,13 +250,3 @@ def _scheme_and_host(url: str) -> tuple[str, str]:
     if parts.query or parts.fragment or "@" in parts.netloc:
         return "", ""  # a path is put behind it, and a key goes into its own header
     return parts.scheme, parts.hostname or ""
-
-
-def near(name: str, known: tuple[str, ...] | list[str]) -> str:
-    """`: did you mean ...?` with up to three of `known` that are near to `name`, else a list of them all if short."""
-    from difflib import get_close_matches  # noqa: PLC0415  only on the way to an error
-
-    variable_names = {each.lower(): each for each in known}
-    if close := get_close_matches(name.lower(), variable_names, n=3, cutoff=0.6):
-        return f": did you mean {' or '.join(variable_names[each] for each in close)}?"
-    return f"; there are {', '.join(known)}" if len(known) <= 30 else ""

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from msgflux_like._paths import config_folder, data_folder
+from msgflux_like._suggest import did_you_mean
 from msgflux_like.catalog.profiles import (
     ModelProfile,
     get_model_profile,
@@ -28,7 +29,7 @@ from msgflux_like.errors import (
     UnknownProviderError,
     UnsupportedError,
 )
-from msgflux_like.providers.config import Provider, has_key, near, read_row, with_dialect
+from msgflux_like.providers.config import Provider, has_key, read_row, with_dialect
 
 ENTRY_POINTS = "msgflux_like.providers"
 """Group of entry points: the name is the provider's, the object a `Provider`, or the path of a row's file."""
@@ -66,7 +67,9 @@ def find_row(name: str, model: str, kind: str = "chat_completion") -> Provider:
         return _as_listed(row, model) or _for_model(row, model)
     provider = get_provider_profile(name)
     if provider is None:
-        raise UnknownProviderError(f"Provider `{name}` not registered for type `{kind}`{near(name, provider_names())}")
+        raise UnknownProviderError(
+            f"Provider `{name}` not registered for type `{kind}`{did_you_mean(name, provider_names())}"
+        )
     from msgflux_like.providers import derive  # noqa: PLC0415  the adapters' table, for providers without a row
 
     return msgspec.structs.replace(derive.derive(provider, get_model_profile(model, provider.id)), name=name)
@@ -91,7 +94,7 @@ def explain_unknown_model(provider: str, model: str) -> str:
         return ""
     known = get_provider_profile(provider)
     listed = known.models if known else ()
-    typo = near(model, listed)
+    typo = did_you_mean(model, listed)
     if typo.startswith(":"):
         return f"no model {model!r} is known at {provider}{typo}"
     elsewhere = get_model_profile(model)
@@ -179,7 +182,7 @@ def _meant(path: str) -> str:
         return f": did you mean {exact.provider_id}/{exact.id}?"
     # The labs' own listings: the same model at forty gateways would hide the others.
     labs = [f"{model.provider_id}/{model.id}" for model in search_profiles(provider=("openai", "anthropic", "google"))]
-    typo = near(path, [name.partition("/")[2] for name in labs])
+    typo = did_you_mean(path, [name.partition("/")[2] for name in labs])
     if not typo.startswith(":"):
         return ", like 'openai/gpt-4o'"
     full = {name.partition("/")[2]: name for name in labs}

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Generic, Literal, TypeVar
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like.calls.estimate import CostDetails
+from msgflux_like.catalog.pricing import CostDetails
 from msgflux_like.request import Change
 from msgflux_like.response.response import CallMetadata, ResponseAccumulator, cost_details_of, metadata_of
 

@@ -28,10 +28,10 @@ from msgflux_like.events import (
     ToolCallDelta,
 )
 from msgflux_like.request import REASONING_TEXT, Change, OutputMode
-from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
+from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 
 if TYPE_CHECKING:
-    from msgflux_like.calls.estimate import CostDetails
+    from msgflux_like.catalog.pricing import CostDetails
     from msgflux_like.catalog.profiles import ModelProfile
 
 ResponseType = Literal["text_generation", "structured", "tool_call"]
@@ -329,7 +329,7 @@ def changes_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> tupl
 
 def cost_details_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> CostDetails:
     """What the answer cost; see `CostDetails`."""
-    from msgflux_like.calls.estimate import FREE, cost_of  # noqa: PLC0415  for those who ask
+    from msgflux_like.catalog.pricing import FREE, cost_of  # noqa: PLC0415  for those who ask
 
     if call_metadata.cached:
         return FREE

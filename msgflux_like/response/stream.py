@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from msgflux_like._attrdict import dotdict
+from msgflux_like._concurrency.threads import in_thread
 from msgflux_like._context import ClosesOnExit
-from msgflux_like._http import AsyncDriver, Driver, in_thread
+from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event, TokenLogprob
 from msgflux_like.response.response import (
@@ -27,11 +28,34 @@ from msgflux_like.response.response import (
     metadata_of,
     saved_of,
 )
-from msgflux_like.tools.calls import ToolCall
+from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
-    from msgflux_like.calls.estimate import CostDetails
-    from msgflux_like.streaming.worker import AsyncPusher, Pusher
+    from msgflux_like.catalog.pricing import CostDetails
+
+
+class StreamPusher(Protocol):
+    """What reads a stream and hands it to a callback or a handler; see `msgflux_like.streaming.worker`."""
+
+    def is_mine(self) -> bool:
+        """Whether the caller runs in the thread or task that reads the stream."""
+        ...
+
+    def stop(self) -> None:
+        """Stop reading."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until nothing is being delivered."""
+        ...
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Block until the end was delivered; False after `timeout_s` seconds."""
+        ...
+
+    async def await_done(self, timeout_s: float | None = None) -> bool:
+        """Async counterpart of `wait`."""
+        ...
 
 
 class ModelStreamResponse(ClosesOnExit):
@@ -62,7 +86,7 @@ class ModelStreamResponse(ClosesOnExit):
         self.error: MsgfluxError | None = None
         self._result: ModelResponse | None = None
         self._log: list[Event] | None = None  # once somebody reads events
-        self._pusher: Pusher | AsyncPusher | None = None  # what reads it, where it is pushed to somebody
+        self._pusher: StreamPusher | None = None  # what reads it, where it is pushed to somebody
         answer.add(first)
         self.changes = changes_of(answer, call_metadata)
 
@@ -156,7 +180,7 @@ class ModelStreamResponse(ClosesOnExit):
 
     # ---- pushed to somebody: `stream_to`
 
-    def pushed_by(self, pusher: Pusher | AsyncPusher) -> None:
+    def pushed_by(self, pusher: StreamPusher) -> None:
         """From now on, this reads the stream."""
         self._pusher = pusher
 
@@ -171,7 +195,7 @@ class ModelStreamResponse(ClosesOnExit):
         """The async twin of `wait`, for both kinds of call."""
         return await self._pushed().await_done(timeout)
 
-    def _pushed(self) -> Pusher | AsyncPusher:
+    def _pushed(self) -> StreamPusher:
         if self._pusher is None:
             raise StreamClosedError("nobody else reads this stream: read it with `result`, or call with `stream_to`")
         return self._pusher

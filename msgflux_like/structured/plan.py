@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from msgflux_like._json import as_mapping
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.tools.calls import check_tools
+from msgflux_like.tools.schemas import check_tools
 
 
 class ChainOfThoughts(Struct):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._http import AsyncDriver, Driver
+from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.errors import InvalidRequestError, MsgfluxError, OutputParsingError
 from msgflux_like.events import Event, TokenUsage, ToolCallDelta
 from msgflux_like.messages.normalize import normalize
@@ -261,7 +261,7 @@ class StructuredResponse(ModelResponse):
 
     def _sum_up(self, attempts: Sequence[ModelResponse]) -> None:
         """What the attempts cost, some of which came from a cache."""
-        from msgflux_like.calls.estimate import CostDetails  # noqa: PLC0415  for those who use one
+        from msgflux_like.catalog.pricing import CostDetails  # noqa: PLC0415  for those who use one
 
         details = [response.cost_details for response in attempts]
         saved = [response.saved for response in attempts]

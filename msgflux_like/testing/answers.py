@@ -28,9 +28,9 @@ from msgflux_like.errors import (
 )
 from msgflux_like.events import TokenUsage
 from msgflux_like.request import to_json
+from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 from msgflux_like.testing.fake_provider import FakeReply
 from msgflux_like.testing.replayed import Breaks
-from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
 
 _calls = count(1)
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from msgflux_like._http import Transport
-from msgflux_like._http.connections import atoken
+from msgflux_like._http.connections import Transport, atoken
 from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.exchange import Head, WireError
 from msgflux_like._http.interception import AsyncReply, Interceptor, Reply, interceptors
@@ -124,7 +123,7 @@ class Cassette:
 
     # ---- between a transport and the network
 
-    def open(self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
+    def open(self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
         """See `Interceptor`."""
         request = self._request(http)
         if (played := self._replayed(request)) is not None:
@@ -133,7 +132,7 @@ class Cassette:
             http = replace(http, key=http.key.token())
         recording = self._begun(request, http)
         try:
-            return _RecordingReply(send(http, clock), recording)
+            return _RecordingReply(send(http, deadline), recording)
         except WireError as failure:
             recording.failed(failure)
             raise
@@ -141,7 +140,7 @@ class Cassette:
             recording.sent()
 
     async def aopen(
-        self, http: HttpRequest, clock: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
+        self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
     ) -> AsyncReply:
         """See `Interceptor`."""
         request = self._request(http)
@@ -151,7 +150,7 @@ class Cassette:
             http = replace(http, key=await atoken(http.key))
         recording = self._begun(request, http)
         try:
-            return _AsyncRecordingReply(await send(http, clock), recording)
+            return _AsyncRecordingReply(await send(http, deadline), recording)
         except WireError as failure:
             recording.failed(failure)
             raise
@@ -252,11 +251,11 @@ class _PassThrough:
         self._cassette = cassette
         self._transport = transport
 
-    def open(self, http: HttpRequest, clock: Deadline, _send: Any) -> Reply:
-        return self._cassette.open(http, clock, self._transport.send)
+    def open(self, http: HttpRequest, deadline: Deadline, _send: Any) -> Reply:
+        return self._cassette.open(http, deadline, self._transport.send)
 
-    async def aopen(self, http: HttpRequest, clock: Deadline, _send: Any) -> AsyncReply:
-        return await self._cassette.aopen(http, clock, self._transport.asend)
+    async def aopen(self, http: HttpRequest, deadline: Deadline, _send: Any) -> AsyncReply:
+        return await self._cassette.aopen(http, deadline, self._transport.asend)
 
 
 class _Recording:
@@ -323,9 +322,9 @@ class _RecordingReply:
         self._recording = recording
         recording.came(reply.head)
 
-    def read(self, clock: Deadline) -> bytes | None:
+    def read(self, deadline: Deadline) -> bytes | None:
         try:
-            return self._recording.read(self._reply.read(clock))
+            return self._recording.read(self._reply.read(deadline))
         except WireError as failure:
             self._recording.failed(failure)
             raise
@@ -354,9 +353,9 @@ class _AsyncRecordingReply:
         self._recording = recording
         recording.came(reply.head)
 
-    async def read(self, clock: Deadline) -> bytes | None:
+    async def read(self, deadline: Deadline) -> bytes | None:
         try:
-            return self._recording.read(await self._reply.read(clock))
+            return self._recording.read(await self._reply.read(deadline))
         except WireError as failure:
             self._recording.failed(failure)
             raise

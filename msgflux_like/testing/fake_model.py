@@ -86,21 +86,17 @@ class FakeModel(ChatCompletion):
     # ---- answers of a type
 
     def _output_spec(self, *args: Any, **named: Any) -> OutputSpec:
-        output_spec = super()._output_spec(*args, **named)
-        if output_spec.lowered is not None:
-            self._wishes[_key(output_spec.lowered.schema)] = output_spec
-        return output_spec
+        wanted = super()._output_spec(*args, **named)
+        if wanted.lowered is not None:
+            self._wishes[_key(wanted.lowered.schema)] = wanted
+        return wanted
 
     def _value(self, value: Any, body: Mapping[str, Any]) -> FakeAnswer:
         """The value as the model was asked to write it: as a text, or as a call of the tool that stands for it."""
-        output_spec, tool = self._wish(body)
-        if (
-            output_spec is not None
-            and output_spec.lowered is not None
-            and (output_spec.lowered.alters or output_spec.lowered.wrapped)
-        ):
+        wanted, tool = self._wish(body)
+        if wanted is not None and wanted.lowered is not None and (wanted.lowered.alters or wanted.lowered.wrapped):
             with suppress(AttributeError, LookupError, TypeError, ValueError):  # an answer that is meant to be wrong
-                value = output_spec.lowered.lower(value)
+                value = wanted.lowered.lower(value)
         if tool:
             return FakeAnswer(tool_calls=(answering.tool_call(tool, **value),))
         return FakeAnswer(text=msgspec.json.encode(value).decode())
@@ -111,13 +107,13 @@ class FakeModel(ChatCompletion):
         if form is not None:
             return self._wishes.get(_key(form)), ""
         for tool in body.get("tools", ()):
-            output_spec = self._wishes.get(_key(tool["function"].get("parameters")))
-            if output_spec is not None and output_spec.output_mode == "tool":
-                return output_spec, tool["function"]["name"]
+            wanted = self._wishes.get(_key(tool["function"].get("parameters")))
+            if wanted is not None and wanted.output_mode == "tool":
+                return wanted, tool["function"]["name"]
         said = str(body["messages"][0].get("content"))
-        for output_spec in self._wishes.values():
-            if output_spec.lowered is not None and msgspec.json.encode(output_spec.lowered.schema).decode() in said:
-                return output_spec, ""
+        for wanted in self._wishes.values():
+            if wanted.lowered is not None and msgspec.json.encode(wanted.lowered.schema).decode() in said:
+                return wanted, ""
         return None, ""
 
     @classmethod

@@ -36,7 +36,7 @@ class ReplayedReply:
         self._pieces = iter(pieces)
         self._end = end
 
-    def read(self, clock: Deadline) -> bytes | None:  # noqa: ARG002  there is nothing to wait for
+    def read(self, deadline: Deadline) -> bytes | None:  # noqa: ARG002  there is nothing to wait for
         """See `Reply`."""
         piece = next(self._pieces, None)
         if piece is None and self._end is not None:
@@ -60,9 +60,9 @@ class AsyncReplayedReply:
         self.head = played.head
         self._played = played
 
-    async def read(self, clock: Deadline) -> bytes | None:
+    async def read(self, deadline: Deadline) -> bytes | None:
         """See `AsyncReply`."""
-        return self._played.read(clock)
+        return self._played.read(deadline)
 
     async def drain(self) -> None:
         """Nothing is on its way."""

@@ -98,10 +98,10 @@ def _described(function: Function) -> Tool:
     parameters = _parameters(function, name)
     fields = [_field(each, hint, said.get(each.name), name) for each, hint in parameters]
     arguments = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True, module=__name__)
-    call_metadata = {"name": name, "description": text, "parameters": _object_schema(arguments)}
+    summary = {"name": name, "description": text, "parameters": _object_schema(arguments)}
     return Tool(
         name,
-        {"type": "function", "function": {key: value for key, value in call_metadata.items() if value}},
+        {"type": "function", "function": {key: value for key, value in summary.items() if value}},
         arguments,
         tuple(each.name for each, _ in parameters if each.kind is inspect.Parameter.POSITIONAL_ONLY),
     )
@@ -195,21 +195,21 @@ def read_docstring(text: str) -> tuple[str, dict[str, str]]:
     >>> read_docstring("Add. :param a: is not read here.")
     ('Add. :param a: is not read here.', {})
     """
-    call_metadata: list[str] = []
+    summary: list[str] = []
     said: dict[str, list[str]] = {}
     for kind, line, name in _sorted_lines(text.splitlines()):
-        if kind == "call_metadata":
-            call_metadata.append(line)
+        if kind == "summary":
+            summary.append(line)
         elif kind == "item":
             said[name] = [line] if line else []
         elif name and line:
             said[name].append(line)
-    return "\n".join(call_metadata).strip(), {name: " ".join(lines) for name, lines in said.items()}
+    return "\n".join(summary).strip(), {name: " ".join(lines) for name, lines in said.items()}
 
 
 def _sorted_lines(lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Each line as `about`, the first line of an `item`, or `more` of it; what is in other sections is left out."""
-    section, name, depth = "call_metadata", "", -1
+    """Each line as `summary`, the first line of an `item`, or `more` of it; what is in other sections is left out."""
+    section, name, depth = "summary", "", -1
     for number, line in enumerate(lines):
         bare = line.strip()
         indent = len(line) - len(line.lstrip())
@@ -217,11 +217,11 @@ def _sorted_lines(lines: list[str]) -> Iterator[tuple[str, str, str]]:
         if not indent and (heading := _heading(bare, section, underlined=underlined)):
             section, name, depth = heading, "", -1
         elif (depth in (-1, indent)) and (item := _item(bare, section)):
-            section, depth = ("rest" if section == "call_metadata" else section), indent
+            section, depth = ("rest" if section == "summary" else section), indent
             name = item[0]
             yield "item", item[1], name
-        elif section == "call_metadata":
-            yield "call_metadata", line, ""
+        elif section == "summary":
+            yield "summary", line, ""
         elif not _UNDERLINE.match(bare):
             yield "more", bare, name
 
@@ -232,7 +232,7 @@ def _heading(line: str, section: str, *, underlined: bool) -> str | None:
         return "numpy" if line in ("Parameters", "Other Parameters") else "other"
     if _GOOGLE.match(line):
         return "google"
-    if _GOOGLE_END.match(line) and (section != "call_metadata" or line in _OTHER):
+    if _GOOGLE_END.match(line) and (section != "summary" or line in _OTHER):
         return "other"
     if line.startswith((":return", ":raise", ":rtype", ":type")):
         return "other"

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._http import gather_all, run_in_threads, to_thread
+from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
 from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallError
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import to_json
+from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 from msgflux_like.tools import function_schema
-from msgflux_like.tools.calls import ToolCall, ToolCallAggregator
 
 Steps = Generator["dict[str, Any] | list[_Execution]", Any, None]
 

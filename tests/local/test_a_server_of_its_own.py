@@ -21,7 +21,7 @@ LIMIT_S = 25
 
 ASK = """
 import json, os, sys, urllib.request
-from msgflux_like import local
+from msgflux_like.local import llama
 OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 def ask(url, **more):
     body = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0, **more}

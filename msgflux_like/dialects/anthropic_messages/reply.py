@@ -64,6 +64,8 @@ class _Stop(Struct, gc=False):
 
 
 class Reply(_Stop, gc=False):
+    """A whole reply, or the message that a stream starts with."""
+
     id: str | None = None
     model: str | None = None
     content: list[Any] | None = None  # blocks of more than a dozen kinds

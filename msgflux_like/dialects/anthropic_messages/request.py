@@ -71,8 +71,8 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if tools:
         body["tools"] = [_tool(tool) for tool in tools]
         body |= _tool_choice(choice, one_call=request.parameters.get("parallel_tool_calls") is False)
-    if (output_spec := request.answer_schema) is not None:
-        schema = {"type": "json_schema", "schema": output_spec.schema}
+    if (answer_schema := request.answer_schema) is not None:
+        schema = {"type": "json_schema", "schema": answer_schema.schema}
         body["output_config"] = {**body.get("output_config", {}), "format": schema}
     if request.stream:
         body["stream"] = True

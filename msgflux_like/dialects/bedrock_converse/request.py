@@ -71,10 +71,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     maker = _of_claude(request, turns, prefill, changes) if claude(request.model) else _of_others(request)
     if more := more | maker:
         body["additionalModelRequestFields"] = more
-    if (output_spec := request.answer_schema) is not None:
-        schema = {"name": output_spec.name, "schema": json_text(output_spec.schema)}
-        if output_spec.description:
-            schema["description"] = output_spec.description
+    if (answer_schema := request.answer_schema) is not None:
+        schema = {"name": answer_schema.name, "schema": json_text(answer_schema.schema)}
+        if answer_schema.description:
+            schema["description"] = answer_schema.description
         body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
     action = "converse-stream" if request.stream else "converse"
     headers = dict(EVENT_STREAM) if request.stream else {}

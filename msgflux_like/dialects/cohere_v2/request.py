@@ -94,12 +94,12 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         **_parameters(request, changes),
         **_tools(request, quirks, changes),
     }
-    if (output_spec := request.answer_schema) is not None:
+    if (answer_schema := request.answer_schema) is not None:
         if request.tools:
             raise UnsupportedError(
                 'generation_schema: Cohere does not hold an answer to a schema beside tools. Give output_mode="tool"'
             )
-        body["response_format"] = {"type": "json_object", "json_schema": output_spec.schema}
+        body["response_format"] = {"type": "json_object", "json_schema": answer_schema.schema}
     return Encoded("/chat", body, changes=tuple(changes), prefill=prefill)
 
 

@@ -303,13 +303,13 @@ def _config(request: ChatRequest, changes: list[Change]) -> dict[str, Any]:
     config = {_FIELDS.get(name, name): value for name, value in given.items()}
     if thinking:
         config["thinkingConfig"] = thinking
-    if (output_spec := request.answer_schema) is not None:
+    if (answer_schema := request.answer_schema) is not None:
         if request.tools and _BEFORE_3.search(request.model):
             raise UnsupportedError(
                 f'generation_schema: {request.model} takes no tools beside it. Use output_mode="tool" or "prompted"'
             )
-        described = {"description": output_spec.description} if output_spec.description else {}
-        config |= {"responseMimeType": "application/json", "responseJsonSchema": {**described, **output_spec.schema}}
+        described = {"description": answer_schema.description} if answer_schema.description else {}
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": {**described, **answer_schema.schema}}
     return config
 
 

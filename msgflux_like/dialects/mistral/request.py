@@ -72,10 +72,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["tool_choice"] = _CHOICE.get(choice) or {"type": "function", "function": {"name": choice}}
     elif choice is not None:
         body["tool_choice"] = choice
-    if (output_spec := request.answer_schema) is not None:
-        schema: Fields = {"name": output_spec.name, "schema": output_spec.schema, "strict": True}
-        if output_spec.description:
-            schema["description"] = output_spec.description
+    if (answer_schema := request.answer_schema) is not None:
+        schema: Fields = {"name": answer_schema.name, "schema": answer_schema.schema, "strict": True}
+        if answer_schema.description:
+            schema["description"] = answer_schema.description
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.stream:
         body["stream"] = True

@@ -108,9 +108,9 @@ def _messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> li
     return list(request.messages)
 
 
-def _response_format(output_spec: AnswerSchema) -> dict[str, Any]:
-    described = {"description": output_spec.description} if output_spec.description else {}
-    schema = {"name": output_spec.name, "schema": output_spec.schema, "strict": True, **described}
+def _response_format(answer_schema: AnswerSchema) -> dict[str, Any]:
+    described = {"description": answer_schema.description} if answer_schema.description else {}
+    schema = {"name": answer_schema.name, "schema": answer_schema.schema, "strict": True, **described}
     return {"type": "json_schema", "json_schema": schema}
 
 

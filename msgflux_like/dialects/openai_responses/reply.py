@@ -64,6 +64,8 @@ class _Incomplete(Struct, gc=False):
 
 
 class Response(Struct, gc=False):
+    """A whole reply, or the response object inside a stream event."""
+
     id: str | None = None
     model: str | None = None
     status: str | None = None

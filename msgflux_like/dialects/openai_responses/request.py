@@ -61,10 +61,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if choice is not None:
         named = isinstance(choice, str) and choice not in ("auto", "required", "none")
         body["tool_choice"] = {"type": "function", "name": choice} if named else choice
-    if (output_spec := request.answer_schema) is not None:
-        schema = {"type": "json_schema", "name": output_spec.name, "schema": output_spec.schema, "strict": True}
-        if output_spec.description:
-            schema["description"] = output_spec.description
+    if (answer_schema := request.answer_schema) is not None:
+        schema = {"type": "json_schema", "name": answer_schema.name, "schema": answer_schema.schema, "strict": True}
+        if answer_schema.description:
+            schema["description"] = answer_schema.description
         body["text"] = {"format": schema}
     if request.stream:
         body["stream"] = True

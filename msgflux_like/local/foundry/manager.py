@@ -6,8 +6,8 @@ import os
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._context import ClosesOnExit
-from msgflux_like._http import to_thread
 from msgflux_like.errors import APIConnectionError, BadRequestError, InvalidRequestError, NotInstalledError
 from msgflux_like.local.foundry.command import Command
 from msgflux_like.local.foundry.interface import LOAD_S, Download, Interface, probe

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from msgflux_like._suggest import did_you_mean
 from msgflux_like.errors import InvalidRequestError, UnknownModelError
-from msgflux_like.providers.config import near
 
 NAME = "foundry-local"
 
@@ -185,4 +185,4 @@ def unknown(name: str, models: Iterable[ModelInfo], device: str | None) -> Unkno
     """The error for a name that nothing has."""
     known = sorted({each.alias or stem(each.id) for each in models})
     where = f" for device {device}" if device else ""
-    return UnknownModelError(f"Foundry Local has no model {name!r}{where}{near(name, known)}")
+    return UnknownModelError(f"Foundry Local has no model {name!r}{where}{did_you_mean(name, known)}")

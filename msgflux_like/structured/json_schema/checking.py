@@ -81,9 +81,9 @@ def _problems(value: Any, schema: Any, root: JsonSchema, path: str) -> Iterator[
 
 
 def _of_any_kind(value: Any, fields: JsonSchema, root: JsonSchema, path: str) -> Iterator[str]:
-    output_spec = fields.get("type")
-    if output_spec is not None:
-        kinds = {output_spec} if isinstance(output_spec, str) else set(output_spec)
+    wanted = fields.get("type")
+    if wanted is not None:
+        kinds = {wanted} if isinstance(wanted, str) else set(wanted)
         if not kinds & kinds_of(value):
             yield f"Expected `{' | '.join(sorted(kinds))}`, got `{_kind(value)}` - at `{path}`"
             return

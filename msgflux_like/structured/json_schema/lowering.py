@@ -252,8 +252,8 @@ class _Compiler:
         return Reference(reference, name, self.definitions)
 
     def _free_name(self, pointer: str) -> str:
-        output_spec = NOT_OF_A_NAME.sub("_", pointer.rpartition("/")[2])[:60].strip("_") or "Root"
-        return _free(output_spec, self.definitions)
+        wanted = NOT_OF_A_NAME.sub("_", pointer.rpartition("/")[2])[:60].strip("_") or "Root"
+        return _free(wanted, self.definitions)
 
     def _merged(self, fields: JsonSchema, path: str) -> JsonSchema:
         """`allOf` as one schema: of several, all must be objects."""
@@ -407,10 +407,10 @@ def _suits(constraint: str, schema: JsonSchema) -> bool:
     return schema.get("type") == "array" if constraint.endswith("Items") else schema.get("type") in SCALARS
 
 
-def _free(output_spec: str, taken: Iterable[str]) -> str:
+def _free(wanted: str, taken: Iterable[str]) -> str:
     """The name, with a number behind it where it is taken."""
-    used, name, number = set(taken), output_spec, 2
+    used, name, number = set(taken), wanted, 2
     while name in used:
-        name = f"{output_spec[:58]}_{number}"
+        name = f"{wanted[:58]}_{number}"
         number += 1
     return name

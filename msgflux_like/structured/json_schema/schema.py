@@ -82,37 +82,37 @@ def as_records(value: Any) -> Any:
     return [as_records(item) for item in as_list(value)] if isinstance(value, list) else value
 
 
-def target_of(output_spec: Any) -> Target:
+def target_of(wanted: Any) -> Target:
     """The type of answer that was asked for. Raises UnsupportedSchemaError with the place of what cannot be one."""
-    if isinstance(output_spec, Mapping):
-        return _JsonTarget(cast("JsonSchema", output_spec))
+    if isinstance(wanted, Mapping):
+        return _JsonTarget(cast("JsonSchema", wanted))
     try:
-        return _target_of_type(output_spec)
+        return _target_of_type(wanted)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-    return _target_of_type.__wrapped__(output_spec)
+    return _target_of_type.__wrapped__(wanted)
 
 
 @lru_cache(maxsize=512)
-def _target_of_type(output_spec: Any) -> Target:
-    if output_spec is None or isinstance(output_spec, (str, bytes, int, float, list, tuple, set)):
+def _target_of_type(wanted: Any) -> Target:
+    if wanted is None or isinstance(wanted, (str, bytes, int, float, list, tuple, set)):
         raise InvalidRequestError(
-            f"generation_schema must be a type or a JSON schema, not {type(cast('Any', output_spec)).__name__}"
+            f"generation_schema must be a type or a JSON schema, not {type(cast('Any', wanted)).__name__}"
         )
-    if "pydantic" in sys.modules and _is_of_pydantic(output_spec):
-        return _PydanticTarget(output_spec)
-    return _MsgspecTarget(output_spec)
+    if "pydantic" in sys.modules and _is_of_pydantic(wanted):
+        return _PydanticTarget(wanted)
+    return _MsgspecTarget(wanted)
 
 
 # ---------------------------------------------------------------------------------------------------------- msgspec
 
 
 class _MsgspecTarget(Target):
-    def __init__(self, output_spec: Any) -> None:
-        own: JsonSchema | None = getattr(output_spec, "__generation_schema__", None)
-        super().__init__(_name(output_spec), own if own is not None else _schema_of(output_spec))
-        self._type = output_spec
+    def __init__(self, wanted: Any) -> None:
+        own: JsonSchema | None = getattr(wanted, "__generation_schema__", None)
+        super().__init__(_name(wanted), own if own is not None else _schema_of(wanted))
+        self._type = wanted
         self._decoders: dict[tuple[bool, bool], Callable[[str], Any]] = {}
         self._decoder(wrapped=False, strict=True)  # finds now what cannot be decoded
 
@@ -135,13 +135,13 @@ class _MsgspecTarget(Target):
         return _plain(value)
 
 
-def _schema_of(output_spec: Any) -> JsonSchema:
+def _schema_of(wanted: Any) -> JsonSchema:
     try:
-        return msgspec.json.schema(output_spec)
+        return msgspec.json.schema(wanted)
     except KeyError as error:  # msgspec's, for two types of one name in one module
         raise UnsupportedSchemaError(f"there are two types called {error}", path="$") from None
     except (TypeError, NameError, RecursionError) as error:
-        path = _unsupported_place(output_spec, "$", ())
+        path = _unsupported_place(wanted, "$", ())
         raise UnsupportedSchemaError(_why(error), path=path) from None
 
 
@@ -151,18 +151,18 @@ def _why(error: Exception) -> str:
     return " ".join(line for line in lines if not line.startswith(("- ", "Generating"))).strip() or lines[0]
 
 
-def _unsupported_place(output_spec: Any, path: str, seen: tuple[Any, ...]) -> str:
+def _unsupported_place(wanted: Any, path: str, seen: tuple[Any, ...]) -> str:
     """Where in the type lies what msgspec refuses: the deepest part that it refuses by itself."""
     try:
-        hints: dict[str, Any] = get_type_hints(output_spec) if isinstance(output_spec, type) else {}
+        hints: dict[str, Any] = get_type_hints(wanted) if isinstance(wanted, type) else {}
     except (NameError, TypeError):
         hints = {}
     parts = [(f"{path}.{name}", hint) for name, hint in hints.items()]
-    parts += [(f"{path}[]", part) for part in get_args(output_spec)]
+    parts += [(f"{path}[]", part) for part in get_args(wanted)]
     for place, part in parts:
         if part in seen or not _is_refused(part):
             continue
-        return _unsupported_place(part, place, (*seen, output_spec))
+        return _unsupported_place(part, place, (*seen, wanted))
     return path
 
 
@@ -174,10 +174,10 @@ def _is_refused(part: Any) -> bool:
     return False
 
 
-def _name(output_spec: Any) -> str:
+def _name(wanted: Any) -> str:
     """`Box[int]`, `list[Event]` and `int | None` as one would say them."""
-    arguments = get_args(output_spec)
-    name = getattr(output_spec, "__name__", None) or getattr(getattr(output_spec, "__origin__", None), "__name__", "")
+    arguments = get_args(wanted)
+    name = getattr(wanted, "__name__", None) or getattr(getattr(wanted, "__origin__", None), "__name__", "")
     return "_".join([name, *(_name(each) if not isinstance(each, str) else each for each in arguments)]) if name else ""
 
 
@@ -213,24 +213,22 @@ def _key(name: Any) -> str:
 # --------------------------------------------------------------------------------------------------------- pydantic
 
 
-def _is_of_pydantic(output_spec: Any) -> bool:
+def _is_of_pydantic(wanted: Any) -> bool:
     """Whether the type is one of pydantic's, or a container of such."""
-    return hasattr(output_spec, "__pydantic_core_schema__") or any(
-        _is_of_pydantic(each) for each in get_args(output_spec)
-    )
+    return hasattr(wanted, "__pydantic_core_schema__") or any(_is_of_pydantic(each) for each in get_args(wanted))
 
 
 class _PydanticTarget(Target):
-    def __init__(self, output_spec: Any) -> None:
+    def __init__(self, wanted: Any) -> None:
         from pydantic import TypeAdapter  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  not ours to install; imported already
         from pydantic.errors import PydanticUserError  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
-        self._adapter: Any = TypeAdapter(output_spec)
+        self._adapter: Any = TypeAdapter(wanted)
         try:
             schema = self._adapter.json_schema()
         except PydanticUserError as error:
             raise UnsupportedSchemaError(str(error).partition("\n")[0], path="$") from None
-        super().__init__(_name(output_spec), schema)
+        super().__init__(_name(wanted), schema)
 
     def decode(self, text: str, *, wrapped: bool, strict: bool) -> Any:
         if wrapped:

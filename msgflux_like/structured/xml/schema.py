@@ -235,9 +235,9 @@ def instructions_for(schema: Schema) -> str:
     title, text = top.get("title"), top.get("description")
     name = title if isinstance(title, str) and NAME.fullmatch(title) else ROOT
     form.add(name, schema, 0, "")
-    call_metadata = f"{text}\n\n" if isinstance(text, str) else ""
+    about = f"{text}\n\n" if isinstance(text, str) else ""
     remarks = "\n\nAbout the fields:\n" + "\n".join(form.remarks) if form.remarks else ""
-    return f"{call_metadata}Fill in this form:\n\n" + "\n".join(form.lines) + remarks
+    return f"{about}Fill in this form:\n\n" + "\n".join(form.lines) + remarks
 
 
 class _Form:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
-from msgflux_like._json import as_mapping
-from msgflux_like.errors import InvalidRequestError, ToolCallError
-from msgflux_like.request import ToolChoice
+from msgflux_like.errors import ToolCallError
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # OpenAI's alphabet, the narrowest of the field
 _any = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _NOT_GIVEN: Any = object()
@@ -174,48 +170,3 @@ def _result_text(result: Any, call_id: str) -> str:
         raise TypeError(
             f"the result for {call_id!r} is of type {type(result).__name__}, which JSON cannot hold: give a text"
         ) from None
-
-
-def check_tools(
-    schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None,
-    choice: ToolChoice | None,
-    place: str = "tool_schemas",
-) -> tuple[Mapping[str, Any], ...]:
-    """The tool schemas, those of functions too, after a look at what every provider would refuse.
-
-    Raises InvalidRequestError.
-    """
-    tools = _schemas(tuple(schemas or ()))
-    if not tools:
-        if choice is not None:
-            raise InvalidRequestError(f"tool_choice needs {place}: there is no tool to choose")
-        return ()
-    names = [_tool_name(schema, f"{place}[{index}]") for index, schema in enumerate(tools)]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"{place} has two tools called {twice!r}")
-    if isinstance(choice, str) and choice not in ("auto", "required", "none", *names):
-        raise InvalidRequestError(f"tool_choice {choice!r} is none of auto, required, none, {', '.join(names)}")
-    if choice is not None and not isinstance(choice, (str, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
-        raise InvalidRequestError(f"tool_choice must be a text or a dict, not {type(choice).__name__}")
-    return tools
-
-
-def _schemas(tools: tuple[Any, ...]) -> tuple[Mapping[str, Any], ...]:
-    if not any(map(callable, tools)):
-        return tools
-    from msgflux_like.tools.function_schema import function_schema  # noqa: PLC0415  only for those who give functions
-
-    return tuple(function_schema(each) if callable(each) else each for each in tools)
-
-
-def _tool_name(schema: Any, place: str) -> str:
-    fields = as_mapping(as_mapping(schema).get("function"))
-    if not fields:
-        raise InvalidRequestError(f'{place} must be {{"type": "function", "function": {{"name": ..., ...}}}}')
-    name = fields.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidRequestError(f"{place}.function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not {name!r}")
-    if not isinstance(fields.get("parameters", {}), Mapping):
-        raise InvalidRequestError(f"{place}.function.parameters must be a JSON schema of an object")
-    return name

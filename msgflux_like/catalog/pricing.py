@@ -1,0 +1,65 @@
+"""The cost of a reported usage, by the prices of a model's profile."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from msgflux_like.catalog.cost import CostBreakdown
+from msgflux_like.catalog.model_profile import ModelProfile
+from msgflux_like.events import TokenUsage
+
+
+class CostDetails(Struct, frozen=True):
+    """What one answer cost, and how that is known.
+
+    Attributes:
+        usd: US dollars, None when it is not known.
+        source: "provider" for a price in the reply itself (gateways), "catalogue" for tokens times listed prices,
+            "cache" for an answer that was not paid for.
+        breakdown: The catalogue's price, kind by kind; also beside a provider's own.
+        reason: Why it is not known, None when it is.
+    """
+
+    usd: Decimal | None
+    source: Literal["provider", "catalogue", "cache"] | None = None
+    breakdown: CostBreakdown | None = None
+    reason: str | None = None
+
+
+FREE = CostDetails(Decimal(0), "cache")
+
+
+def cost_of(usage: TokenUsage | None, model: ModelProfile | None, name: str) -> CostDetails:
+    """The cost of an answer with that usage; `name` is the model's, for the reason when it is not known."""
+    if usage is None:
+        return CostDetails(None, reason=f"{name} reported no usage")
+    breakdown, reason = _priced(usage, model, name)
+    if usage.cost is not None:
+        return CostDetails(Decimal(str(usage.cost)), "provider", breakdown)
+    if breakdown is None:
+        return CostDetails(None, reason=reason)
+    return CostDetails(breakdown.total, "catalogue", breakdown)
+
+
+def _priced(usage: TokenUsage, model: ModelProfile | None, name: str) -> tuple[CostBreakdown | None, str | None]:
+    if model is None:
+        return None, f"{name} is not in the catalogue"
+    if model.cost is None:
+        return None, f"the catalogue has no price for {name}"
+    if usage.input is None or usage.output is None:
+        return None, f"{name} reported only a part of its usage"
+    if usage.billed_input is not None and usage.billed_output is not None:
+        return model.cost.breakdown(usage.billed_input, usage.billed_output), None
+    try:
+        return model.cost.breakdown(
+            usage.input,
+            usage.output,
+            cached_tokens=usage.cached_input or 0,
+            cache_write_tokens=usage.cache_write or 0,
+            reasoning_tokens=usage.reasoning or 0,
+        ), None
+    except ValueError as error:  # parts that are more than the whole
+        return None, f"{name} reported a usage that does not add up: {error}"
