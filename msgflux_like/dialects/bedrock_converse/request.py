@@ -15,18 +15,16 @@ from msgspec.structs import replace
 from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.bedrock import AUTH, EVENT_STREAM, claude, path, refusal
 from msgflux_like.dialects._shared.call_ids import CallIds
-from msgflux_like.dialects._shared.common import (
+from msgflux_like.dialects._shared.notes import note_marks
+from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
-    json_object,
-    json_text,
-    note_marks,
     offered_tools,
-    own_state,
     prefill_text,
     refuse_parameters,
-    unsupported_part,
-    with_state,
+    stop_list,
 )
+from msgflux_like.dialects._shared.parts import json_object, json_text, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state, with_state
 from msgflux_like.dialects._shared.turns import in_turns
 from msgflux_like.dialects.anthropic_messages import thinking as _anthropic_thinking
 from msgflux_like.dialects.anthropic_messages.request import MAX_TOKENS
@@ -293,7 +291,7 @@ def _inference(request: ChatRequest) -> Block:
     fields = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
     limits: Block = {name: given[own] for own, name in fields.items() if own in given}
     if (stop := given.get("stop")) is not None:
-        limits["stopSequences"] = [stop] if isinstance(stop, str) else list(stop)
+        limits["stopSequences"] = stop_list(stop)
     return limits
 
 

@@ -13,21 +13,17 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import (
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
+from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown, system_role
+from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
-    failure_from,
-    failure_in,
-    json_text,
-    note_marks,
-    note_tool,
-    note_unknown,
     offered_tools,
-    own_state,
     prefill_text,
     refuse_parameters,
-    system_role,
-    unsupported_part,
+    stop_list,
 )
+from msgflux_like.dialects._shared.parts import json_text, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.events import (
@@ -181,7 +177,7 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
             raise UnsupportedError(f"{name} is {given[name]}: Cohere's format takes {least} to {most}")
     effort, budget = given.pop("reasoning_effort", None), given.pop("reasoning_budget", None)
     if (stop := given.pop("stop", None)) is not None:
-        given["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
+        given["stop_sequences"] = stop_list(stop)
     parameters = {_NAMES.get(name, name): value for name, value in given.items()}
     if budget:
         parameters["thinking"] = {"type": "enabled", "token_budget": budget}

@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgflux_like._json import as_list, as_mapping
 from msgflux_like._wire.json_array import JsonArray
 from msgflux_like._wire.sse import Parser
-from msgflux_like.dialects._shared.common import failure_from, failure_in, json_text
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
+from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import StreamDecoder
 from msgflux_like.dialects.gemini.arguments import Piece, put
 from msgflux_like.events import (

@@ -14,19 +14,10 @@ from urllib.parse import quote
 import msgspec
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import (
-    data_url,
-    json_object,
-    note_detail,
-    note_marks,
-    note_tool,
-    note_unknown,
-    offered_tools,
-    own_state,
-    prefill_text,
-    refuse_parameters,
-    unsupported_part,
-)
+from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_tool, note_unknown
+from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
+from msgflux_like.dialects._shared.parts import data_url, json_object, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.dialects._shared.turns import OF_A_MESSAGE
 from msgflux_like.dialects.gemini.reply import CALL_SIGNATURE, PART, decode, decoder, refusal
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
