@@ -1,7 +1,12 @@
-"""The wire dialects, one folder each.
+"""The wire dialects: how a request and a reply are written in each API format, one folder a dialect.
 
-A dialect is pure: values and bytes in, bytes and events out. Its package has the members of `Dialect`; its name is
-the folder's name.
+A dialect is pure: values and bytes in, bytes and events out. Its package has the members of `Dialect`, and its name is
+the name of the folder. The files have the same names in every folder:
+
+    request.py     encode, and the constants of every request: AUTH, HEADERS, STATE
+    reply.py       decode and decoder, with an explanation of how a stream is built
+    errors.py      refusal, where the format has more than the common shapes of `_shared.failures`
+    embeddings.py  the format of embeddings, where there is one
 """
 
 from __future__ import annotations
@@ -18,7 +23,11 @@ __all__ = ["Decoder", "Dialect", "load", "names", "state_family"]
 
 @cache
 def load(name: str) -> Dialect:
-    """The dialect of that name; ValueError lists the names there are."""
+    """Return the dialect with this name.
+
+    Raises:
+        ValueError: If there is no such dialect; the message lists the names.
+    """
     if name not in names():
         raise ValueError(f"there is no dialect {name!r}; there are {', '.join(names())}")
     return cast("Dialect", import_module(f"msgflux_like.dialects.{name}"))
@@ -26,14 +35,14 @@ def load(name: str) -> Dialect:
 
 @cache
 def names() -> tuple[str, ...]:
-    """All dialects: the folder is the list."""
+    """Return the sorted names of all dialects, which are the folders here without an underscore."""
     return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
 
 
 def state_family(dialect: Dialect, provider: str, model: str) -> str:
-    """Who can read the opaque state of an answer: those whose family is the same.
+    """Return the family of a model's opaque state: models of one family can read each other's state.
 
-    Claude's signatures hold wherever Claude is served; what OpenAI encrypts is read at the same provider only.
+    Claude's signatures are valid wherever Claude is served; OpenAI's encrypted reasoning only at the same provider.
     """
     form, makers = dialect.STATE
     return f"{form}:{next((maker for maker in makers if maker in model.lower()), provider)}"

@@ -1,7 +1,7 @@
-"""How much a model is to reason, in the words that it and its host have for it.
+"""Reasoning controls of a model: which efforts and budgets it accepts, and the translation of one into the other.
 
-`reasoning_effort` is a word, `reasoning_budget` a number of tokens; most models know only one of them. A word stands
-for a share of the output limit, as OpenRouter reads it: https://openrouter.ai/docs/use-cases/reasoning-tokens.
+`reasoning_effort` is a word, `reasoning_budget` a number of tokens; most models accept only one of them. An effort
+stands for a share of the output limit, as at OpenRouter: https://openrouter.ai/docs/use-cases/reasoning-tokens.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ SHARES: Final[Mapping[str, float]] = {
     "xhigh": 0.95,
     "max": 0.95,
 }
-"""The words from little to much, and the part of the output limit that each stands for."""
+"""The efforts from least to most, and the share of the output limit that each stands for."""
 
 _SCALE: Final = tuple(SHARES)
-_USUAL_LIMIT: Final = 32_768  # tokens, where neither the call nor the catalogue names one
+_USUAL_LIMIT: Final = 32_768  # tokens, if neither the call nor the catalogue has a limit
 _NAMES: Final = ("reasoning_effort", "reasoning_budget")
 _WORDS_ONLY: Final = ("openai_responses", "mistral", "ollama_chat")
 FORMS_WITH_BUDGET: Final = ("object", "enable_thinking")
-"""The forms of `dialects._reasoning_forms` that have a field for a number of tokens."""
+"""The forms of `dialects.openai_chat.reasoning` that have a field for a budget."""
 
 Given = Mapping[str, Any]
 
 
 def reasoning_controls_for(model: ModelProfile, dialect: str, quirks: Quirks) -> ReasoningControls:
-    """What the catalogue lists for the model, without what the dialect or the host has no way to say."""
+    """Return the controls that the catalogue lists for the model and that the dialect and the host can express."""
     options = {option.type: option for option in model.reasoning_options or ()}
     effort, budget = options.get("effort"), options.get("budget_tokens")
     if dialect in _WORDS_ONLY or (dialect == "openai_chat" and quirks.reasoning_form not in FORMS_WITH_BUDGET):
@@ -50,11 +50,16 @@ def reasoning_controls_for(model: ModelProfile, dialect: str, quirks: Quirks) ->
 def translate(
     parameters: Given, reasoning_controls: ReasoningControls | None, output_limit: int | None, *, clamps: bool
 ) -> tuple[Given, tuple[Change, ...]]:
-    """The parameters with the knob that the model has, and what was changed for it.
+    """Return the parameters with the reasoning control that the model has, and the changes made for it.
 
-    Of a model of which nothing is known, all goes through as it was given; so does a word that the model does not
-    know, unless `clamps` asks for the nearest one. Raises InvalidRequestError for a word and a number that
-    contradict each other.
+    Args:
+        parameters: The parameters of the call.
+        reasoning_controls: Controls of the model; None if unknown, then the parameters stay as given.
+        output_limit: Most tokens that the model can write, None if unknown.
+        clamps: Whether an effort that the model does not accept is replaced with the nearest one.
+
+    Raises:
+        InvalidRequestError: If the effort and the budget contradict each other.
     """
     given = {name: parameters[name] for name in _NAMES if name in parameters}
     effort, budget = given.get("reasoning_effort"), given.get("reasoning_budget")
@@ -68,16 +73,16 @@ def translate(
         return parameters, ()
     changes: list[Change] = []
     if off:
-        told = _turned_off(given, reasoning_controls, changes, clamps=clamps)
+        controls = _turned_off(given, reasoning_controls, changes, clamps=clamps)
     elif reasoning_controls.reasons is False:
-        told = given
+        controls = given
     else:
         limit = parameters.get("max_tokens") or output_limit or (reasoning_controls.budget or (0, 0))[1] or _USUAL_LIMIT
-        told = {
-            **_number(given, reasoning_controls, limit, changes),
-            **_word(given, reasoning_controls, limit, changes, clamps=clamps),
+        controls = {
+            **_control_for_budget(given, reasoning_controls, limit, changes),
+            **_control_for_effort(given, reasoning_controls, limit, changes, clamps=clamps),
         }
-    return {**{name: value for name, value in parameters.items() if name not in _NAMES}, **told}, tuple(changes)
+    return {**{name: value for name, value in parameters.items() if name not in _NAMES}, **controls}, tuple(changes)
 
 
 def _turned_off(
@@ -96,10 +101,10 @@ def _turned_off(
     return least or given
 
 
-def _number(
+def _control_for_budget(
     given: dict[str, Any], reasoning_controls: ReasoningControls, limit: int, changes: list[Change]
 ) -> dict[str, Any]:
-    """What becomes of a number of tokens."""
+    """Return the control for the given budget: a budget, an effort, or none."""
     budget = given.get("reasoning_budget")
     if budget is None:
         return {}
@@ -118,10 +123,10 @@ def _number(
     return {"reasoning_effort": word}
 
 
-def _word(
+def _control_for_effort(
     given: dict[str, Any], reasoning_controls: ReasoningControls, limit: int, changes: list[Change], *, clamps: bool
 ) -> dict[str, Any]:
-    """What becomes of a word."""
+    """Return the control for the given effort: an effort, a budget, or none."""
     effort = given.get("reasoning_effort")
     if effort is None:
         return {}
@@ -143,12 +148,12 @@ def _word(
 
 
 def budget_of(effort: str, limit: int, reasoning_controls: ReasoningControls) -> int:
-    """The tokens that a word stands for, of an output limit in tokens."""
+    """Return the budget in tokens that an effort stands for, given an output limit in tokens."""
     return _within(int(SHARES[effort] * limit), reasoning_controls.budget or (None, None))
 
 
 def problems(parameters: Given, reasoning_controls: ReasoningControls) -> list[str]:
-    """One sentence for each of the parameters, as `translate` gives them, that the model cannot follow."""
+    """Return a sentence for each translated parameter that the model does not support."""
     given = [(name, parameters[name]) for name in _NAMES if name in parameters]
     return [f"{name} is {value!r}, and {why}" for name, value in given if (why := _refused(value, reasoning_controls))]
 
@@ -166,7 +171,7 @@ def _refused(value: str | int, reasoning_controls: ReasoningControls) -> str:
 
 
 def _words(reasoning_controls: ReasoningControls) -> list[str]:
-    """Those of the model's words that stand for something, from little to much."""
+    """Return the efforts of the model that have a share in `SHARES`, from least to most."""
     return [word for word in _SCALE if word in reasoning_controls.efforts]
 
 
@@ -175,7 +180,7 @@ def _takes_none(reasoning_controls: ReasoningControls) -> bool:
 
 
 def _least(reasoning_controls: ReasoningControls) -> dict[str, Any]:
-    """The least that the model can be told to reason, in its own knob; empty where it has none."""
+    """Return the least reasoning that the model can be set to; empty if it has no control."""
     if words := _words(reasoning_controls):
         return {"reasoning_effort": words[0]}
     return {"reasoning_budget": reasoning_controls.budget[0]} if reasoning_controls.budget is not None else {}

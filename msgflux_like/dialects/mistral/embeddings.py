@@ -1,4 +1,4 @@
-"""Mistral's format of embeddings: OpenAI's, with another name for the dimensions.
+"""Embeddings in Mistral's format: OpenAI's, with another name for the dimensions.
 
 Source: https://docs.mistral.ai/api/endpoint/embeddings. Fields that it does not know are refused.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
-from msgflux_like.dialects.mistral.request import refusal
+from msgflux_like.dialects.mistral.errors import refusal
 from msgflux_like.dialects.openai_chat.embeddings import decode
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
@@ -22,6 +22,6 @@ _FIELDS: Final[Mapping[str, str]] = {"dimensions": "output_dimension"}
 
 
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
-    """See `Format`."""
+    """Return the request for these texts; see `Format.encode`."""
     fields = embedding_parameters(request, quirks, _FIELDS, {}, "Mistral's format of embeddings")
     return Encoded("/embeddings", {"model": request.model, "input": list(texts), **fields})

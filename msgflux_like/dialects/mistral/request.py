@@ -1,20 +1,17 @@
-"""Mistral's chat completions: OpenAI's format with fields, parts and rules of its own.
+"""Requests in Mistral's chat completions format: OpenAI's with other fields, parts and rules.
 
-Source: https://docs.mistral.ai/api/#tag/chat. Unknown fields are refused, ids have nine characters, and an answer may
-be a list of parts, thinking among them.
+Source: https://docs.mistral.ai/api/#tag/chat. Unknown fields are refused, and ids have nine characters.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from itertools import count, groupby
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, Final
 
-import msgspec
-
-from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.failures import failure_in
+from msgflux_like._json import as_mapping
+from msgflux_like.dialects._shared.call_ids import derived_short_id
 from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown, system_role
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
@@ -25,10 +22,7 @@ from msgflux_like.dialects._shared.parameters import (
 )
 from msgflux_like.dialects._shared.parts import data_url, unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state
-from msgflux_like.dialects._shared.stream_decoder import SseDecoder
-from msgflux_like.dialects.openai_chat.request import Reader, Reply
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.events import Citation, Event, Failed, Finished, ProviderState, TextDelta, ToolCallDelta
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -36,25 +30,22 @@ HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("mistral", ())
 
 
-# ---------------------------------------------------------------------------------------------------------- request
-
-_NO_WORDS: Final = frozenset({"user"})
-_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+_UNSUPPORTED: Final = frozenset({"user"})
+_MESSAGE_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "system": frozenset({"role", "content"}),
     "user": frozenset({"role", "content"}),
     "assistant": frozenset({"role", "content", "tool_calls", "prefix", "provider_state"}),
     "tool": frozenset({"role", "content", "tool_call_id", "name"}),
 }
 _CHOICE: Final = {"auto": "auto", "required": "any", "none": "none"}
-_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
-_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALID_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 
 Fields = dict[str, Any]
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
-    """See `Dialect`."""
-    refuse_parameters(request, _NO_WORDS, quirks, "Mistral's format")
+    """Return the request; see `Dialect.encode`."""
+    refuse_parameters(request, _UNSUPPORTED, quirks, "Mistral's format")
     changes: list[Change] = []
     messages = _messages(request, changes)
     if prefill := prefill_text(request, quirks):
@@ -80,7 +71,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
 
 
 def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
-    ids = _ids(request.messages)
+    ids = _valid_ids(request.messages)
     found: list[Fields] = []
     for index, message in enumerate(request.messages):
         place = request.place(index)
@@ -96,13 +87,13 @@ def _message(
     message: Message, request: ChatRequest, place: str, ids: Mapping[str, str], changes: list[Change]
 ) -> Fields:
     role = system_role(message["role"], place, changes)
-    note_unknown(message, _FIELDS[role], place, changes)
+    note_unknown(message, _MESSAGE_FIELDS[role], place, changes)
     content = message.get("content")
     if content is not None and not isinstance(content, str):
         content = [_part(part, role, f"{place}.content[{index}]", changes) for index, part in enumerate(content)]
     encoded: Fields = {"role": role, "content": content or ""}
     if role == "tool":
-        encoded["tool_call_id"] = _renamed(message["tool_call_id"], ids, f"{place}.tool_call_id", changes)
+        encoded["tool_call_id"] = _sent_id(message["tool_call_id"], ids, f"{place}.tool_call_id", changes)
         if message.get("name"):
             encoded["name"] = message["name"]
     if role == "assistant":
@@ -118,7 +109,7 @@ def _message(
 
 
 def _with_state(content: Any, state: Mapping[int, list[tuple[str, Any]]]) -> list[Any]:
-    """The thinking of an earlier answer, before its text or after it."""
+    """Return the content of an earlier answer with its thinking, before or after the text."""
     parts: list[Any] = ([{"type": "text", "text": content}] if content else []) if isinstance(content, str) else content
     before = [raw for _, raw in state.get(0, ())]
     return [*before, *parts, *(raw for after in sorted(state) if after for _, raw in state[after])]
@@ -148,7 +139,7 @@ def _part(part: Mapping[str, Any], role: str, place: str, changes: list[Change])
 
 
 def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
-    """A document by its URL or its data; an image that came as a file is an image here."""
+    """Return a document by its URL or data; an image given as a file becomes an image part."""
     if file.get("file_id"):
         return {"type": "file", "file_id": file["file_id"]}
     url = str(file.get("file_url") or file.get("file_data") or "")
@@ -165,39 +156,36 @@ def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
 def _call(call: Mapping[str, Any], ids: Mapping[str, str], place: str, changes: list[Change]) -> Fields:
     function = call["function"]
     return {
-        "id": _renamed(call["id"], ids, f"{place}.id", changes),
+        "id": _sent_id(call["id"], ids, f"{place}.id", changes),
         "type": "function",
         "function": {"name": function["name"], "arguments": function["arguments"] or "{}"},
     }
 
 
-def _ids(messages: tuple[Message, ...]) -> dict[str, str]:
-    """For every id of a call that Mistral refuses, one that it takes: the same each time, and no other call's."""
+def _valid_ids(messages: tuple[Message, ...]) -> dict[str, str]:
+    """Return a valid id for each call id that Mistral refuses: the same each time, and different from all others."""
     given = [
         id_
         for message in messages
         for id_ in (*(call["id"] for call in message.get("tool_calls") or ()), message.get("tool_call_id"))
         if id_ is not None
     ]
-    taken = {id_ for id_ in given if _ID.fullmatch(id_)}
+    taken = {id_ for id_ in given if _VALID_ID.fullmatch(id_)}
     renamed: dict[str, str] = {}
     for id_ in given:
         if id_ not in taken and id_ not in renamed:
-            short = next(short for attempt in count() if (short := _short(id_, attempt)) not in taken)
+            short = next(short for attempt in count() if (short := _short_id(id_, attempt)) not in taken)
             renamed[id_] = short
             taken.add(short)
     return renamed
 
 
-def _short(id_: str, attempt: int) -> str:
-    """Nine letters and digits that follow from the id alone."""
-    from hashlib import blake2b  # noqa: PLC0415  only for the ids of other providers
-
-    number = int.from_bytes(blake2b(f"{attempt}:{id_}".encode(), digest_size=8).digest())
-    return "".join(_DIGITS[number // 62**place % 62] for place in range(9))
+def _short_id(id_: str, attempt: int) -> str:
+    """Return nine letters and digits that depend on the id and the attempt alone."""
+    return derived_short_id(f"{attempt}:{id_}", 9)
 
 
-def _renamed(id_: str, ids: Mapping[str, str], place: str, changes: list[Change]) -> str:
+def _sent_id(id_: str, ids: Mapping[str, str], place: str, changes: list[Change]) -> str:
     if id_ not in ids:
         return id_
     changes.append(Change("renamed", place, "ids are nine letters and digits"))
@@ -205,7 +193,7 @@ def _renamed(id_: str, ids: Mapping[str, str], place: str, changes: list[Change]
 
 
 def _check_last(messages: list[Fields]) -> None:
-    """InvalidMessagesError for a conversation that Mistral would not answer."""
+    """Raise InvalidMessagesError for a conversation that Mistral does not answer."""
     last = messages[-1] if messages else {"role": "no one"}
     if last["role"] not in ("user", "tool") and not last.get("prefix"):
         raise InvalidMessagesError(
@@ -232,108 +220,3 @@ def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
         return tool
     note_tool(tool, changes)
     return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **tool["function"]}}
-
-
-# ------------------------------------------------------------------------------------------------------------ reply
-
-_PIECES: Final = (TextDelta, ToolCallDelta, Finished)
-_any = msgspec.json.Decoder()
-
-
-def decode(body: bytes) -> list[Event]:
-    """See `Dialect`."""
-    try:
-        return _Reader(streamed=False).whole(body)
-    except msgspec.ValidationError:
-        if (failed := _failure(body)) is not None:
-            return [failed]
-        raise
-
-
-def decoder() -> SseDecoder:
-    """See `Dialect`."""
-    return SseDecoder(_Reader(streamed=True).read, decode)
-
-
-def refusal(body: bytes) -> Failed:
-    """See `Dialect`. A list of what the API's schema refuses becomes a sentence, without the values it repeats."""
-    failed = failure_in(body)
-    try:
-        said = as_mapping(_any.decode(body))
-    except msgspec.DecodeError:
-        return failed
-    found = as_list(said.get("detail") or as_mapping(said.get("message")).get("detail"))
-    if not found:
-        return failed
-    problems = [f"{'.'.join(map(str, as_list(each.get('loc'))))}: {each.get('msg')}" for each in map(as_mapping, found)]
-    return Failed("; ".join(problems), failed.type, failed.code, failed.status)
-
-
-def _failure(data: bytes) -> Failed | None:
-    """The error that is all a reply or an event holds: `{"object": "error", "message": ...}` or `{"detail": ...}`."""
-    said = as_mapping(_any.decode(data))
-    return refusal(data) if said.get("object") == "error" or "detail" in said else None
-
-
-class _Reader(Reader):
-    """Reads as OpenAI's, and keeps the thinking that is to be sent back: in a stream it comes in many parts."""
-
-    __slots__ = ("_thinking",)
-
-    def __init__(self, *, streamed: bool) -> None:
-        super().__init__(streamed=streamed)
-        self._thinking: Fields | None = None  # the part that is still growing
-
-    def read(self, data: bytes, events: list[Event]) -> bool:
-        before = len(events)
-        ended = super().read(data, events)
-        silent = not ended and data and len(events) == before and b'"choices"' not in data
-        if silent and (failed := _failure(data)) is not None:
-            events.append(failed)
-        return ended
-
-    def take(self, reply: Reply, events: list[Event]) -> None:
-        fresh: list[Event] = []
-        super().take(reply, fresh)
-        for event in fresh:
-            if type(event) is ProviderState and event.kind == "thinking":
-                events.extend(self._thought(event.raw))
-                continue
-            if type(event) in _PIECES:
-                events.extend(self._thought_out())
-            events.append(event)
-
-    def parts(self, content: Any) -> Iterator[Event]:
-        if not isinstance(content, list):
-            yield from super().parts(content)
-            return
-        for item in as_list(cast("Any", content)):
-            part = as_mapping(item)
-            kind = part.get("type")
-            if kind in ("reference", "tool_reference"):
-                yield Citation(str(part.get("url") or ""), str(part.get("title") or ""), raw=item)
-                continue
-            yield from super().parts([item])
-            if kind == "thinking":
-                yield ProviderState("thinking", part)
-
-    def _thought(self, part: Mapping[str, Any]) -> Iterator[Event]:
-        """Add a part to the one that is growing. One that is signed is whole."""
-        if self._thinking is not None and self._thinking.get("signature") and part.get("thinking"):
-            yield from self._thought_out()
-        grown = self._thinking or {**part, "thinking": []}
-        self._thinking = {**grown, **part, "thinking": grown["thinking"]}
-        grown["thinking"] += as_list(part.get("thinking"))
-
-    def _thought_out(self) -> Iterator[Event]:
-        """The thinking so far, before what follows it."""
-        if (part := self._thinking) is None:
-            return
-        self._thinking = None
-        pieces: list[Any] = []
-        for kind, run in groupby(part["thinking"], key=lambda piece: as_mapping(piece).get("type")):
-            if kind == "text":
-                pieces.append({"type": "text", "text": "".join(piece["text"] for piece in run)})
-            else:
-                pieces.extend(run)
-        yield ProviderState("thinking", {**part, "thinking": pieces})

@@ -1,7 +1,7 @@
-"""Ollama's own format of embeddings, `/api/embed`.
+"""Embeddings in Ollama's native format, `/api/embed`.
 
-Source: https://github.com/ollama/ollama/blob/main/docs/api.md. It cuts texts that are too long
-unless it is told not to.
+Source: https://github.com/ollama/ollama/blob/main/docs/api.md. Texts that are too long are
+truncated unless `truncate` is false.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.events import Failed
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
-MOST_TEXTS: Final = 512  # ours: it takes any number
+MOST_TEXTS: Final = 512  # our limit: Ollama has none
 MOST_TOKENS: Final = None
 
 _FIELDS: Final[Mapping[str, str]] = {"dimensions": "dimensions"}
@@ -27,7 +27,7 @@ refusal = failure_in
 
 
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
-    """See `Format`."""
+    """Return the request for these texts; see `Format.encode`."""
     body: dict[str, Any] = {"model": request.model, "input": list(texts)}
     body |= embedding_parameters(request, quirks, _FIELDS, {}, "Ollama's format of embeddings")
     if "truncate" not in request.extra_body:
@@ -46,7 +46,7 @@ _decode = msgspec.json.Decoder(_Reply).decode
 
 
 def decode(body: bytes) -> Embedded | Failed:
-    """See `Format`."""
+    """Return the vectors in a reply, or its failure; see `Format.decode`."""
     reply = _decode(body)
     if reply.error:
         return failure_from({"error": reply.error})

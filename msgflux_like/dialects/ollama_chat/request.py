@@ -1,4 +1,4 @@
-"""Ollama's own chat format, one JSON object a line.
+"""Requests in Ollama's native chat format.
 
 Source: https://github.com/ollama/ollama/blob/main/docs/api.md. Sampling is in `options`, arguments are objects, images
 are bare base64, and a reply is streamed unless it says otherwise.
@@ -6,46 +6,24 @@ are bare base64, and a reply is streamed unless it says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
-
 from msgflux_like._json import as_mapping
-from msgflux_like._wire.sse import MAX_EVENT_BYTES, EventTooLargeError
-from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_unknown, system_role
-from msgflux_like.dialects._shared.parameters import effort_word, prefill_text, refuse_parameters
-from msgflux_like.dialects._shared.parts import data_url, json_object, json_text, unsupported_part
+from msgflux_like.dialects._shared.parameters import effort_word, prefill_text, refuse_parameters, stop_list
+from msgflux_like.dialects._shared.parts import data_url, json_object, unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.events import (
-    Event,
-    Finished,
-    FinishReason,
-    ProviderState,
-    ReasoningDelta,
-    Started,
-    TextDelta,
-    TokenUsage,
-    ToolCallDelta,
-)
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("ollama", ())
 
-FINISH: Final[Mapping[str, FinishReason]] = {"stop": "stop", "length": "length"}
 
-refusal = failure_in
-
-
-# ---------------------------------------------------------------------------------------------------------- request
-
-_NO_WORDS: Final = frozenset({"user", "parallel_tool_calls"})
-_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
+_UNSUPPORTED: Final = frozenset({"user", "parallel_tool_calls"})
+_MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 _OUTSIDE_OPTIONS: Final = ("logprobs", "top_logprobs")
 _THINK: Final[Mapping[str, bool]] = {"none": False, "true": True}  # else a word: low, medium, high
 
@@ -53,8 +31,8 @@ Fields = dict[str, Any]
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
-    """See `Dialect`."""
-    refuse_parameters(request, _NO_WORDS, quirks, "Ollama's format")
+    """Return the request; see `Dialect.encode`."""
+    refuse_parameters(request, _UNSUPPORTED, quirks, "Ollama's format")
     changes: list[Change] = []
     messages = _messages(request, changes)
     if prefill := prefill_text(request, quirks):
@@ -80,7 +58,7 @@ def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
     for index, message in enumerate(request.messages):
         place = request.place(index)
         role = system_role(message["role"], place, changes)
-        note_unknown(message, _FIELDS | {"name"} if role == "tool" else _FIELDS, place, changes)
+        note_unknown(message, _MESSAGE_FIELDS | {"name"} if role == "tool" else _MESSAGE_FIELDS, place, changes)
         encoded: Fields = {"role": role, **_content(message, role, place, changes)}
         if role == "assistant":
             encoded |= _answer(message, request, place, changes)
@@ -94,7 +72,7 @@ def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
 
 
 def _content(message: Message, role: str, place: str, changes: list[Change]) -> Fields:
-    """One text, and the images beside it."""
+    """Return the content as one string, and the images in their separate field."""
     content = message.get("content")
     if content is None or isinstance(content, str):
         return {"content": content or ""}
@@ -113,7 +91,11 @@ def _content(message: Message, role: str, place: str, changes: list[Change]) -> 
 
 
 def _image(part: Mapping[str, Any], place: str, changes: list[Change]) -> str:
-    """Its base64 text. Ollama fetches nothing."""
+    """Return the base64 text of an image.
+
+    Raises:
+        UnsupportedError: If it is a link, which Ollama does not fetch, or not an image.
+    """
     inner = as_mapping(part.get(part["type"]))
     url = str(inner.get("url") or inner.get("file_data") or "")
     data = data_url(url)
@@ -131,7 +113,7 @@ def _image(part: Mapping[str, Any], place: str, changes: list[Change]) -> str:
 
 
 def _answer(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> Fields:
-    """What an earlier answer held beside its text."""
+    """Return the fields of an earlier answer beside its text: thinking and calls."""
     fields: Fields = {}
     state = own_state(message, request, place, changes)
     if thinking := "".join(raw["thinking"] for after in state.values() for _, raw in after):
@@ -153,13 +135,17 @@ def _parameters(request: ChatRequest) -> Fields:
         fields["think"] = _THINK.get(effort, effort)
     if "max_tokens" in options:
         options["num_predict"] = options.pop("max_tokens")
-    if isinstance(options.get("stop"), str):
-        options["stop"] = [options["stop"]]
+    if (stop := options.get("stop")) is not None:
+        options["stop"] = stop_list(stop)
     return {**fields, "options": options} if options else fields
 
 
 def _tools(request: ChatRequest, changes: list[Change]) -> Fields:
-    """The tools. There is no choice among them: the model decides."""
+    """Return the tools. The format has no tool choice: the model decides.
+
+    Raises:
+        UnsupportedError: If a call is required.
+    """
     choice = request.tool_choice
     if not request.tools or choice == "none":
         if request.tools:
@@ -170,156 +156,3 @@ def _tools(request: ChatRequest, changes: list[Change]) -> Fields:
             'tool_choice: Ollama cannot be made to call a tool. Leave it out, or give "auto" or "none"'
         )
     return {"tools": list(request.tools)}
-
-
-# ------------------------------------------------------------------------------------------------------------ reply
-
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: Any = None
-
-
-class _ToolCall(Struct, gc=False):
-    id: str | None = None  # absent in older versions
-    function: _Function | None = None
-
-
-class _Message(Struct, gc=False):
-    content: str | None = None
-    thinking: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-
-
-class _Reply(Struct, gc=False):
-    """A whole reply, or a line of one."""
-
-    model: str | None = None
-    created_at: str | None = None
-    message: _Message | None = None
-    response: str | None = None  # the text, where /api/generate answers
-    done: bool = False
-    done_reason: str | None = None
-    prompt_eval_count: int | None = None  # absent when the prompt was in the cache
-    eval_count: int | None = None
-    error: Any = None
-
-
-_decoder = msgspec.json.Decoder(_Reply)
-
-
-def decode(body: bytes) -> list[Event]:
-    """See `Dialect`."""
-    reply = _decoder.decode(body)
-    if reply.message is None and reply.response is None and not reply.error:
-        raise msgspec.ValidationError("it has no `message`")
-    return list(_Reader().take(reply))
-
-
-def decoder() -> LineDecoder:
-    """See `Dialect`."""
-    return LineDecoder()
-
-
-class LineDecoder:
-    """A stream of lines, each of them JSON."""
-
-    __slots__ = ("_held", "_held_bytes", "_reader", "complete", "ended")
-
-    def __init__(self) -> None:
-        self._reader = _Reader()
-        self._held: list[bytes] = []  # pieces of the unfinished line, joined once
-        self._held_bytes = 0
-        self.complete = False
-        self.ended = False
-
-    def feed(self, data: bytes) -> list[Event]:
-        """See `Decoder`."""
-        if self.ended:
-            return []
-        *lines, rest = data.split(b"\n")
-        if lines:
-            lines[0] = b"".join((*self._held, lines[0]))
-            self._held, self._held_bytes = [], 0
-        if rest:
-            self._held.append(rest)
-            self._held_bytes += len(rest)
-            if self._held_bytes > MAX_EVENT_BYTES:
-                raise EventTooLargeError(f"a line is longer than {MAX_EVENT_BYTES} bytes")
-        events: list[Event] = []
-        for line in lines:
-            if line.strip() and self._read(line, events):
-                break
-        return events
-
-    def close(self) -> list[Event]:
-        """See `Decoder`. A line that breaks off after others is the end of a stream that broke off."""
-        line = b"".join(self._held)
-        if self.ended or not line.strip():
-            return []
-        events: list[Event] = []
-        try:
-            self._read(line, events)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            if not self._reader.begun:
-                raise
-        return events
-
-    def _read(self, line: bytes, events: list[Event]) -> bool:
-        reply = _decoder.decode(line)
-        events.extend(self._reader.take(reply))
-        self.complete = self.complete or reply.done
-        self.ended = reply.done or bool(reply.error)
-        return self.ended
-
-
-class _Reader:
-    """Reads the lines of one reply: a whole reply is a single one."""
-
-    __slots__ = ("_calls", "_thinking", "begun")
-
-    def __init__(self) -> None:
-        self._calls = 0
-        self._thinking: list[str] = []
-        self.begun = False
-
-    def take(self, reply: _Reply) -> Iterator[Event]:
-        """One line."""
-        if not self.begun:
-            self.begun = True
-            yield Started(model=reply.model or "")
-        message = reply.message or _Message(reply.response)
-        if message.thinking:
-            self._thinking.append(message.thinking)
-            yield ReasoningDelta(message.thinking)
-        if self._thinking and (message.content or message.tool_calls or reply.done):
-            yield ProviderState("thinking", {"thinking": "".join(self._thinking)})
-            self._thinking = []
-        if message.content:
-            yield TextDelta(message.content)
-        for call in message.tool_calls or ():
-            yield self._called(call, reply.created_at or "")
-        if reply.prompt_eval_count is not None or reply.eval_count is not None:
-            yield TokenUsage(input=reply.prompt_eval_count, output=reply.eval_count)
-        if reply.error:
-            yield failure_from({"error": reply.error})
-        elif reply.done:
-            reason = reply.done_reason or ""
-            yield Finished(FINISH.get(reason, "unknown"), reason)
-
-    def _called(self, call: _ToolCall, created_at: str) -> ToolCallDelta:
-        """A call, which comes whole. One without an id gets one that follows from it, its place and its time."""
-        function = call.function or _Function()
-        name, arguments = function.name or "", function.arguments
-        text = arguments if isinstance(arguments, str) else json_text(arguments or {})
-        key = self._calls
-        self._calls += 1
-        return ToolCallDelta(key, call.id or _made_up(f"{created_at}/{key}/{name}/{text}"), name, text)
-
-
-def _made_up(call: str) -> str:
-    from hashlib import blake2b  # noqa: PLC0415  for calls without an id
-
-    return f"call_{blake2b(call.encode(), digest_size=12).hexdigest()}"

@@ -1,4 +1,4 @@
-"""OpenAI's format of embeddings, which most servers offer beside its chat format.
+"""Embeddings in OpenAI's format, which most servers with its chat format offer as well.
 
 Source: https://platform.openai.com/docs/api-reference/embeddings. Vectors come as numbers, or as base64 text of 32-bit
 floats, which is less than half as long; either is read, whichever was asked for.
@@ -30,7 +30,7 @@ refusal = failure_in
 
 
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
-    """See `Format`."""
+    """Return the request for these texts; see `Format.encode`."""
     body = {
         "model": request.model,
         "input": list(texts),
@@ -64,7 +64,7 @@ _decode = msgspec.json.Decoder(_Reply).decode
 
 
 def decode(body: bytes) -> Embedded | Failed:
-    """See `Format`. The items may come in any order."""
+    """Return the vectors in a reply, or its failure; see `Format.decode`. Items may be in any order."""
     reply = _decode(body)
     if reply.error:
         return failure_from({"error": reply.error})
@@ -72,23 +72,27 @@ def decode(body: bytes) -> Embedded | Failed:
         raise msgspec.ValidationError("it has no `data`")
     usage = reply.usage or _Usage()
     return Embedded(
-        [_vector(item.embedding) for item in sorted(reply.data, key=_place)],
+        [_vector(item.embedding) for item in sorted(reply.data, key=_index_of)],
         embedding_usage(usage.prompt_tokens, usage.total_tokens, usage.cost),
         reply.id or "",
         reply.model or "",
     )
 
 
-def _place(item: _Item) -> int:
+def _index_of(item: _Item) -> int:
     return item.index or 0
 
 
-def _vector(said: list[float] | str) -> list[float]:
-    return floats_of(said) if isinstance(said, str) else said
+def _vector(embedding: list[float] | str) -> list[float]:
+    return floats_of(embedding) if isinstance(embedding, str) else embedding
 
 
 def floats_of(text: str) -> list[float]:
-    """The numbers in base64 text of 32-bit floats, little endian. Raises msgspec.ValidationError for other text."""
+    """Return the little-endian 32-bit floats in base64 text.
+
+    Raises:
+        msgspec.ValidationError: If the text is not base64 of such floats.
+    """
     numbers = array("f")
     try:
         numbers.frombytes(a2b_base64(text, strict_mode=True))

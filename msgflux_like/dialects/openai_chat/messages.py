@@ -1,7 +1,7 @@
-"""What of a conversation goes out in other words than it was given: earlier answers, and what OpenAI itself refuses.
+"""Messages and tools that are not sent as given: earlier answers with provider state, and what OpenAI itself refuses.
 
-Source: https://platform.openai.com/docs/api-reference/chat/create. What a message and a part may hold is by the types
-of the package openai 3.54.
+Source: https://platform.openai.com/docs/api-reference/chat/create. The fields of messages and parts follow the
+types of the package openai 3.54.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.notes import note_unknown
 from msgflux_like.dialects._shared.parts import unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state, reasoning_text
-from msgflux_like.dialects.openai_chat.request import CALL_EXTRA
+from msgflux_like.dialects.openai_chat.reply import CALL_EXTRA
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Message, Quirks
 
 Fields = Mapping[str, Any]
 
-_OF_A_MESSAGE: Final[Mapping[str, frozenset[str]]] = {
+_MESSAGE_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "system": frozenset({"role", "content", "name", "provider_state"}),
     "developer": frozenset({"role", "content", "name", "provider_state"}),
     "user": frozenset({"role", "content", "name", "provider_state"}),
@@ -28,16 +28,16 @@ _OF_A_MESSAGE: Final[Mapping[str, frozenset[str]]] = {
     ),
     "tool": frozenset({"role", "content", "tool_call_id", "provider_state"}),
 }
-_OF_A_CALL: Final = frozenset({"id", "type", "function"})
-_OF_A_USER: Final = frozenset({"text", "image_url", "input_audio", "file"})
-_PARTS_OF: Final[Mapping[str, frozenset[str]]] = {
+_CALL_FIELDS: Final = frozenset({"id", "type", "function"})
+_USER_PARTS: Final = frozenset({"text", "image_url", "input_audio", "file"})
+_PARTS_BY_ROLE: Final[Mapping[str, frozenset[str]]] = {
     "system": frozenset({"text"}),
     "developer": frozenset({"text"}),
-    "user": _OF_A_USER,
+    "user": _USER_PARTS,
     "assistant": frozenset({"text", "refusal"}),
-    "tool": _OF_A_USER,  # what is no text is moved
+    "tool": _USER_PARTS,  # parts that are not text are moved
 }
-_INSIDE: Final[Mapping[str, frozenset[str]]] = {
+_INNER_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "image_url": frozenset({"url", "detail"}),
     "input_audio": frozenset({"data", "format"}),
     "file": frozenset({"file_data", "file_id", "filename"}),
@@ -49,21 +49,21 @@ _REMEDIES: Final[Mapping[str, str]] = {
 }
 
 
-def adapted(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Message]:
-    """The messages, with its own state in each answer; in OpenAI's own words alone, where the quirk demands that."""
+def adapted_messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Message]:
+    """Return the messages with the provider state in each answer; only OpenAI's fields and parts for a strict host."""
     found: list[Message] = []
-    beside: list[Fields] = []  # what the last results held beside their texts
+    beside: list[Fields] = []  # parts of the last tool results that are not text
     for index, given in enumerate(request.messages):
         message, place = given, request.place(index)
         if beside and message["role"] != "tool":
             found.append({"role": "user", "content": beside})
             beside = []
         if quirks.strict_messages and (len(message) > 2 or type(message.get("content")) is not str):
-            message = _strict(message, request, place, changes)
+            message = _strict_message(message, request, place, changes)
             if message["role"] == "tool" and type(message["content"]) is not str:
-                message = _text_alone(message, place, found, beside, changes)
+                message = _text_only_result(message, place, found, beside, changes)
         if "provider_state" in message:
-            message = _returned(message, request, place, changes)
+            message = _with_provider_state(message, request, place, changes)
         found.append(message)
     if beside:
         found.append({"role": "user", "content": beside})
@@ -71,20 +71,20 @@ def adapted(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list
 
 
 def strict_tools(tools: Iterable[Fields], changes: list[Change]) -> list[Fields]:
-    """The tools without what stands beside what they are, such as `cache_control`."""
+    """Return the tools without the fields that OpenAI lacks, such as `cache_control`."""
     found: list[Fields] = []
     for tool in tools:
         kind = str(tool.get("type"))
         name = as_mapping(tool.get(kind)).get("name")
         known = frozenset({"type", kind})
-        found.append(_only(tool, known, f"tools.{name}", changes, "a tool") if kind in tool else tool)
+        found.append(_known_fields(tool, known, f"tools.{name}", changes, "a tool") if kind in tool else tool)
     return found
 
 
-def _only(fields: Fields, known: frozenset[str], place: str, changes: list[Change], what: str) -> Fields:
-    """The known fields that say something; the others are recorded. As it was given, where it has no other.
+def _known_fields(fields: Fields, known: frozenset[str], place: str, changes: list[Change], what: str) -> Fields:
+    """Return the known fields that are set, and record the others as dropped.
 
-    A null is refused but for the content of an answer.
+    The given object is returned if it has no others. A null is accepted as `content` only.
     """
     for name, value in fields.items():
         if name not in known or (value is None and name != "content"):
@@ -95,16 +95,16 @@ def _only(fields: Fields, known: frozenset[str], place: str, changes: list[Chang
     return {name: value for name, value in fields.items() if name in known and (value is not None or name == "content")}
 
 
-def _strict(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> Message:
-    """The message with the fields and parts that OpenAI has for its role."""
+def _strict_message(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> Message:
+    """Return the message with the fields and parts that OpenAI accepts for its role."""
     role, content = message["role"], message.get("content")
-    known = _OF_A_MESSAGE[role]
+    known = _MESSAGE_FIELDS[role]
     if request.reasoning_field and role == "assistant":
         known |= {request.reasoning_field}
-    sent = _only(message, known, place, changes, "a message")
+    sent = _known_fields(message, known, place, changes, "a message")
     new: dict[str, Any] = {}
     if calls := sent.get("tool_calls"):
-        if not all(map(_is_usual, calls)):
+        if not all(map(_is_plain_call, calls)):
             new["tool_calls"] = [_call(call, f"{place}.tool_calls[{at}]", changes) for at, call in enumerate(calls)]
     elif "tool_calls" in sent:  # an empty list is refused
         sent = {name: value for name, value in sent.items() if name != "tool_calls"}
@@ -113,33 +113,33 @@ def _strict(message: Message, request: ChatRequest, place: str, changes: list[Ch
     return {**sent, **new} if new else sent
 
 
-def _is_usual(call: Fields) -> bool:
-    """Whether it is an id, a type, a name and arguments, as nearly all calls are."""
+def _is_plain_call(call: Fields) -> bool:
+    """Return whether the call has just an id, a type, a name and arguments, as nearly all calls have."""
     return len(call) == 3 and call.get("type") == "function" and len(call["function"]) == 2
 
 
 def _call(call: Fields, place: str, changes: list[Change]) -> Fields:
-    sent = _with_own(_only(call, _OF_A_CALL, place, changes, "a call"), "function", place, changes)
+    sent = _with_known_inner(_known_fields(call, _CALL_FIELDS, place, changes, "a call"), "function", place, changes)
     return sent if "type" in sent else {"type": "function", **sent}
 
 
-def _with_own(fields: Fields, kind: str, place: str, changes: list[Change]) -> Fields:
-    """The fields, with what OpenAI has in the object that they are named for."""
+def _with_known_inner(fields: Fields, kind: str, place: str, changes: list[Change]) -> Fields:
+    """Return the fields, with only those that OpenAI accepts in the inner object `kind`."""
     inner = as_mapping(fields[kind])
-    own = _only(inner, _INSIDE[kind], f"{place}.{kind}", changes, f"{kind!r}")
+    own = _known_fields(inner, _INNER_FIELDS[kind], f"{place}.{kind}", changes, f"{kind!r}")
     return fields if own is inner else {**fields, kind: own}
 
 
 def _part(part: Fields, role: str, place: str, changes: list[Change]) -> Fields:
     kind = part["type"]
-    if kind not in _PARTS_OF[role]:
+    if kind not in _PARTS_BY_ROLE[role]:
         remedy = _REMEDIES.get(kind, "leave it out, or ask a model of another provider")
         raise unsupported_part(part, place, f"OpenAI's API in a message of role {role!r}", remedy)
     if kind == "file":
         _check_file(as_mapping(part["file"]), place)
     known = frozenset({"type", kind, "prompt_cache_breakpoint"})
-    sent = _only(part, known, place, changes, "a part")
-    return _with_own(sent, kind, place, changes) if kind in _INSIDE else sent
+    sent = _known_fields(part, known, place, changes, "a part")
+    return _with_known_inner(sent, kind, place, changes) if kind in _INNER_FIELDS else sent
 
 
 def _check_file(file: Fields, place: str) -> None:
@@ -153,10 +153,10 @@ def _check_file(file: Fields, place: str) -> None:
     raise UnsupportedError(f"{place}.file has neither file_id nor file_data: give one of them")
 
 
-def _text_alone(
+def _text_only_result(
     message: Message, place: str, before: list[Message], beside: list[Fields], changes: list[Change]
 ) -> Message:
-    """A tool's result with its texts; what else it holds is put `beside`, behind a text that says whose it is."""
+    """Return a tool result with its texts only; append other parts to `beside`, behind a text naming the call."""
     rest: list[Fields] = []
     for at, part in enumerate(message["content"]):
         if part["type"] != "text":
@@ -166,21 +166,21 @@ def _text_alone(
     if not rest:
         return message
     id_ = message["tool_call_id"]
-    name = next((name for earlier in reversed(before) if (name := _name_in(earlier, id_))), "a tool")
+    name = next((name for earlier in reversed(before) if (name := _called_tool(earlier, id_))), "a tool")
     beside += [{"type": "text", "text": f"From the result of {name} (call {id_}):"}, *rest]
     return {**message, "content": [part for part in message["content"] if part["type"] == "text"] or ""}
 
 
-def _name_in(message: Message, id_: str) -> str:
-    """What the call of that id calls, if the message holds it."""
+def _called_tool(message: Message, id_: str) -> str:
+    """Return the name of the tool that the call with this id calls, "" if the message has no such call."""
     for call in message.get("tool_calls") or ():
         if call["id"] == id_:
             return str(as_mapping(call.get(call.get("type") or "function")).get("name") or "")
     return ""
 
 
-def _returned(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> dict[str, Any]:
-    """An earlier answer with what its provider wants back, each in the field that it came in."""
+def _with_provider_state(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> dict[str, Any]:
+    """Return an earlier answer with its provider state, each in the field that it came in."""
     sent = {name: value for name, value in message.items() if name != "provider_state"}
     details: list[Any] = []
     calls: list[dict[str, Any]] = list(message.get("tool_calls") or ())

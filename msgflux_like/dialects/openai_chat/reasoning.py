@@ -1,4 +1,7 @@
-"""How the hosts of OpenAI's chat format are told how much to reason: nearly each has a field of its own."""
+"""Reasoning fields of a chat completion: how each host of OpenAI's format accepts an effort or a token budget.
+
+Nearly every host has a different field. `Quirks.reasoning_form` names the form, `_FORMS` holds a function for each.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from msgflux_like.request import Change, ChatRequest, ReasoningControls
 Fields = dict[str, Any]
 
 
-class _Wish(Struct, frozen=True):
-    """What is asked for: a word, a number, both, or no reasoning at all."""
+class _ReasoningRequest(Struct, frozen=True):
+    """The requested reasoning: an effort, a budget in tokens, both, or none at all (`off`)."""
 
     model: str
     reasoning_controls: ReasoningControls
@@ -25,12 +28,12 @@ class _Wish(Struct, frozen=True):
 
     @property
     def word(self) -> Fields:
-        """The field that OpenAI has for a word, where the model knows words."""
+        """The field that OpenAI has for an effort; empty if the model accepts none."""
         return {"reasoning_effort": self.effort} if self.effort is not None and not self.is_switch else {}
 
     @property
     def is_switch(self) -> bool:
-        """Whether the model reasons or does not, and that is all it can be told."""
+        """Whether reasoning of this model can only be switched on and off."""
         return (
             self.reasoning_controls.switched
             and not self.reasoning_controls.efforts
@@ -38,46 +41,55 @@ class _Wish(Struct, frozen=True):
         )
 
 
-def _effort(wish: _Wish) -> Fields:
-    """OpenAI, Azure, Cerebras, Perplexity, Ollama and most others."""
-    return {"reasoning_effort": wish.effort}
+def _effort(wanted: _ReasoningRequest) -> Fields:
+    """Return the field of OpenAI, Azure, Cerebras, Perplexity, Ollama and most others."""
+    return {"reasoning_effort": wanted.effort}
 
 
-def _groq(wish: _Wish) -> Fields:
-    """Reasoning in a field of its own has to be asked for, but of no gpt-oss: https://console.groq.com/docs/reasoning."""
-    separate = {} if wish.off or "gpt-oss" in wish.model else {"reasoning_format": "parsed"}
-    return {"reasoning_effort": wish.effort, **separate}
+def _groq(wanted: _ReasoningRequest) -> Fields:
+    """Return Groq's fields; all but gpt-oss need a format. Source: https://console.groq.com/docs/reasoning."""
+    separate = {} if wanted.off or "gpt-oss" in wanted.model else {"reasoning_format": "parsed"}
+    return {"reasoning_effort": wanted.effort, **separate}
 
 
-def _object(wish: _Wish) -> Fields:
-    """OpenRouter, https://openrouter.ai/docs/use-cases/reasoning-tokens, and Vercel's gateway: a word or a number."""
-    if wish.off and "none" not in wish.reasoning_controls.efforts:
+def _object(wanted: _ReasoningRequest) -> Fields:
+    """Return the object of OpenRouter and Vercel, which holds an effort or a budget.
+
+    Source: https://openrouter.ai/docs/use-cases/reasoning-tokens.
+    """
+    if wanted.off and "none" not in wanted.reasoning_controls.efforts:
         return {"reasoning": {"enabled": False}}
-    if wish.budget is not None:
-        return {"reasoning": {"max_tokens": wish.budget}}
-    return {"reasoning": {"enabled": True} if wish.is_switch else {"effort": wish.effort}}
+    if wanted.budget is not None:
+        return {"reasoning": {"max_tokens": wanted.budget}}
+    return {"reasoning": {"enabled": True} if wanted.is_switch else {"effort": wanted.effort}}
 
 
-def _thinking(wish: _Wish) -> Fields:
-    """DeepSeek, Z.ai and Moonshot: a switch like Anthropic's, and a word for the models that know some."""
-    if wish.off:
-        return {"thinking": {"type": "disabled"}} if wish.reasoning_controls.switched else wish.word
-    return {**({"thinking": {"type": "enabled"}} if wish.reasoning_controls.switched else {}), **wish.word}
+def _thinking(wanted: _ReasoningRequest) -> Fields:
+    """Return the switch of DeepSeek, Z.ai and Moonshot, and an effort for the models that accept one."""
+    if wanted.off:
+        return {"thinking": {"type": "disabled"}} if wanted.reasoning_controls.switched else wanted.word
+    return {**({"thinking": {"type": "enabled"}} if wanted.reasoning_controls.switched else {}), **wanted.word}
 
 
-def _enable_thinking(wish: _Wish) -> Fields:
-    """Alibaba's models, https://www.alibabacloud.com/help/en/model-studio/deep-thinking, and SiliconFlow's."""
-    switch: Fields = {"enable_thinking": not wish.off} if wish.off or wish.reasoning_controls.switched else {}
-    budget: Fields = {} if wish.budget is None else {"thinking_budget": wish.budget}
-    return {**switch, **budget, **({} if wish.off else wish.word)}
+def _enable_thinking(wanted: _ReasoningRequest) -> Fields:
+    """Return the fields of Alibaba and SiliconFlow.
+
+    Source: https://www.alibabacloud.com/help/en/model-studio/deep-thinking.
+    """
+    switch: Fields = {"enable_thinking": not wanted.off} if wanted.off or wanted.reasoning_controls.switched else {}
+    budget: Fields = {} if wanted.budget is None else {"thinking_budget": wanted.budget}
+    return {**switch, **budget, **({} if wanted.off else wanted.word)}
 
 
-def _template(wish: _Wish) -> Fields:
-    """vLLM, https://docs.vllm.ai/en/latest/features/reasoning_outputs.html: the switch is the template's."""
-    return {"chat_template_kwargs": {"enable_thinking": not wish.off}, **({} if wish.off else wish.word)}
+def _template(wanted: _ReasoningRequest) -> Fields:
+    """Return vLLM's switch, which belongs to the chat template.
+
+    Source: https://docs.vllm.ai/en/latest/features/reasoning_outputs.html.
+    """
+    return {"chat_template_kwargs": {"enable_thinking": not wanted.off}, **({} if wanted.off else wanted.word)}
 
 
-_FORMS: Final[Mapping[str, Callable[[_Wish], Fields]]] = {
+_FORMS: Final[Mapping[str, Callable[[_ReasoningRequest], Fields]]] = {
     "effort": _effort,
     "groq": _groq,
     "object": _object,
@@ -89,20 +101,26 @@ _NO_SWITCH: Final = ("effort", "groq")
 _UNKNOWN: Final = ReasoningControls(switched=True, efforts=("none",), budget=(None, None))
 
 
-def told(request: ChatRequest, effort: str | None, budget: int | None, form: str, changes: list[Change]) -> Fields:
-    """The fields that say what the parameters ask for; UnsupportedError for a number where only words are known."""
+def reasoning_fields(
+    request: ChatRequest, effort: str | None, budget: int | None, form: str, changes: list[Change]
+) -> Fields:
+    """Return the fields that request this reasoning from the host.
+
+    Raises:
+        UnsupportedError: If a budget is given and the form accepts only an effort.
+    """
     off = effort == "none" or budget == 0
-    wish = _Wish(
+    wanted = _ReasoningRequest(
         request.model, request.reasoning_controls or _UNKNOWN, off, "none" if off else effort, None if off else budget
     )
-    if wish.is_switch and not off and form not in _NO_SWITCH and (wish.budget is None or form != "object"):
+    if wanted.is_switch and not off and form not in _NO_SWITCH and (wanted.budget is None or form != "object"):
         name = "reasoning_budget" if effort is None else "reasoning_effort"
         changes.append(Change("emulated", name, "reasoning is switched on: this model cannot be told how much"))
-    elif wish.budget is not None and form not in FORMS_WITH_BUDGET:
+    elif wanted.budget is not None and form not in FORMS_WITH_BUDGET:
         raise UnsupportedError(
             "reasoning_budget: this provider takes no number of tokens. Give a reasoning_effort, "
             "or the provider's own field in extra_body="
         )
-    elif wish.budget is not None and wish.effort is not None and form == "object":
+    elif wanted.budget is not None and wanted.effort is not None and form == "object":
         changes.append(Change("dropped", "reasoning_effort", "a word and a number do not go together here"))
-    return _FORMS[form](wish)
+    return _FORMS[form](wanted)

@@ -1,6 +1,25 @@
-"""What a reply in OpenAI's Responses format says, whole or streamed.
+"""Replies in OpenAI's Responses format, whole or streamed.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming.
+
+How a stream is built:
+
+    response.created                    id and model of the reply
+    response.output_item.added          item `output_index` starts: message, reasoning, call, or a server tool
+    response.<channel>.delta            a piece of that item: text, refusal, reasoning, summary, arguments
+    response.output_text.annotation.added  a citation of that item
+    response.output_item.done           that item, whole
+    response.completed, .incomplete     the whole response again, with the token usage; nothing follows
+    response.failed, error              the failure
+
+A whole reply is the response object of the last event, and is read as a stream of that event alone.
+
+- The same content arrives up to three times: as deltas, as a whole item, and in the whole response, and servers omit
+  any of them. Each repetition is compared with what was reported of the item, and only what is missing is reported.
+- An item is known by its `output_index`, because its id may change within a stream (Azure, GitHub Copilot). The items
+  of the final response are matched by id, then in order among those of one type: they may be fewer than in the stream.
+- Items without pieces (encrypted reasoning, images, server tools) are reported once, when they are whole.
+- A completed reply that has calls ends with the finish reason `tool_calls`.
 """
 
 from __future__ import annotations
@@ -33,7 +52,7 @@ from msgflux_like.events import (
 )
 
 # The status, or the reason of an incomplete one. A completed reply with calls in it ends with `tool_calls`.
-FINISH: Final[Mapping[str, FinishReason]] = {
+FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
     "completed": "stop",
     "complete": "stop",  # xAI and Azure, now and then
     "max_output_tokens": "length",
@@ -94,22 +113,22 @@ class _Event(Struct, gc=False):
 
 
 class _Item(Struct, gc=False):
-    """What has been said of one output item, so that its repetitions add what is missing and nothing twice."""
+    """The content of one output item that was reported so far."""
 
     key: int
     kind: str = ""
     id: str = ""
-    said: dict[str, list[str]] = {}  # by channel; parts are not told apart, because some servers miscount them
-    cited: int = 0
-    weighed: int = 0  # the tokens whose probabilities were told
-    named: bool = False  # a call's id and name
-    closed: bool = False  # what has no pieces: server tools, images, encrypted reasoning
+    reported: dict[str, list[str]] = {}  # by channel; parts are not told apart, because some servers miscount them
+    citations: int = 0
+    logprobs_reported: int = 0  # number of tokens whose log probabilities were reported
+    is_named: bool = False  # whether the id and name of a call were reported
+    done: bool = False  # whether an item without pieces was reported: server tools, images, encrypted reasoning
 
 
 _response_decoder = msgspec.json.Decoder(Response)
 _event_decoder = msgspec.json.Decoder(_Event)
 
-# What a delta adds to, and the kind of item it can only be of.
+# The channel that a delta adds to, and the type of its item.
 _CHANNEL: Final[Mapping[str, tuple[str, str]]] = {
     "response.output_text.delta": ("text", "message"),
     "response.refusal.delta": ("refusal", "message"),
@@ -130,34 +149,30 @@ _CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
 def decode(body: bytes) -> list[Event]:
-    """See `Dialect`."""
+    """Return the events of a whole reply; see `Dialect.decode`."""
     response = _response_decoder.decode(body)
     if response.output is None and response.status is None and not response.error:
         raise msgspec.ValidationError("it has neither `output` nor `status`")
-    return list(Reader().end(response))
+    return list(Reader().on_response(response))
 
 
 def decoder() -> SseDecoder:
-    """See `Dialect`."""
+    """Return a decoder for one streamed reply; see `Dialect.decoder`."""
     return SseDecoder(Reader().read, decode)
 
 
 class Reader:
-    """Reads the events of one reply. Deltas come first, then the same in whole parts, whole items and a whole response.
+    """Reader of the events of one reply."""
 
-    Any of them may be missing, and an item's id may change on the way (Azure, GitHub Copilot), so each repetition
-    is compared with what was said under its `output_index`.
-    """
-
-    __slots__ = ("_called", "_items", "_last")
+    __slots__ = ("_has_calls", "_items", "_last_place")
 
     def __init__(self) -> None:
         self._items: dict[int | str, _Item] = {}
-        self._last: int | str = ""
-        self._called = False
+        self._last_place: int | str = ""
+        self._has_calls = False
 
     def read(self, data: bytes, events: list[Event]) -> bool:
-        """One event's data; True for the last one."""
+        """Append the events in the data of one server-sent event; return True for the last one."""
         if data == b"[DONE]":
             return True
         if not data.strip():
@@ -165,69 +180,69 @@ class Reader:
         event = _event_decoder.decode(data)
         known = _CHANNEL.get(event.type)
         if known is None:
-            events.extend(self._other(event))
+            events.extend(self._on_other_event(event))
         elif event.delta and isinstance(event.delta, str):
             channel, kind = known
-            item = self._item(event, kind)
-            events.append(self._said(item, channel, event.delta))
+            item = self._item_of(event, kind)
+            events.append(self._on_piece(item, channel, event.delta))
             if event.logprobs:
-                item.weighed += len(event.logprobs)
+                item.logprobs_reported += len(event.logprobs)
                 events.append(logprobs(event.logprobs))
         return event.type in _WHOLE
 
-    def _other(self, event: _Event) -> Iterator[Event]:
+    def _on_other_event(self, event: _Event) -> Iterator[Event]:
         match event.type:
             case "response.output_item.added":
-                item = self._item(event)
+                item = self._item_of(event)
                 if item.kind in _CALLS:
-                    yield self._call(item, event.item)
+                    yield self._on_tool_call(item, event.item)
             case "response.output_item.done":
-                yield from self._rest(self._item(event), as_mapping(event.item))
+                yield from self._on_whole_item(self._item_of(event), as_mapping(event.item))
             case "response.output_text.annotation.added":
-                self._item(event).cited += 1
-                yield _citation(event.annotation)
+                self._item_of(event).citations += 1
+                yield _citation_from(event.annotation)
             case "response.created" if event.response is not None:
                 yield Started(event.response.id or "", event.response.model or "")
             case _ if event.type in _LAST and event.response is not None:
-                yield from self.end(event.response, event.type.removeprefix("response."))
+                yield from self.on_response(event.response, event.type.removeprefix("response."))
             case _ if event.type == "error" or (not event.type and event.error):
                 yield failure_from({"error": event.error or {"message": event.message, "code": event.code}})
             case _:
                 pass
 
-    def end(self, response: Response, status: str = "") -> Iterator[Event]:
-        """The response as it is in the end: all there is of a whole reply, and what a stream has left to say."""
+    def on_response(self, response: Response, status: str = "") -> Iterator[Event]:
+        """Report the final response: all of a whole reply, or what a stream has not reported yet."""
         yield Started(response.id or "", response.model or "")
-        for item, raw in self._pairs([as_mapping(raw) for raw in response.output or ()]):
-            yield from self._rest(item, raw)
+        for item, raw in self._matched_items([as_mapping(raw) for raw in response.output or ()]):
+            yield from self._on_whole_item(item, raw)
         if response.usage is not None:
-            yield _tokens(response.usage)
+            yield _usage_from(response.usage)
         raw_reason = (response.incomplete_details and response.incomplete_details.reason) or response.status or status
         if response.error or raw_reason == "failed":
             yield failure_from({"error": response.error or {}})
         else:
-            reason: FinishReason = FINISH.get(raw_reason, "unknown")
-            yield Finished("tool_calls" if reason == "stop" and self._called else reason, raw_reason)
+            reason: FinishReason = FINISH_REASONS.get(raw_reason, "unknown")
+            yield Finished("tool_calls" if reason == "stop" and self._has_calls else reason, raw_reason)
 
-    def _item(self, event: _Event, kind: str = "") -> _Item:
-        """The item an event speaks of: by its place in the output, else by its id, else the one begun last."""
+    def _item_of(self, event: _Event, kind: str = "") -> _Item:
+        """Return the item of an event: by its `output_index`, else by its id, else the item that started last."""
         raw = as_mapping(event.item)
         place = event.output_index
         if place is None:
-            place = event.item_id or str(raw.get("id") or "") or self._last
+            place = event.item_id or str(raw.get("id") or "") or self._last_place
         item = self._items.get(place)
         if item is None:
             item = self._items[place] = _Item(len(self._items), kind, event.item_id or "")
-            self._last = place
+            self._last_place = place
         if raw:
             item.kind = str(raw.get("type") or "") or item.kind
             item.id = str(raw.get("id") or "") or item.id
         return item
 
-    def _pairs(self, raws: list[Mapping[str, Any]]) -> list[tuple[_Item, Mapping[str, Any]]]:
-        """Each item of the final output with the one of the stream: by id, else in order among those of its kind.
+    def _matched_items(self, raws: list[Mapping[str, Any]]) -> list[tuple[_Item, Mapping[str, Any]]]:
+        """Return each final item with its item of the stream: by id, else in order among those of its type.
 
-        Not by place: servers leave items out of the final output that had a place in the stream.
+        The index does not tell, because servers omit items of the stream from the final output.
         """
         open_items = list(self._items.values())
         pairs: dict[int, _Item] = {}
@@ -241,54 +256,54 @@ class Reader:
                 pairs[place] = self._items[f"final {place}"] = _Item(len(self._items))
         return [(pairs[place], raw) for place, raw in enumerate(raws)]
 
-    def _rest(self, item: _Item, raw: Mapping[str, Any]) -> Iterator[Event]:
-        """What a whole item says beyond what was said of it."""
+    def _on_whole_item(self, item: _Item, raw: Mapping[str, Any]) -> Iterator[Event]:
+        """Report what a whole item holds and was not reported yet."""
         kind = raw.get("type")
         if kind == "message":
-            yield from self._message(item, raw)
+            yield from self._on_whole_message(item, raw)
         elif kind == "reasoning":
-            yield from self._missing(item, "summary", _joined(raw.get("summary"), "text"))
-            yield from self._missing(item, "reasoning", _joined(raw.get("content"), "text"))
-            if raw.get("encrypted_content") and not item.closed:
-                item.closed = True
+            yield from self._on_missing(item, "summary", _joined(raw.get("summary"), "text"))
+            yield from self._on_missing(item, "reasoning", _joined(raw.get("content"), "text"))
+            if raw.get("encrypted_content") and not item.done:
+                item.done = True
                 yield ProviderState("reasoning", raw)
         elif kind in _CALLS:
-            if not item.named:
-                yield self._call(item, raw)
+            if not item.is_named:
+                yield self._on_tool_call(item, raw)
             written = raw.get(_CALLS[kind]) or ""
-            yield from self._missing(item, "arguments", written if isinstance(written, str) else json_text(written))
-        elif not item.closed:
-            item.closed = True
+            yield from self._on_missing(item, "arguments", written if isinstance(written, str) else json_text(written))
+        elif not item.done:
+            item.done = True
             if kind == "image_generation_call" and raw.get("result"):
                 yield Media("image", str(raw["result"]), media_type=f"image/{raw.get('output_format') or 'png'}")
             yield ServerTool(str(kind or ""), raw)
 
-    def _message(self, item: _Item, raw: Mapping[str, Any]) -> Iterator[Event]:
+    def _on_whole_message(self, item: _Item, raw: Mapping[str, Any]) -> Iterator[Event]:
         parts = raw.get("content")
-        yield from self._missing(item, "text", _joined(parts, "text"))
-        yield from self._missing(item, "refusal", _joined(parts, "refusal"))
+        yield from self._on_missing(item, "text", _joined(parts, "text"))
+        yield from self._on_missing(item, "refusal", _joined(parts, "refusal"))
         notes = [note for part in as_list(parts) for note in as_list(as_mapping(part).get("annotations"))]
-        yield from (_citation(note) for note in notes[item.cited :])
-        item.cited = max(item.cited, len(notes))
+        yield from (_citation_from(note) for note in notes[item.citations :])
+        item.citations = max(item.citations, len(notes))
         tokens = [token for part in as_list(parts) for token in as_list(as_mapping(part).get("logprobs"))]
-        if tokens[item.weighed :]:
-            yield logprobs(tokens[item.weighed :])
-            item.weighed = len(tokens)
+        if tokens[item.logprobs_reported :]:
+            yield logprobs(tokens[item.logprobs_reported :])
+            item.logprobs_reported = len(tokens)
 
-    def _call(self, item: _Item, raw: Mapping[str, Any]) -> Event:
-        item.named = self._called = True
+    def _on_tool_call(self, item: _Item, raw: Mapping[str, Any]) -> Event:
+        item.is_named = self._has_calls = True
         return ToolCallDelta(item.key, str(raw.get("call_id") or raw.get("id") or ""), str(raw.get("name") or ""))
 
-    def _said(self, item: _Item, channel: str, text: str) -> Event:
-        item.said.setdefault(channel, []).append(text)
+    def _on_piece(self, item: _Item, channel: str, text: str) -> Event:
+        item.reported.setdefault(channel, []).append(text)
         make = _EVENT.get(channel)
         return make(text) if make is not None else ToolCallDelta(item.key, arguments=text)
 
-    def _missing(self, item: _Item, channel: str, whole: str) -> Iterator[Event]:
-        """The end of `whole` that was not streamed. One that was streamed differently stays as it was streamed."""
-        said = "".join(item.said.get(channel, ()))
-        if len(whole) > len(said) and whole.startswith(said):
-            yield self._said(item, channel, whole[len(said) :])
+    def _on_missing(self, item: _Item, channel: str, whole: str) -> Iterator[Event]:
+        """Report the end of `whole` that was not streamed; nothing if the stream differs from it."""
+        reported = "".join(item.reported.get(channel, ()))
+        if len(whole) > len(reported) and whole.startswith(reported):
+            yield self._on_piece(item, channel, whole[len(reported) :])
 
 
 def _same_id(item: _Item, raw: Mapping[str, Any]) -> bool:
@@ -303,19 +318,19 @@ def _joined(parts: Any, field: str) -> str:
     return "".join(str(as_mapping(part).get(field) or "") for part in as_list(parts))
 
 
-def _citation(note: Any) -> Citation:
+def _citation_from(note: Any) -> Citation:
     source = as_mapping(note)
     return Citation(str(source.get("url") or ""), str(source.get("title") or source.get("filename") or ""), raw=note)
 
 
-def _tokens(usage: _Usage) -> TokenUsage:
-    given = usage.input_tokens_details or _InputDetails()
+def _usage_from(usage: _Usage) -> TokenUsage:
+    input_details = usage.input_tokens_details or _InputDetails()
     cost = usage.cost if usage.cost_in_usd_ticks is None else usage.cost_in_usd_ticks / 1e10
     return TokenUsage(
         input=usage.input_tokens,
         output=usage.output_tokens,
-        cached_input=given.cached_tokens,
-        cache_write=given.cache_write_tokens,
+        cached_input=input_details.cached_tokens,
+        cache_write=input_details.cache_write_tokens,
         reasoning=usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else None,
         total=usage.total_tokens,
         cost=cost,

@@ -1,7 +1,7 @@
-"""OpenAI's Responses format, as OpenAI, Azure, xAI, DeepSeek, OpenRouter, LM Studio and llama.cpp speak it.
+"""Requests in OpenAI's Responses format, for OpenAI, Azure, xAI, DeepSeek, OpenRouter, LM Studio and llama.cpp.
 
-Source: https://platform.openai.com/docs/api-reference/responses. Nothing is kept at the provider: every request says
-`store: false` and carries the whole conversation, unless `extra_body` decides otherwise.
+Source: https://platform.openai.com/docs/api-reference/responses. Nothing is stored at the provider: every request
+has `store: false` and the whole conversation, unless `extra_body` sets `store`.
 """
 
 from __future__ import annotations
@@ -10,37 +10,35 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.failures import failure_in
 from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown
-from msgflux_like.dialects._shared.parameters import EMPTY_SCHEMA, offered_tools, prefill_text, refuse_parameters
+from msgflux_like.dialects._shared.parameters import (
+    EMPTY_SCHEMA,
+    effort_word,
+    offered_tools,
+    prefill_text,
+    refuse_parameters,
+)
 from msgflux_like.dialects._shared.parts import unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state, with_state
-from msgflux_like.dialects.openai_responses.reply import decode, decoder
-from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
-
-__all__ = ["AUTH", "HEADERS", "STATE", "decode", "decoder", "encode", "refusal"]
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_responses", ())
 
-refusal = failure_in
-
-
-_NO_WORDS: Final = frozenset({"stop", "seed", "top_k", "presence_penalty", "frequency_penalty"})
+_UNSUPPORTED: Final = frozenset({"stop", "seed", "top_k", "presence_penalty", "frequency_penalty"})
 _RENAMED: Final = {"max_tokens": "max_output_tokens"}
-_OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
+_MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
-    """See `Dialect`. Every message becomes an input item; a message with calls, or a tool's, becomes one for each."""
-    refuse_parameters(request, _NO_WORDS, quirks, "the Responses format")
+    """Return the request; see `Dialect.encode`. A message becomes an input item, each of its calls becomes another."""
+    refuse_parameters(request, _UNSUPPORTED, quirks, "the Responses format")
     changes: list[Change] = []
     items: list[dict[str, Any]] = []
     for index, message in enumerate(request.messages):
         place = request.place(index)
-        note_unknown(message, _OF_A_MESSAGE, place, changes)
+        note_unknown(message, _MESSAGE_FIELDS, place, changes)
         items += _with_reasoning(message, request, place, changes)
     if prefill := prefill_text(request, quirks):
         items.append(_answer(prefill))
@@ -64,27 +62,24 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
 
 
 def _parameters(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
-    """How much to reason is a field of `reasoning`. A summary of it is not asked for: OpenAI wants an ID card first."""
+    """Return the parameters under their names here.
+
+    No reasoning summary is requested: OpenAI demands a verified organization for it.
+    """
     fields = {_RENAMED.get(name, name): value for name, value in request.parameters.items()}
-    effort, budget = fields.pop("reasoning_effort", None), fields.pop("reasoning_budget", None)
-    if budget:
-        raise UnsupportedError(
-            "reasoning_budget: the Responses format takes no number of tokens. Give a reasoning_effort instead"
-        )
-    if budget == 0:
-        effort = "none"
+    effort = effort_word(fields, "the Responses format")
     if effort is not None:
         fields["reasoning"] = {"effort": effort}
     include = ["message.output_text.logprobs"] if fields.pop("logprobs", None) else []
-    if _is_to_come_back(request, quirks, effort):
+    if _wants_encrypted_reasoning(request, quirks, effort):
         include.append("reasoning.encrypted_content")
     if include:
         fields["include"] = include
     return fields
 
 
-def _is_to_come_back(request: ChatRequest, quirks: Quirks, effort: str | None) -> bool:
-    """Whether the reply is to hold its reasoning, encrypted, for the next request: nobody else keeps it."""
+def _wants_encrypted_reasoning(request: ChatRequest, quirks: Quirks, effort: str | None) -> bool:
+    """Return whether to request encrypted reasoning, which has to be sent back because nothing is stored."""
     if not quirks.encrypted_reasoning or "include" in request.extra_body or request.extra_body.get("store"):
         return False
     return effort != "none" and (
@@ -95,19 +90,19 @@ def _is_to_come_back(request: ChatRequest, quirks: Quirks, effort: str | None) -
 def _with_reasoning(
     message: Message, request: ChatRequest, place: str, changes: list[Change]
 ) -> Iterable[dict[str, Any]]:
-    """The items of a message, each behind the reasoning that led to it: the API refuses the one without the other."""
+    """Return the items of a message, each behind its reasoning: the API refuses one without the other."""
     if not message.get("provider_state"):
         return _items(message, place, changes)
     state = own_state(message, request, place, changes)
-    said = bool(message.get("content")) or bool(message.get("tool_calls"))
-    pieces = [[item] for item in _items(message, place, changes)] if said else []
+    has_content = bool(message.get("content")) or bool(message.get("tool_calls"))
+    pieces = [[item] for item in _items(message, place, changes)] if has_content else []
     items = with_state(pieces, state, place, changes)
-    sent = [_sent_back(item) if item.get("type") == "reasoning" else item for item in items]
+    sent = [_as_input(item) if item.get("type") == "reasoning" else item for item in items]
     return sent or _items(message, place, changes)
 
 
-def _sent_back(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as input; the status is of the reply."""
+def _as_input(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an output item as input: without its status, which is refused."""
     return {name: value for name, value in item.items() if name != "status"}
 
 
@@ -121,7 +116,7 @@ def _items(message: Message, place: str, changes: list[Change]) -> Iterator[dict
     if role != "assistant":
         yield {"role": role, "content": _content(content, place, _input_part, changes)}
     elif content or not calls:
-        yield _answer(_whole(_content(content, place, _output_part, changes)))
+        yield _answer(_joined_text(_content(content, place, _output_part, changes)))
     for call in calls:
         yield {
             "type": "function_call",
@@ -132,12 +127,12 @@ def _items(message: Message, place: str, changes: list[Change]) -> Iterator[dict
 
 
 def _answer(content: Any) -> dict[str, Any]:
-    """What the model said before. Only here llama.cpp insists on the type that the format lets one leave out."""
+    """Return the item of an earlier answer. Its type is optional in the format, but llama.cpp requires it here."""
     return {"type": "message", "role": "assistant", "content": content}
 
 
-def _whole(content: Any) -> Any:
-    """The words of an answer as one text: parts are for those that have an id of the API's own."""
+def _joined_text(content: Any) -> Any:
+    """Join an answer's text parts to one string: the API accepts parts only with ids that it has assigned."""
     if isinstance(content, str) or any(part["type"] != "output_text" for part in content):
         return content
     return "".join(part["text"] for part in content)
@@ -154,7 +149,7 @@ def _content(
 
 
 def _input_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """What a user or a tool says. The format has no word for sound or film."""
+    """Return a part of a user's or a tool's message. The format has no audio and no video."""
     match part["type"]:
         case "text":
             return {"type": "input_text", "text": part["text"]}
@@ -170,7 +165,7 @@ def _input_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def _output_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """What the model said. Its own words must not go back as input parts, nor a user's as output."""
+    """Return a part of an answer, which must be an output part, as a user's must be an input part."""
     match part["type"]:
         case "text":
             return {"type": "output_text", "text": part["text"]}
@@ -181,7 +176,7 @@ def _output_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
-    """Flat. Left out, `strict` would mean true here and false in chat completions: the schema would be another."""
+    """Return the tool in flat form, always with `strict`: the default is true here, and false in chat completions."""
     if tool.get("type") != "function" or "function" not in tool:
         return tool
     note_tool(tool, changes)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from msgflux_like._http.fetch import fetch
-from msgflux_like.dialects.openai_chat.request import refusal
+from msgflux_like.dialects.openai_chat import refusal
 from msgflux_like.errors import APIError, BadReplyError, BadRequestError, NotFoundError, ServerError, UnsupportedError
 from msgflux_like.local.foundry import models
 from msgflux_like.local.foundry.models import NAME, ModelInfo, find, of_id, unknown

@@ -1,0 +1,109 @@
+"""Replies in Mistral's chat format, whole or streamed.
+
+Source: https://docs.mistral.ai/api/#tag/chat.
+
+A stream is built as OpenAI's chat completions are (see `openai_chat.reply`), with these differences:
+
+- Content may be a list of parts: text, thinking, references (reported as citations).
+- Thinking has to be sent back whole, and arrives in many parts. They are joined into one that grows until a text, a
+  tool call or the finish reason follows, or until a new part comes after its signature; then it is reported as
+  provider state, before what follows it.
+- A failure may come as an event without choices: `{"object": "error", ...}` or `{"detail": ...}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any, Final, cast
+
+import msgspec
+
+from msgflux_like._json import as_list, as_mapping
+from msgflux_like.dialects._shared.stream_decoder import SseDecoder
+from msgflux_like.dialects.mistral.errors import failure_in_event
+from msgflux_like.dialects.openai_chat.reply import Reader, Reply
+from msgflux_like.events import Citation, Event, Finished, ProviderState, TextDelta, ToolCallDelta
+
+Fields = dict[str, Any]
+
+_AFTER_THINKING: Final = (TextDelta, ToolCallDelta, Finished)
+
+
+def decode(body: bytes) -> list[Event]:
+    """Return the events of a whole reply; see `Dialect.decode`."""
+    try:
+        return _Reader(streamed=False).read_whole(body)
+    except msgspec.ValidationError:
+        if (failed := failure_in_event(body)) is not None:
+            return [failed]
+        raise
+
+
+def decoder() -> SseDecoder:
+    """Return a decoder for one streamed reply; see `Dialect.decoder`."""
+    return SseDecoder(_Reader(streamed=True).read, decode)
+
+
+class _Reader(Reader):
+    """Reader of OpenAI's format that also joins the parts of a thinking."""
+
+    __slots__ = ("_thinking",)
+
+    def __init__(self, *, streamed: bool) -> None:
+        super().__init__(streamed=streamed)
+        self._thinking: Fields | None = None  # joined so far
+
+    def read(self, data: bytes, events: list[Event]) -> bool:
+        before = len(events)
+        ended = super().read(data, events)
+        silent = not ended and data and len(events) == before and b'"choices"' not in data
+        if silent and (failed := failure_in_event(data)) is not None:
+            events.append(failed)
+        return ended
+
+    def read_reply(self, reply: Reply, events: list[Event]) -> None:
+        fresh: list[Event] = []
+        super().read_reply(reply, fresh)
+        for event in fresh:
+            if type(event) is ProviderState and event.kind == "thinking":
+                events.extend(self._on_thinking(event.raw))
+                continue
+            if type(event) in _AFTER_THINKING:
+                events.extend(self._on_thinking_end())
+            events.append(event)
+
+    def on_content_parts(self, content: Any) -> Iterator[Event]:
+        if not isinstance(content, list):
+            yield from super().on_content_parts(content)
+            return
+        for item in as_list(cast("Any", content)):
+            part = as_mapping(item)
+            kind = part.get("type")
+            if kind in ("reference", "tool_reference"):
+                yield Citation(str(part.get("url") or ""), str(part.get("title") or ""), raw=item)
+                continue
+            yield from super().on_content_parts([item])
+            if kind == "thinking":
+                yield ProviderState("thinking", part)
+
+    def _on_thinking(self, part: Mapping[str, Any]) -> Iterator[Event]:
+        """Add a part to the thinking so far. A signed one is complete, and a further part starts anew."""
+        if self._thinking is not None and self._thinking.get("signature") and part.get("thinking"):
+            yield from self._on_thinking_end()
+        joined = self._thinking or {**part, "thinking": []}
+        self._thinking = {**joined, **part, "thinking": joined["thinking"]}
+        joined["thinking"] += as_list(part.get("thinking"))
+
+    def _on_thinking_end(self) -> Iterator[Event]:
+        """Report the thinking so far, before what follows it."""
+        if (part := self._thinking) is None:
+            return
+        self._thinking = None
+        pieces: list[Any] = []
+        for kind, run in groupby(part["thinking"], key=lambda piece: as_mapping(piece).get("type")):
+            if kind == "text":
+                pieces.append({"type": "text", "text": "".join(piece["text"] for piece in run)})
+            else:
+                pieces.extend(run)
+        yield ProviderState("thinking", {**part, "thinking": pieces})
