@@ -187,7 +187,7 @@ class TestAzure:
 @pytest.mark.parametrize(("name", "value"), [("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "eu-west-1")])
 def test_a_region_is_known_by_either_name(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    assert cloud.surroundings()["AWS_REGION"] == value
+    assert cloud.cloud_environment()["AWS_REGION"] == value
 
 
 def test_the_command_line_says_what_google_cloud_takes(monkeypatch):

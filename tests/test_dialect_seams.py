@@ -249,5 +249,5 @@ def test_a_model_that_thinks_by_default_is_asked_so_as_well():
     model = mf.Model.chat_completion(SPEAKERS["vertex_anthropic"].path, api_key="sk-x", reasoning_budget=2000)
     assert "tools" not in model.plan("Hi", generation_schema=City).body
     assert "tools" in model.plan("Hi", generation_schema=City, reasoning_budget=0).body
-    with pytest.raises(errors.UnsupportedError, match='delivery="prompted"'):
+    with pytest.raises(errors.UnsupportedError, match='output_mode="prompted"'):
         model.plan("Hi", generation_schema=City, output_mode="tool")

@@ -18,7 +18,6 @@ import trustme
 from msgflux_like._http.fetch import fetch
 from msgflux_like._paths import data_folder
 from msgflux_like.catalog import profiles
-from msgflux_like.catalog.profiles import get_model_profile, refresh_profiles, snapshot_info
 from msgflux_like.catalog.snapshot import read_api
 from msgflux_like.catalog.snapshot_reader import Snapshot
 from msgflux_like.errors import (
@@ -29,6 +28,7 @@ from msgflux_like.errors import (
     RedirectError,
     SnapshotError,
 )
+from msgflux_like.models.profiles import get_model_profile, refresh_profiles, snapshot_info
 from tests.provider import Provider, Reply
 
 SHIPPED = read_api(Snapshot(data_folder("profiles")))

@@ -56,7 +56,7 @@ def _fields(text: str) -> Any:
         raise UsageError(f"{text!r} is no type: {_HOW}") from None
     if not fields:
         raise UsageError(f"there is no field in {text!r}: {_HOW}")
-    return msgspec.defstruct("ResponseAccumulator", fields)
+    return msgspec.defstruct("Answer", fields)
 
 
 def _type(node: ast.expr) -> Any:

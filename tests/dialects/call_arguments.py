@@ -18,7 +18,7 @@ PARAMETERS: Final = {
     "references": {
         "type": "object",
         "properties": {"at": {"$ref": "#/$defs/Place"}},
-        "$defs": {"CacheSlot": {"type": "object", "properties": {"lat": {"type": "number"}}}},
+        "$defs": {"Place": {"type": "object", "properties": {"lat": {"type": "number"}}}},
     },
     "alternatives": {
         "type": "object",
@@ -160,7 +160,7 @@ SCHEMAS: Final[Mapping[str, Any]] = {
     "an enum": Colour,
     "words": Literal["yes", "no"],
     "a JSON schema": {
-        "title": "ResponseAccumulator",
+        "title": "Answer",
         "type": "object",
         "properties": {"a": {"type": "string", "format": "uri"}},
     },

@@ -202,7 +202,7 @@ def test_all_tools_are_strict_or_none_is():
 def test_the_schema_of_an_answer():
     wanted = AnswerSchema("Event", {"type": "object"}, "Something.")
     assert body(answer_schema=wanted)["response_format"] == {"type": "json_object", "json_schema": {"type": "object"}}
-    with pytest.raises(UnsupportedError, match=r'beside tools.*delivery="tool"'):
+    with pytest.raises(UnsupportedError, match=r'beside tools.*output_mode="tool"'):
         body(answer_schema=wanted, tools=(WEATHER,))
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_like.dialects import gemini as dialect
+from msgflux_like.dialects.gemini import request
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
 from msgflux_like.events import Logprobs, TokenLogprob
 from msgflux_like.messages.normalize import normalize
@@ -210,7 +211,7 @@ def test_an_answer_is_held_to_a_schema():
 
 def test_a_schema_beside_tools_needs_a_newer_model():
     wanted = AnswerSchema("City", {"type": "object"})
-    with pytest.raises(UnsupportedError, match=r'gemini-2\.5-flash.*delivery="tool"'):
+    with pytest.raises(UnsupportedError, match=r'gemini-2\.5-flash.*output_mode="tool"'):
         body(tools=(WEATHER,), answer_schema=wanted)
     assert "responseJsonSchema" in config(model=NEW, tools=(WEATHER,), answer_schema=wanted)
 
@@ -458,7 +459,7 @@ def test_the_first_call_of_each_step_since_the_question_is_marked_as_made_by_ano
     sent = turns(HELLO, *step, HELLO, *step, asks("c"), model=NEW)
     calls = [part for turn in sent if turn["role"] == "model" for part in turn["parts"]]
     marked = [part.get("thoughtSignature") for part in calls]
-    assert marked == [None, None, dialect.UNSIGNED, None, dialect.UNSIGNED]
+    assert marked == [None, None, request.UNSIGNED, None, request.UNSIGNED]
     assert kinds(HELLO, *step, HELLO, *step, asks("c"), model=NEW) == [
         ("emulated", "messages[5].tool_calls[0]"),
         ("emulated", "messages[8].tool_calls[0]"),

@@ -312,7 +312,7 @@ async def test_fastapi_sends_a_piece_on_before_the_next_one_came(openai):
 
 
 def test_async_support(openai, capsys):
-    openai(lambda request: whole(chat(request.body["messages"][0]["content"].replace("What is", "CallMetadata"))))
+    openai(lambda request: whole(chat(request.body["messages"][0]["content"].replace("What is", "About"))))
 
     import asyncio
 

@@ -301,7 +301,7 @@ def test_the_form_of_a_schema_is_an_answer_to_it():
     assert "- name: Its title." in form
     assert '- price: If it is not known write dtype="null" and nothing between the tags.' in form
     filled = form.replace("whole number", "3").replace(">number<", ">2.5<").replace("fair or concert", "fair")
-    assert XML.decode_as(filled[filled.index("<Event") : filled.index("CallMetadata")], SCHEMA)["price"] == 2.5
+    assert XML.decode_as(filled[filled.index("<Event") : filled.index("About")], SCHEMA)["price"] == 2.5
 
 
 def test_the_template_takes_instructions_and_its_example_can_be_read():

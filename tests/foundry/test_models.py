@@ -108,7 +108,9 @@ def test_first_a_generic_build_runs_on_cuda_where_the_machine_has_it(first, monk
 
 def test_first_a_model_that_is_not_downloaded_is_not_loaded(first):
     answers, manager = first
-    with pytest.raises(errors.BadRequestError, match=r"'phi-4' is not downloaded: foundry.start_model\('phi-4'\)"):
+    with pytest.raises(
+        errors.BadRequestError, match=r"'phi-4' is not downloaded: foundry_local.start_model\('phi-4'\)"
+    ):
         manager.load_model("phi-4")
     assert answers.asked("/openai/load/") == []
 
