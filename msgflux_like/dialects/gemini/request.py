@@ -123,7 +123,7 @@ class _MessageEncoder:
         self._changes = changes
         self._tool_names: dict[str, str] = {}  # by call id
         self._user_messages_left = sum(message["role"] == "user" for message in request.messages)
-        self._requires_signatures = _GEMINI_3_OR_LATER.search(request.model) is not None
+        self._is_gemini_3 = _GEMINI_3_OR_LATER.search(request.model) is not None
 
     def parts_of(self, message: Message, place: str) -> list[Part]:
         """Return a message as parts, without empty texts."""
@@ -131,19 +131,16 @@ class _MessageEncoder:
             case "system" | "developer":
                 return _system_parts(message, place, self._changes)
             case "assistant":
-                return self._assistant_parts(message, place)
+                self._tool_names |= {call["id"]: call["function"]["name"] for call in message.get("tool_calls") or ()}
+                parts = _assistant_parts(message, self._request, place, self._changes)
+                if self._is_gemini_3 and not self._user_messages_left:
+                    _sign_first_call(parts, place, self._changes)
+                return parts
             case "tool":
-                return _result_parts(message, self._tool_names, self._request.model, place, self._changes)
+                return _result_parts(message, self._tool_names, place, self._changes, media_inside=self._is_gemini_3)
             case _:
                 self._user_messages_left -= 1
                 return _content_parts(message.get("content"), place, self._changes)
-
-    def _assistant_parts(self, message: Message, place: str) -> list[Part]:
-        parts = _assistant_parts(message, self._request, place, self._changes)
-        if self._requires_signatures and not self._user_messages_left:
-            _sign_first_call(parts, place, self._changes)
-        self._tool_names |= {call["id"]: call["function"]["name"] for call in message.get("tool_calls") or ()}
-        return parts
 
 
 def _append_to_turn(turn: list[Part], parts: list[Part], place: str, changes: list[Change]) -> None:
@@ -217,9 +214,9 @@ def _call(call: Mapping[str, Any], place: str) -> Part:
 
 
 def _result_parts(
-    message: Message, tool_names: Mapping[str, str], model: str, place: str, changes: list[Change]
+    message: Message, tool_names: Mapping[str, str], place: str, changes: list[Change], *, media_inside: bool
 ) -> list[Part]:
-    """Return a tool result: a JSON object, or text as its `result`; media are inside it, or beside it."""
+    """Return a tool result: a JSON object, or text as its `result`; media are inside it or, for older models, after."""
     id_ = message["tool_call_id"]
     name = tool_names.get(id_)
     if not name:
@@ -233,7 +230,7 @@ def _result_parts(
     result: Part = {"id": id_, "name": name, "response": _response_object(text)}
     if not media:
         return [{"functionResponse": result}]
-    if _GEMINI_3_OR_LATER.search(model):
+    if media_inside:
         return [{"functionResponse": {**result, "parts": media}}]
     changes.append(
         Change("moved", f"{place}.content", "media stand beside the result: this model takes only text in it")
