@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from msgflux_like._json import as_list, as_mapping
 from msgflux_like._wire.sse import EventTooLargeError
-from msgflux_like.dialects._shared.common import failure_from
+from msgflux_like.dialects._shared.failures import failure_from
 from msgflux_like.dialects._shared.protocols import Dialect
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.events import Event, Finished, TokenUsage

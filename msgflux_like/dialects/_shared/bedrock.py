@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from msgflux_like._json import as_mapping
 from msgflux_like._wire.event_stream import Message, Parser
-from msgflux_like.dialects._shared.common import failure_from, failure_in
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.dialects._shared.stream_decoder import StreamDecoder
 from msgflux_like.events import Event, Failed
 

@@ -1,17 +1,27 @@
-"""The ids of a conversation's calls, in a format that takes few characters in them, and none of them twice."""
+"""Ids of tool calls: those of a conversation as a format accepts them, and ids for calls that have none.
+
+A format may restrict the characters and the length of an id, and demand that each is used once. A call and its result
+must have the same id after such a change.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from msgflux_like.request import Change
 
+_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 
 class CallIds:
-    """The ids as they are sent, the same for a call and its result.
+    """The ids of one conversation's calls as they are sent, the same for a call and its result.
 
-    `refused` matches a character that the format does not take, `longest` is the most characters that it takes, and
-    `rule` says both, for the changes that are recorded.
+    Args:
+        refused: Matches one character that the format refuses; it is replaced with "_".
+        longest: Most characters of an id; None for no limit.
+        rule: Both rules in words, for the recorded changes.
+        changes: Receives a `Change` for each id that is sent otherwise than given.
     """
 
     def __init__(self, refused: re.Pattern[str], longest: int | None, rule: str, changes: list[Change]) -> None:
@@ -19,30 +29,47 @@ class CallIds:
         self._longest = longest
         self._rule = rule
         self._changes = changes
-        self._sent: dict[str, str] = {}  # of each id, what it is for now
+        self._current: dict[str, str] = {}  # given id -> id sent for the last call that had it
         self._used: set[str] = set()
 
     def of_call(self, id_: str, place: str) -> str:
-        """The id of a new call. Some providers begin anew to count in every answer."""
-        base = sent = self._taken(id_)
+        """Return the id to send for a new call, unused so far: some providers restart counting in each answer."""
+        base = sent = self._accepted(id_)
         number = 1
         while sent in self._used:
             number += 1
-            sent = self._taken(f"{base}_{number}")
+            sent = self._accepted(f"{base}_{number}")
         self._used.add(sent)
-        self._sent[id_] = sent
-        return self._noted(id_, sent, place)
+        self._current[id_] = sent
+        return self._recorded(id_, sent, place)
 
     def of_result(self, id_: str, place: str) -> str:
-        """The id of the last call that had this one."""
-        return self._noted(id_, self._sent.get(id_) or self._taken(id_), place)
+        """Return the id that was sent for the last call with this id."""
+        return self._recorded(id_, self._current.get(id_) or self._accepted(id_), place)
 
-    def _taken(self, id_: str) -> str:
-        """The end of a long id, which tells more than its beginning."""
-        taken = self._refused.sub("_", id_)
-        return taken if self._longest is None else taken[-self._longest :]
+    def _accepted(self, id_: str) -> str:
+        """Return the id as the format accepts it. A long id keeps its end, which differs more than its beginning."""
+        accepted = self._refused.sub("_", id_)
+        return accepted if self._longest is None else accepted[-self._longest :]
 
-    def _noted(self, id_: str, sent: str, place: str) -> str:
+    def _recorded(self, id_: str, sent: str, place: str) -> str:
         if sent != id_:
             self._changes.append(Change("renamed", place, self._rule))
         return sent
+
+
+def derived_call_id(call: str) -> str:
+    """Return an id for a call that came without one, the same for the same text."""
+    return f"call_{_digest(call, 12).hex()}"
+
+
+def derived_short_id(id_: str, length: int) -> str:
+    """Return `length` letters and digits that depend on the id alone."""
+    number = int.from_bytes(_digest(id_, 8))
+    return "".join(_BASE62[number // 62**place % 62] for place in range(length))
+
+
+def _digest(text: str, size: int) -> bytes:
+    from hashlib import blake2b  # noqa: PLC0415  rarely needed, and slow to import
+
+    return blake2b(text.encode(), digest_size=size).digest()

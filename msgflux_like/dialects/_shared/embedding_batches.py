@@ -1,4 +1,4 @@
-"""Many texts to few requests, none of them larger than a provider takes."""
+"""Batches of texts, none of them larger than a provider accepts in one request."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ _FILLED = 2 / 3  # tokens are estimated, and there may be more of them
 
 
 def batches(places: Iterable[int], tokens: Sequence[int], most_texts: int, most_tokens: int | None) -> list[list[int]]:
-    """The places in their order, cut into batches. A text that is too long by itself goes alone.
+    """Cut the places into batches, in their order. A text that is too long by itself is a batch alone.
 
     Args:
-        places: Of the texts that are asked for.
-        tokens: Of all texts, estimated; not looked at where any number of them is taken.
-        most_texts: Of one batch.
-        most_tokens: Of one batch, None for any number; two thirds of it are filled.
+        places: Indexes of the texts to embed.
+        tokens: Estimated tokens of every text; not used if `most_tokens` is None.
+        most_texts: Most texts in one batch.
+        most_tokens: Most tokens in one batch, None for no limit; two thirds of it are used.
 
-    >>> batches([0, 1, 2, 3], [5, 5, 9, 1], 3, 20)
-    [[0, 1], [2, 3]]
+    Returns:
+        The indexes of each batch.
+
+    Example:
+        >>> batches([0, 1, 2, 3], [5, 5, 9, 1], 3, 20)
+        [[0, 1], [2, 3]]
     """
     room = None if most_tokens is None else most_tokens * _FILLED
     found: list[list[int]] = []

@@ -1,26 +1,29 @@
-"""What the formats share: parameters in their words."""
+"""Parameters of an embedding request, under the names that a format has for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from msgflux_like.dialects._shared.common import refuse_parameters
+from msgflux_like.dialects._shared.parameters import refuse_parameters
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import ChatRequest, Quirks
 
 
-def told(
+def embedding_parameters(
     request: ChatRequest, quirks: Quirks, fields: Mapping[str, str], purposes: Mapping[str, str], name: str
 ) -> dict[str, Any]:
-    """The parameters under the names of the format's fields.
+    """Return the parameters under the names of the format's fields.
 
     Args:
-        request: Says what was given.
-        quirks: What the provider refuses.
-        fields: The format's names for the parameters that it knows.
-        purposes: Its words for `input_type`.
-        name: The format's own, for errors.
+        request: The request whose parameters are translated.
+        quirks: The provider's quirks, among them the parameters that it refuses.
+        fields: The names of the format's fields, by the parameters that it supports.
+        purposes: The values of the format for `input_type`.
+        name: The name of the format, for errors.
+
+    Raises:
+        UnsupportedError: If the format does not support a parameter, or the given `input_type`.
     """
     refuse_parameters(request, frozenset(request.parameters) - fields.keys(), quirks, name)
     purpose = request.parameters.get("input_type")

@@ -1,6 +1,7 @@
-"""The wire formats of embeddings, one file each, and what such a format is.
+"""The protocol of a wire format of embeddings, `Format`, and the loading of the format that a provider speaks.
 
-A format is pure, as a dialect is: texts and bytes in, bytes and vectors out. Its module has the members of `Format`.
+A format is pure, as a dialect is: texts and bytes in, bytes and vectors out. It is the module `embeddings` in a
+dialect's folder.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from msgflux_like.request import ChatRequest, Encoded, Quirks
 
 
 class Embedded(Struct, frozen=True):
-    """One reply: a vector for each text of its request, in the order of the texts."""
+    """The content of one reply: a vector for each text of its request, in the order of the texts."""
 
     vectors: list[list[float]]
     usage: TokenUsage | None = None
@@ -28,29 +29,34 @@ class Embedded(Struct, frozen=True):
 
 
 class Format(Protocol):
-    """The three functions, and how much goes into one request.
+    """The three functions of a format, and the limits of one request.
 
     Attributes:
-        MOST_TEXTS: Most texts of one request.
-        MOST_TOKENS: Most tokens of all of them together, None where nothing is said.
+        MOST_TEXTS: Most texts in one request.
+        MOST_TOKENS: Most tokens of all texts together, None if no limit is documented.
     """
 
     MOST_TEXTS: int
     MOST_TOKENS: int | None
 
     def encode(self, request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
-        """The texts in the format's words; UnsupportedError for a parameter that it has no words for.
+        """Return the request for these texts. `request` has no messages, only the model and the parameters.
 
-        The request has no messages: it says which model, with which parameters.
+        Raises:
+            UnsupportedError: If the format does not support a parameter.
         """
         ...
 
     def decode(self, body: bytes) -> Embedded | Failed:
-        """A reply, or the failure in it. Raises msgspec.DecodeError when it is neither."""
+        """Return the vectors in a reply, or the failure in it.
+
+        Raises:
+            msgspec.DecodeError: If the body holds neither.
+        """
         ...
 
     def refusal(self, body: bytes) -> Failed:
-        """What the provider said in the body of a reply with an error status."""
+        """Return the failure in the body of a reply with an error status."""
         ...
 
 
@@ -67,7 +73,11 @@ _FORMATS: Final[Mapping[str, str]] = {
 
 
 def load(provider: str, dialect: str) -> Format:
-    """The format of a provider that speaks that dialect; UnsupportedError where there is none."""
+    """Return the embedding format of a provider that speaks this dialect.
+
+    Raises:
+        UnsupportedError: If the dialect has no embedding format.
+    """
     if dialect not in _FORMATS:
         raise UnsupportedError(
             f"{provider} speaks {dialect}, which has no embeddings: "
@@ -77,13 +87,13 @@ def load(provider: str, dialect: str) -> Format:
 
 
 class Vectors(Struct, frozen=True):
-    """What an exchange tells of a reply: its vectors, as many as there were texts."""
+    """The event that holds the vectors of a reply, as many as there were texts."""
 
     vectors: list[list[float]]
 
 
 class Reply:
-    """A dialect for one exchange: reads the reply to a request with that many texts."""
+    """The `Dialect` of one embedding exchange: it decodes the reply to a request with `texts` texts."""
 
     AUTH: tuple[str, str] = ("", "")
     HEADERS: Mapping[str, str] = {}
@@ -94,30 +104,35 @@ class Reply:
         self._decode = form.decode
         self._texts = texts
 
-    def encode(self, request: ChatRequest, quirks: Quirks) -> Encoded:  # noqa: ARG002  those of a dialect
-        """See `Dialect`; a request is made before."""
+    def encode(self, request: ChatRequest, quirks: Quirks) -> Encoded:  # noqa: ARG002  signature of Dialect.encode
+        """Raise AssertionError: the request is encoded by a `Format` before the exchange."""
         raise AssertionError("texts are encoded by a format")
 
     def decoder(self) -> Decoder:
-        """See `Dialect`."""
+        """Raise AssertionError: embeddings are not streamed."""
         raise AssertionError("embeddings are not streamed")
 
     def decode(self, body: bytes) -> list[Event]:
-        """See `Dialect`. A reply with too few vectors, or with vectors of several lengths, is none."""
-        said = self._decode(body)
-        if isinstance(said, Failed):
-            return [said]
-        if len(said.vectors) != self._texts:
-            raise msgspec.ValidationError(f"it has {len(said.vectors)} vectors for {self._texts} texts")
-        lengths = {len(vector) for vector in said.vectors}
+        """Return the events of a reply.
+
+        Raises:
+            msgspec.DecodeError: If the body is not a reply of this format, has another number of vectors than texts,
+                or vectors of different lengths.
+        """
+        reply = self._decode(body)
+        if isinstance(reply, Failed):
+            return [reply]
+        if len(reply.vectors) != self._texts:
+            raise msgspec.ValidationError(f"it has {len(reply.vectors)} vectors for {self._texts} texts")
+        lengths = {len(vector) for vector in reply.vectors}
         if len(lengths) > 1 or 0 in lengths:
             raise msgspec.ValidationError(f"it has vectors of {' and '.join(map(str, sorted(lengths)))} numbers")
-        told: list[object] = [Started(said.id, said.model), said.usage, Vectors(said.vectors)]
-        return cast("list[Event]", [event for event in told if event is not None])  # whatever a dialect tells
+        events: list[object] = [Started(reply.id, reply.model), reply.usage, Vectors(reply.vectors)]
+        return cast("list[Event]", [event for event in events if event is not None])  # the exchange passes on any event
 
 
-def spent(tokens: float | None, total: int | None = None, cost: float | None = None) -> TokenUsage | None:
-    """The usage of a request that nothing was generated for; None where nothing was reported."""
+def embedding_usage(tokens: float | None, total: int | None = None, cost: float | None = None) -> TokenUsage | None:
+    """Return the usage of an embedding request, which generates no tokens; None if the provider reported nothing."""
     read = total if tokens is None else int(tokens)
     if read is None and cost is None:
         return None

@@ -1,4 +1,4 @@
-"""The two protocols through which everything else drives a wire dialect: `Dialect` and `Decoder`."""
+"""The two protocols through which the rest of the package drives a wire dialect: `Dialect` and `Decoder`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgflux_like.request import ChatRequest, Encoded, Quirks
 
 
 class Decoder(Protocol):
-    """Bytes of a reply, cut anywhere, to events.
+    """Decoder of one reply: bytes, cut anywhere, in; events out.
 
     Attributes:
         complete: Whether a finish reason, a terminal event or a usage report was seen: the answer is whole.
@@ -21,22 +21,22 @@ class Decoder(Protocol):
     ended: bool
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete. A `Failed` is the last of its list, and nothing follows it."""
+        """Return the events that these bytes complete. A `Failed` is the last event of the reply."""
         ...
 
     def close(self) -> list[Event]:
-        """The body ended: the events of what was left over."""
+        """End the body and return the events of the bytes that were held back."""
         ...
 
 
 class Dialect(Protocol):
-    """The four functions, and what is said of all requests and answers.
+    """The four functions of a dialect, and the constants of its requests and answers.
 
     Attributes:
-        AUTH: Name and beginning of the header that carries the key.
-        HEADERS: Sent with every request.
+        AUTH: Name of the header that carries the key, and the prefix of its value.
+        HEADERS: Headers of every request.
         STATE: The form of the opaque state in its answers (signatures, encrypted reasoning), and the parts of model
-            names whose makers let every host that serves them read it; see `state_family`.
+            names whose state can be read by every host that serves them; see `state_family`.
     """
 
     AUTH: tuple[str, str]
@@ -44,17 +44,25 @@ class Dialect(Protocol):
     STATE: tuple[str, tuple[str, ...]]
 
     def encode(self, request: ChatRequest, quirks: Quirks) -> Encoded:
-        """The request in the dialect's words; UnsupportedError for what it has no words for."""
+        """Return the request in the dialect's format.
+
+        Raises:
+            UnsupportedError: If the dialect cannot express a part of the request.
+        """
         ...
 
     def decode(self, body: bytes) -> list[Event]:
-        """A whole reply. Raises msgspec.DecodeError when it is none."""
+        """Return the events of a whole reply.
+
+        Raises:
+            msgspec.DecodeError: If the body is not a reply of this dialect.
+        """
         ...
 
     def decoder(self) -> Decoder:
-        """For one streamed reply."""
+        """Return a new decoder for one streamed reply."""
         ...
 
     def refusal(self, body: bytes) -> Failed:
-        """What the provider said in the body of a reply with an error status."""
+        """Return the failure in the body of a reply with an error status."""
         ...

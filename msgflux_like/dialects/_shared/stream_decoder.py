@@ -1,4 +1,9 @@
-"""Decoders of streamed replies: a parser of the stream's form, and the function that reads one of its events."""
+"""Decoders of streamed replies: a parser of the framing (server-sent events, AWS event stream), and a reader of events.
+
+The parser cuts the bytes into events; the reader, a function of the dialect, appends what one of them says. The decoder
+stops (`ended`) at the reader's last event or at a failure, and is `complete` once the reader's last event, a finish
+reason or a token usage was seen.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +17,25 @@ T = TypeVar("T")
 
 
 class StreamParser(Protocol[T]):
-    """Bytes of a stream, cut anywhere, to its events; of what sort they are is the stream's form."""
+    """Parser of a stream's framing: bytes, cut anywhere, in; frames of type T out."""
 
     def feed(self, data: bytes) -> list[T]:
-        """The events that these bytes complete."""
+        """Return the frames that these bytes complete."""
         ...
 
     def close(self) -> list[T]:
-        """The body ended: the event that was left over, if it is one."""
+        """End the body and return the frame that was held back, if it is whole."""
         ...
 
 
 class StreamDecoder(Generic[T]):
-    """A stream of the form that `parser` makes a parser for, read by a function that a dialect gives.
+    """The `Decoder` of a stream whose frames a dialect's function reads.
 
-    `read(event, events)` appends what one event says, and returns True when it is the last one. Some servers
-    answer a request for a stream with a whole reply: a body that begins with a brace goes to `decode`.
+    Args:
+        parser: Makes the parser of the framing.
+        read: Appends the events of one frame to the list; returns True for the last frame of the stream.
+        decode: Decodes a whole reply. Some servers send one although a stream was requested: a body that begins with
+            a brace.
     """
 
     __slots__ = ("_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
@@ -41,13 +49,13 @@ class StreamDecoder(Generic[T]):
         self._make = parser
         self._read = read
         self._decode = decode
-        self._parser: StreamParser[T] | None = None  # made when the first byte shows that it is a stream
+        self._parser: StreamParser[T] | None = None  # created once the first byte shows that the body is a stream
         self._whole: list[bytes] = []
         self.complete = False
         self.ended = False
 
     def feed(self, data: bytes) -> list[Event]:
-        """See `Decoder`."""
+        """Return the events that these bytes complete; see `Decoder.feed`."""
         if self.ended:
             return []
         parser = self._parser
@@ -61,7 +69,7 @@ class StreamDecoder(Generic[T]):
         return self._events(parser.feed(data))
 
     def close(self) -> list[Event]:
-        """See `Decoder`."""
+        """End the body and return the events that were held back; see `Decoder.close`."""
         if self.ended:
             return []
         if self._parser is not None:
@@ -88,7 +96,7 @@ class StreamDecoder(Generic[T]):
 
 
 class SseDecoder(StreamDecoder[bytes]):
-    """A stream of server-sent events: `read` is given the data of each."""
+    """The `Decoder` of a stream of server-sent events; `read` receives the data of each event."""
 
     __slots__ = ()
 
@@ -96,4 +104,4 @@ class SseDecoder(StreamDecoder[bytes]):
         super().__init__(Parser, read, decode)
 
 
-_EVIDENCE = {Finished, TokenUsage}  # with the end mark, what shows that an answer is whole
+_EVIDENCE = {Finished, TokenUsage}  # either of them shows that the answer is whole, as the last frame does

@@ -1,15 +1,15 @@
-"""A conversation as system texts and alternating turns, for the dialects that take it so."""
+"""Alternating turns: a conversation as system texts and turns of user and assistant, for dialects that require it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgflux_like.dialects._shared.common import note_unknown
+from msgflux_like.dialects._shared.notes import note_unknown
 from msgflux_like.request import Change, ChatRequest, Message
 
 OF_A_MESSAGE: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
-"""The fields of a message that have a place in turns."""
+"""The fields of a message that a turn can hold."""
 
 Block = dict[str, Any]
 
@@ -20,13 +20,13 @@ def in_turns(
     append: Callable[[list[Block], list[Block], str], None],
     changes: list[Change],
 ) -> tuple[list[Block], list[Block]]:
-    """The system texts, and all else in turns: neighbours of one role are one turn.
+    """Return the system texts and the turns; consecutive messages of one role are one turn.
 
     Args:
-        request: Whose messages these are.
-        blocks_of: A message as content blocks; its place is for errors.
-        append: Adds blocks to the content of a turn that has begun.
-        changes: What was done to the messages is added to it.
+        request: The request whose messages are arranged.
+        blocks_of: Returns the content blocks of a message, given the message and its place for errors.
+        append: Adds the blocks of a further message to the content of a turn, given its place for errors.
+        changes: Receives what was done to the messages.
     """
     system: list[Block] = []
     turns: list[Block] = []

@@ -31,7 +31,8 @@ from msgspec import Struct
 
 from msgflux_like._json import as_list, as_mapping
 from msgflux_like.dialects._shared import claude
-from msgflux_like.dialects._shared.common import failure_from, json_text
+from msgflux_like.dialects._shared.failures import failure_from
+from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.events import (
     Citation,

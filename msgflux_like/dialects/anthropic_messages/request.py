@@ -14,20 +14,16 @@ from typing import Any, Final
 from msgflux_like._json import as_list, as_mapping
 from msgflux_like.dialects._shared.call_ids import CallIds
 from msgflux_like.dialects._shared.claude import trim_prefill
-from msgflux_like.dialects._shared.common import (
+from msgflux_like.dialects._shared.notes import note_detail, note_marks
+from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
-    base64_text,
-    data_url,
-    json_object,
-    note_detail,
-    note_marks,
     offered_tools,
-    own_state,
     prefill_text,
     refuse_parameters,
-    unsupported_part,
-    with_state,
+    stop_list,
 )
+from msgflux_like.dialects._shared.parts import base64_text, data_url, json_object, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state, with_state
 from msgflux_like.dialects._shared.turns import in_turns
 from msgflux_like.dialects.anthropic_messages.thinking import (
     THINKING_BLOCKS,
@@ -259,7 +255,7 @@ def _parameters(request: ChatRequest, budget: int, changes: list[Change]) -> Blo
         given["max_tokens"] = limit = request.output_limit or MAX_TOKENS + budget
         changes.append(Change("defaulted", "max_tokens", f"the API requires a limit; {limit} was sent"))
     if (stop := given.pop("stop", None)) is not None:
-        given["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
+        given["stop_sequences"] = stop_list(stop)
     if (user := given.pop("user", None)) is not None:
         given["metadata"] = {"user_id": user}
     return given

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.common import data_url, note_detail, unsupported_part
+from msgflux_like.dialects._shared.notes import note_detail
+from msgflux_like.dialects._shared.parts import data_url, unsupported_part
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change
 

@@ -32,7 +32,7 @@ from msgflux_like._json import as_list, as_mapping
 from msgflux_like._wire.event_stream import Message
 from msgflux_like.dialects._shared import claude
 from msgflux_like.dialects._shared.bedrock import event_stream
-from msgflux_like.dialects._shared.common import json_text
+from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import StreamDecoder
 from msgflux_like.events import (
     Citation,

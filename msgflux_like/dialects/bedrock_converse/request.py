@@ -17,18 +17,16 @@ from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, claude, path
 from msgflux_like.dialects._shared.call_ids import CallIds
 from msgflux_like.dialects._shared.claude import trim_prefill
-from msgflux_like.dialects._shared.common import (
+from msgflux_like.dialects._shared.notes import note_marks
+from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
-    json_object,
-    json_text,
-    note_marks,
     offered_tools,
-    own_state,
     prefill_text,
     refuse_parameters,
-    unsupported_part,
-    with_state,
+    stop_list,
 )
+from msgflux_like.dialects._shared.parts import json_object, json_text, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state, with_state
 from msgflux_like.dialects._shared.turns import in_turns
 from msgflux_like.dialects.anthropic_messages.request import MAX_TOKENS
 from msgflux_like.dialects.anthropic_messages.thinking import check_thinking, thinking_fields
@@ -312,7 +310,7 @@ def _inference_config(request: ChatRequest) -> Block:
     fields = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
     config: Block = {field: given[name] for name, field in fields.items() if name in given}
     if (stop := given.get("stop")) is not None:
-        config["stopSequences"] = [stop] if isinstance(stop, str) else list(stop)
+        config["stopSequences"] = stop_list(stop)
     return config
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
-from msgflux_like.dialects._shared.embedding_fields import told
-from msgflux_like.dialects._shared.embeddings import Embedded, spent
+from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
+from msgflux_like.dialects._shared.embeddings import Embedded, embedding_usage
 from msgflux_like.dialects.cohere_v2.errors import refusal
 from msgflux_like.events import Failed
 from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
@@ -36,7 +36,7 @@ _DEFAULTED: Final = Change("defaulted", "input_type", 'the API requires a purpos
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
     """Return the request for the vectors of the texts; raise UnsupportedError for a parameter without a field."""
     body: dict[str, Any] = {"model": request.model, "texts": list(texts), "embedding_types": ["float"]}
-    body |= told(request, quirks, _FIELDS, _PURPOSES, "Cohere's format of embeddings")
+    body |= embedding_parameters(request, quirks, _FIELDS, _PURPOSES, "Cohere's format of embeddings")
     changes: tuple[Change, ...] = ()
     if "input_type" not in body and "input_type" not in request.extra_body:
         body["input_type"] = _PURPOSES["document"]
@@ -73,4 +73,4 @@ def decode(body: bytes) -> Embedded | Failed:
     if reply.embeddings is None or reply.embeddings.floats is None:
         raise msgspec.ValidationError("the reply has no `embeddings.float`")
     units = (reply.meta or _Meta()).billed_units or _Units()
-    return Embedded(reply.embeddings.floats, spent(units.input_tokens), reply.id or "")
+    return Embedded(reply.embeddings.floats, embedding_usage(units.input_tokens), reply.id or "")

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.common import failure_from, failure_in
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.events import Failed
 
 # Error types to the codes that other providers use.

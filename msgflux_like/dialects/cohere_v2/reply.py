@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import json_text
+from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.dialects.cohere_v2.errors import failure_in_reply, refusal
 from msgflux_like.events import (

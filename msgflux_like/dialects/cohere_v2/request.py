@@ -12,18 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.common import (
+from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown, system_role
+from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
-    note_marks,
-    note_tool,
-    note_unknown,
     offered_tools,
-    own_state,
     prefill_text,
     refuse_parameters,
-    system_role,
-    unsupported_part,
+    stop_list,
 )
+from msgflux_like.dialects._shared.parts import unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
@@ -158,7 +156,7 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
             raise UnsupportedError(f"{name} must be between {low} and {high} for Cohere's format; got {given[name]}")
     effort, budget = given.pop("reasoning_effort", None), given.pop("reasoning_budget", None)
     if (stop := given.pop("stop", None)) is not None:
-        given["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
+        given["stop_sequences"] = stop_list(stop)
     parameters = {_PARAMETER_FIELDS.get(name, name): value for name, value in given.items()}
     if budget:
         parameters["thinking"] = {"type": "enabled", "token_budget": budget}

@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects._shared.common import failure_from
-from msgflux_like.dialects._shared.embedding_fields import told
-from msgflux_like.dialects._shared.embeddings import Embedded, spent
+from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
+from msgflux_like.dialects._shared.embeddings import Embedded, embedding_usage
+from msgflux_like.dialects._shared.failures import failure_from
 from msgflux_like.dialects.gemini.errors import refusal
 from msgflux_like.dialects.gemini.request import model_path
 from msgflux_like.events import Failed
@@ -37,7 +37,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
     """Return the request for the vectors of the texts; raise UnsupportedError for a parameter without a field."""
     model = model_path(request.model)
-    fields = told(request, quirks, _FIELDS, _PURPOSES, "Gemini's format of embeddings")
+    fields = embedding_parameters(request, quirks, _FIELDS, _PURPOSES, "Gemini's format of embeddings")
     requests = [{"model": model, "content": {"parts": [{"text": text}]}, **fields} for text in texts]
     return Encoded(f"/{model}:batchEmbedContents", {"requests": requests})
 
@@ -69,5 +69,6 @@ def decode(body: bytes) -> Embedded | Failed:
         raise msgspec.ValidationError("the reply has no `embeddings`")
     usage = reply.usage_metadata or _Usage()
     return Embedded(
-        [embedding.values for embedding in reply.embeddings], spent(usage.prompt_token_count, usage.total_token_count)
+        [embedding.values for embedding in reply.embeddings],
+        embedding_usage(usage.prompt_token_count, usage.total_token_count),
     )

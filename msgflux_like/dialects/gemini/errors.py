@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import failure_from, failure_in
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.events import Failed
 
 _decoder = msgspec.json.Decoder()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.common import data_url
+from msgflux_like.dialects._shared.parts import data_url
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change
 

@@ -29,7 +29,7 @@ from msgspec import Struct
 from msgflux_like._json import as_list, as_mapping
 from msgflux_like._wire.json_array import JsonArray
 from msgflux_like._wire.sse import Parser
-from msgflux_like.dialects._shared.common import json_text
+from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import StreamDecoder
 from msgflux_like.dialects.gemini.arguments import ArgumentPiece, insert_piece
 from msgflux_like.dialects.gemini.errors import failure_in_reply

@@ -14,17 +14,10 @@ from urllib.parse import quote
 import msgspec
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import (
-    json_object,
-    note_detail,
-    note_marks,
-    note_tool,
-    offered_tools,
-    own_state,
-    prefill_text,
-    refuse_parameters,
-    unsupported_part,
-)
+from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_tool
+from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
+from msgflux_like.dialects._shared.parts import json_object, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.dialects._shared.turns import in_turns
 from msgflux_like.dialects.gemini.media import audio_part, file_part, media_part
 from msgflux_like.dialects.gemini.reply import CALL_SIGNATURE, PART

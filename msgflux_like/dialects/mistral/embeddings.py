@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgflux_like.dialects._shared.embedding_fields import told
+from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
 from msgflux_like.dialects.mistral.request import refusal
 from msgflux_like.dialects.openai_chat.embeddings import decode
 from msgflux_like.request import ChatRequest, Encoded, Quirks
@@ -23,5 +23,5 @@ _FIELDS: Final[Mapping[str, str]] = {"dimensions": "output_dimension"}
 
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
     """See `Format`."""
-    fields = told(request, quirks, _FIELDS, {}, "Mistral's format of embeddings")
+    fields = embedding_parameters(request, quirks, _FIELDS, {}, "Mistral's format of embeddings")
     return Encoded("/embeddings", {"model": request.model, "input": list(texts), **fields})

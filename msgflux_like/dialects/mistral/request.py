@@ -14,21 +14,17 @@ from typing import Any, Final, cast
 import msgspec
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import (
+from msgflux_like.dialects._shared.failures import failure_in
+from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown, system_role
+from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
-    data_url,
     effort_word,
-    failure_in,
-    note_marks,
-    note_tool,
-    note_unknown,
     offered_tools,
-    own_state,
     prefill_text,
     refuse_parameters,
-    system_role,
-    unsupported_part,
 )
+from msgflux_like.dialects._shared.parts import data_url, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.dialects.openai_chat.request import Reader, Reply
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError

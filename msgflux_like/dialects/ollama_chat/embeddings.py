@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects._shared.common import failure_from, failure_in
-from msgflux_like.dialects._shared.embedding_fields import told
-from msgflux_like.dialects._shared.embeddings import Embedded, spent
+from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
+from msgflux_like.dialects._shared.embeddings import Embedded, embedding_usage
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.events import Failed
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
@@ -29,7 +29,7 @@ refusal = failure_in
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
     """See `Format`."""
     body: dict[str, Any] = {"model": request.model, "input": list(texts)}
-    body |= told(request, quirks, _FIELDS, {}, "Ollama's format of embeddings")
+    body |= embedding_parameters(request, quirks, _FIELDS, {}, "Ollama's format of embeddings")
     if "truncate" not in request.extra_body:
         body["truncate"] = False
     return Encoded("/api/embed", body)
@@ -52,4 +52,4 @@ def decode(body: bytes) -> Embedded | Failed:
         return failure_from({"error": reply.error})
     if reply.embeddings is None:
         raise msgspec.ValidationError("it has no `embeddings`")
-    return Embedded(reply.embeddings, spent(reply.prompt_eval_count), model=reply.model or "")
+    return Embedded(reply.embeddings, embedding_usage(reply.prompt_eval_count), model=reply.model or "")

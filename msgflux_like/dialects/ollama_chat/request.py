@@ -14,22 +14,11 @@ from msgspec import Struct
 
 from msgflux_like._json import as_mapping
 from msgflux_like._wire.sse import MAX_EVENT_BYTES, EventTooLargeError
-from msgflux_like.dialects._shared.common import (
-    data_url,
-    effort_word,
-    failure_from,
-    failure_in,
-    json_object,
-    json_text,
-    note_detail,
-    note_marks,
-    note_unknown,
-    own_state,
-    prefill_text,
-    refuse_parameters,
-    system_role,
-    unsupported_part,
-)
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
+from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_unknown, system_role
+from msgflux_like.dialects._shared.parameters import effort_word, prefill_text, refuse_parameters
+from msgflux_like.dialects._shared.parts import data_url, json_object, json_text, unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.events import (
     Event,

@@ -15,9 +15,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects._shared.common import failure_from, failure_in
-from msgflux_like.dialects._shared.embedding_fields import told
-from msgflux_like.dialects._shared.embeddings import Embedded, spent
+from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
+from msgflux_like.dialects._shared.embeddings import Embedded, embedding_usage
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.events import Failed
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
@@ -34,7 +34,7 @@ def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encode
     body = {
         "model": request.model,
         "input": list(texts),
-        **told(request, quirks, _FIELDS, {}, "OpenAI's format of embeddings"),
+        **embedding_parameters(request, quirks, _FIELDS, {}, "OpenAI's format of embeddings"),
     }
     if quirks.embeddings_base64 and "encoding_format" not in request.extra_body:
         body["encoding_format"] = "base64"
@@ -73,7 +73,7 @@ def decode(body: bytes) -> Embedded | Failed:
     usage = reply.usage or _Usage()
     return Embedded(
         [_vector(item.embedding) for item in sorted(reply.data, key=_place)],
-        spent(usage.prompt_tokens, usage.total_tokens, usage.cost),
+        embedding_usage(usage.prompt_tokens, usage.total_tokens, usage.cost),
         reply.id or "",
         reply.model or "",
     )

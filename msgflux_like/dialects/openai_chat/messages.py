@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.common import note_unknown, own_state, reasoning_text, unsupported_part
+from msgflux_like.dialects._shared.notes import note_unknown
+from msgflux_like.dialects._shared.parts import unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state, reasoning_text
 from msgflux_like.dialects.openai_chat.request import CALL_EXTRA
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Message, Quirks

@@ -13,15 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.common import (
-    failure_from,
-    failure_in,
-    json_text,
-    logprobs,
-    offered_tools,
-    prefill_text,
-    refuse_parameters,
-)
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
+from msgflux_like.dialects._shared.logprobs import logprobs
+from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
+from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.events import (
     Citation,

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from msgflux_like.dialects._shared.common import failure_from, failure_in, refuse_parameters
+from msgflux_like.dialects._shared.failures import failure_from, failure_in
+from msgflux_like.dialects._shared.parameters import refuse_parameters
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
 from msgflux_like.dialects.openai_chat.request import FINISH
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError

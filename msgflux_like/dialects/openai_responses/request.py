@@ -10,19 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.common import (
-    EMPTY_SCHEMA,
-    failure_in,
-    note_marks,
-    note_tool,
-    note_unknown,
-    offered_tools,
-    own_state,
-    prefill_text,
-    refuse_parameters,
-    unsupported_part,
-    with_state,
-)
+from msgflux_like.dialects._shared.failures import failure_in
+from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown
+from msgflux_like.dialects._shared.parameters import EMPTY_SCHEMA, offered_tools, prefill_text, refuse_parameters
+from msgflux_like.dialects._shared.parts import unsupported_part
+from msgflux_like.dialects._shared.provider_state import own_state, with_state
 from msgflux_like.dialects.openai_responses.reply import decode, decoder
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
