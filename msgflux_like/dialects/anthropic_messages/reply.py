@@ -127,7 +127,7 @@ def decode(body: bytes) -> list[Event]:
     if reply.error:
         return [failure_from({"error": reply.error})]
     if reply.content is None:
-        raise msgspec.ValidationError("the reply has no `content`")
+        raise msgspec.ValidationError("it has no `content`")
     return list(Reader().read_whole(reply))
 
 

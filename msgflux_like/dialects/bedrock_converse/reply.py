@@ -116,7 +116,7 @@ def decode(body: bytes) -> list[Event]:
     """Return the events of a whole reply; raise msgspec.DecodeError if the body is not a reply."""
     reply = _reply_decoder.decode(body)
     if reply.output is None or reply.output.message is None:
-        raise msgspec.ValidationError("the reply has no `output.message`")
+        raise msgspec.ValidationError("it has no `output.message`")
     return _Reader().read_whole(reply.output.message, reply)
 
 

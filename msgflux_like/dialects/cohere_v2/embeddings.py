@@ -71,6 +71,6 @@ def decode(body: bytes) -> Embedded | Failed:
     """Return the vectors of a reply; raise msgspec.DecodeError if the body is not a reply."""
     reply = _decode(body)
     if reply.embeddings is None or reply.embeddings.floats is None:
-        raise msgspec.ValidationError("the reply has no `embeddings.float`")
+        raise msgspec.ValidationError("it has no `embeddings.float`")
     units = (reply.meta or _Meta()).billed_units or _Units()
     return Embedded(reply.embeddings.floats, embedding_usage(units.input_tokens), reply.id or "")

@@ -126,7 +126,7 @@ def decode(body: bytes) -> list[Event]:
     """Return the events of a whole reply; raise msgspec.DecodeError if the body is not a reply."""
     reply = _reply_decoder.decode(body)
     if reply.message is None:
-        raise msgspec.ValidationError("the reply has no `message`")
+        raise msgspec.ValidationError("it has no `message`")
     return [Started(reply.id or ""), *_Reader().read_whole(reply, reply.message)]
 
 

@@ -66,7 +66,7 @@ def decode(body: bytes) -> Embedded | Failed:
     if reply.error:
         return failure_from({"error": reply.error})
     if reply.embeddings is None:
-        raise msgspec.ValidationError("the reply has no `embeddings`")
+        raise msgspec.ValidationError("it has no `embeddings`")
     usage = reply.usage_metadata or _Usage()
     return Embedded(
         [embedding.values for embedding in reply.embeddings],

@@ -192,7 +192,7 @@ class _Reader:
         """Return the events of a whole reply."""
         reply = _decoder.decode(body)
         if not reply.candidates and reply.prompt_feedback is None and not reply.error:
-            raise msgspec.ValidationError("the reply has no `candidates`")
+            raise msgspec.ValidationError("it has no `candidates`")
         events: list[Event] = []
         self._on_object(reply, body, events)
         if not self._finished and self._usage is not None:
