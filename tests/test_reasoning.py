@@ -244,14 +244,14 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 @pytest.mark.parametrize(
     ("call", "why"),
     [
-        ({"temperature": 0.2}, "temperature is 0.2, and 1 is all"),
-        ({"temperature": 0}, "temperature is 0, and 1 is all"),
-        ({"top_k": 0}, "top_k does not go with reasoning"),
-        ({"top_p": 0.5}, "top_p is 0.5, and 0.95 is the least"),
-        ({"prefilling": "Once"}, "prefilling does not go with reasoning"),
-        ({"tool_schemas": [TOOL], "tool_choice": "required"}, "a tool_choice that forces a call"),
-        ({"tool_schemas": [TOOL], "tool_choice": "f"}, "a tool_choice that forces a call"),
-        ({"tool_schemas": [TOOL], "tool_choice": {"type": "any"}}, "a tool_choice that forces a call"),
+        ({"temperature": 0.2}, "temperature must be 1 together with reasoning; got 0.2"),
+        ({"temperature": 0}, "temperature must be 1 together with reasoning; got 0"),
+        ({"top_k": 0}, "top_k cannot be combined with reasoning"),
+        ({"top_p": 0.5}, "top_p must be at least 0.95 together with reasoning; got 0.5"),
+        ({"prefilling": "Once"}, "prefilling cannot be combined with reasoning"),
+        ({"tool_schemas": [TOOL], "tool_choice": "required"}, "tool_choice cannot force a call"),
+        ({"tool_schemas": [TOOL], "tool_choice": "f"}, "tool_choice cannot force a call"),
+        ({"tool_schemas": [TOOL], "tool_choice": {"type": "any"}}, "tool_choice cannot force a call"),
     ],
 )
 def test_what_the_api_refuses_beside_it_is_refused_with_the_remedy(call, why):
@@ -271,7 +271,7 @@ def test_what_the_api_takes_beside_it_is_sent():
 
 def test_the_answer_needs_room_beside_it():
     for call in ({"reasoning_budget": 2000, "max_tokens": 2000}, {"reasoning_effort": "low", "max_tokens": 900}):
-        with pytest.raises(InvalidRequestError, match=f"of the {call['max_tokens']} that the answer may have"):
+        with pytest.raises(InvalidRequestError, match=f"of {call['max_tokens']} output tokens"):
             told("anthropic/claude-haiku-4-5", **call)
     model = mf.Model.chat_completion("anthropic/claude-of-tomorrow", api_key="sk-x")
     assert model.plan("hi", reasoning_budget=10_000).body["max_tokens"] == 14_096, (

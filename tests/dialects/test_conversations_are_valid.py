@@ -170,7 +170,7 @@ def test_the_types_would_say_what_is_wrong(name: str):
 # ------------------------------------------------------------------------------------------------------------- refusals
 
 _PLACE: Final = re.compile(r"messages?\b|prefilling|[a-z]+_[a-z_]+|temperature|seed|stop|user|logprobs")
-_REMEDY: Final = re.compile(r"\b(give|Give|given|Leave it out|leave it out|Ask|takes|Read|Use)\b")
+_REMEDY: Final = re.compile(r"\b([Gg]ive|given|[Aa]dd|[Pp]ass|[Ll]eave it out|Ask|takes|must be|Read|[Uu]se)\b")
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -123,7 +123,7 @@ def test_a_parameter_without_a_word_is_refused(name: str):
 
 @pytest.mark.parametrize("temperature", [-0.1, 1.01, 2])
 def test_a_temperature_beyond_the_range_is_refused(temperature: float):
-    with pytest.raises(UnsupportedError, match="0 to 1"):
+    with pytest.raises(UnsupportedError, match="temperature must be between 0 and 1"):
         body(parameters={"temperature": temperature})
 
 
@@ -148,7 +148,7 @@ def test_an_empty_system_text_is_none():
 
 
 def test_system_texts_alone_are_no_conversation():
-    with pytest.raises(InvalidMessagesError, match="no message to answer"):
+    with pytest.raises(InvalidMessagesError, match="add a user message"):
         body({"role": "system", "content": "s"})
 
 

@@ -118,7 +118,7 @@ def test_system_texts_have_a_place_of_their_own():
 
 
 def test_system_texts_alone_are_no_conversation():
-    with pytest.raises(InvalidMessagesError, match="no message to answer"):
+    with pytest.raises(InvalidMessagesError, match="add a user message"):
         encoded({"role": "system", "content": "One"})
 
 
@@ -162,7 +162,7 @@ def test_images_have_a_format_and_bytes_or_a_place_in_s3(url: str, block: dict[s
         (image("https://example.com/cat.png"), r"messages\[0\].content\[0\].image_url.url is a link.*s3://"),
         (image("data:image/tiff;base64,AA=="), r"image format 'image/tiff'.*gif, jpeg, png, webp"),
         (image("s3://bucket/cat"), "image format"),
-        (file(file_id="file-1"), r"messages\[0\].content\[0\].file.file_id: Amazon Bedrock holds no files"),
+        (file(file_id="file-1"), r"messages\[0\].content\[0\].file.file_id: Amazon Bedrock stores no files"),
         (file(file_url="https://example.com/a.pdf"), "is a link"),
         (file(file_data="data:application/zip;base64,AA=="), "document format 'application/zip'"),
         ({"type": "input_audio", "input_audio": {"data": "AA==", "format": "midi"}}, "audio format 'midi'"),
@@ -416,7 +416,7 @@ def test_others_reason_in_theirs(model: str, effort: str, sent: dict[str, Any]):
 
 
 def test_a_budget_is_for_claude_alone():
-    with pytest.raises(UnsupportedError, match=r"reasoning_budget.*Give reasoning_effort"):
+    with pytest.raises(UnsupportedError, match=r"reasoning_budget.*Use reasoning_effort"):
         encoded(model=NOVA, parameters={"reasoning_budget": 2000})
     assert more(model=NOVA, parameters={"reasoning_budget": 0}) == {"reasoningConfig": {"type": "disabled"}}
 

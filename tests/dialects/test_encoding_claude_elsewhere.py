@@ -67,10 +67,10 @@ def test_vertex_names_the_model_in_the_path(stream: bool, path: str, more: dict[
     ],
 )
 def test_bedrock_follows_no_links(part: dict[str, Any]):
-    with pytest.raises(UnsupportedError, match="give the bytes"):
+    with pytest.raises(UnsupportedError, match="pass the bytes"):
         bedrock_anthropic.encode(request({"role": "user", "content": [part]}), QUIRKS)
     result = {"role": "tool", "tool_call_id": "a", "content": [part]}
-    with pytest.raises(UnsupportedError, match="give the bytes"):
+    with pytest.raises(UnsupportedError, match="pass the bytes"):
         bedrock_anthropic.encode(request(HELLO, result), QUIRKS)
 
 

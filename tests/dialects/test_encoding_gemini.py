@@ -270,7 +270,7 @@ def test_a_system_text_in_the_middle_moves_up_and_that_is_told():
 
 
 def test_system_texts_alone_are_no_conversation():
-    with pytest.raises(InvalidMessagesError, match="no message to answer"):
+    with pytest.raises(InvalidMessagesError, match="add a user message"):
         body({"role": "system", "content": "s"})
 
 

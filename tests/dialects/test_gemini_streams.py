@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgflux_like._wire.json_array import JsonArray
 from msgflux_like._wire.sse import MAX_EVENT_BYTES, EventTooLargeError
 from msgflux_like.dialects import gemini as dialect
-from msgflux_like.dialects.gemini.arguments import Piece, put
+from msgflux_like.dialects.gemini.arguments import ArgumentPiece, insert_piece
 from tests.answers import fold
 from tests.conversations import json_values, unhurried
 
@@ -58,12 +58,12 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def piece(path: str, value: Any) -> Piece:
+def piece(path: str, value: Any) -> ArgumentPiece:
     if isinstance(value, bool):
-        return Piece(path, bool_value=value)
+        return ArgumentPiece(path, bool_value=value)
     if isinstance(value, str):
-        return Piece(path, string_value=value)
-    return Piece(path, null_value="NULL_VALUE") if value is None else Piece(path, number_value=value)
+        return ArgumentPiece(path, string_value=value)
+    return ArgumentPiece(path, null_value="NULL_VALUE") if value is None else ArgumentPiece(path, number_value=value)
 
 
 @unhurried
@@ -73,7 +73,7 @@ def test_arguments_are_what_their_pieces_say(arguments: dict[str, Any], size: in
     for path, value in leaves(arguments):
         parts = [value[at : at + size] for at in range(0, len(value), size)] if isinstance(value, str) else [value]
         for part in parts:
-            put(found, piece(path, part))
+            insert_piece(found, piece(path, part))
     assert found == arguments
 
 
@@ -84,13 +84,13 @@ def test_arguments_are_what_their_pieces_say(arguments: dict[str, Any], size: in
 def test_a_piece_without_a_place_is_no_reply(path: str):
     arguments = {"a": "text", "list": [1]}
     with pytest.raises(msgspec.DecodeError):
-        put(arguments, Piece(path, string_value="x"))
+        insert_piece(arguments, ArgumentPiece(path, string_value="x"))
     assert arguments == {"a": "text", "list": [1]}
 
 
 def test_a_text_cannot_go_on_from_a_number():
     with pytest.raises(msgspec.DecodeError):
-        put({"a": 1}, Piece("$.a", string_value="x"))
+        insert_piece({"a": 1}, ArgumentPiece("$.a", string_value="x"))
 
 
 def test_ids_that_are_made_up_differ_from_one_reply_to_the_next():

@@ -1,5 +1,7 @@
-"""Anthropic's Messages format inside Amazon Bedrock's invoke: Claude with all that its own API has."""
+"""Anthropic's Messages format in Amazon Bedrock's InvokeModel API: every feature of Claude's own API."""
 
-from msgflux_like.dialects.bedrock_anthropic.request import AUTH, HEADERS, STATE, decode, decoder, encode, refusal
+from msgflux_like.dialects._shared.bedrock import AUTH, refusal
+from msgflux_like.dialects.bedrock_anthropic.reply import decode, decoder
+from msgflux_like.dialects.bedrock_anthropic.request import HEADERS, STATE, encode
 
 __all__ = ["AUTH", "HEADERS", "STATE", "decode", "decoder", "encode", "refusal"]

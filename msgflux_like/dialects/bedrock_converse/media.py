@@ -1,4 +1,4 @@
-"""Images, documents, videos and sounds as Amazon Bedrock's Converse takes them: by format, and as bytes or in S3.
+"""Images, documents, videos and audio as Amazon Bedrock's Converse takes them: a format, and bytes or an S3 address.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html.
 """
@@ -23,8 +23,8 @@ FORMATS: Final[Mapping[str, frozenset[str]]] = {
         {"mp3", "wav", "flac", "ogg", "opus", "aac", "x-aac", "m4a", "mp4", "mpeg", "mpga", "pcm", "webm"}
     ),
 }
-# Formats whose media type, or ending, is another word.
-_FORMAT: Final[Mapping[str, str]] = {
+# Media types and filename extensions that differ from the name of the format.
+_FORMAT_ALIASES: Final[Mapping[str, str]] = {
     "jpg": "jpeg",
     "text/plain": "txt",
     "text/markdown": "md",
@@ -41,15 +41,15 @@ _FORMAT: Final[Mapping[str, str]] = {
     "video/3gpp": "three_gp",
     "3gp": "three_gp",
 }
-_NOT_OF_A_NAME: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
-_BLANKS: Final = re.compile(r" {2,}")
-_MAX_NAME: Final = 200
+_INVALID_NAME_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
+_SPACES: Final = re.compile(r" {2,}")
+_MAX_NAME_LENGTH: Final = 200
 
 Block = dict[str, Any]
 
 
-def media(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
-    """The block of a part that is no text; UnsupportedError for what Converse has no block for."""
+def media_block(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
+    """Return the block of a part that is not text; raise UnsupportedError if Converse has no block for it."""
     match part["type"]:
         case "image_url":
             note_detail(part, place, changes)
@@ -57,10 +57,10 @@ def media(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
         case "video_url":
             return _block("video", part["video_url"]["url"], f"{place}.video_url.url")
         case "input_audio":
-            sound = as_mapping(part["input_audio"])
-            source = {"bytes": str(sound.get("data") or "")}
-            kind = _checked("audio", str(sound.get("format") or ""), f"{place}.input_audio")
-            return {"audio": {"format": kind, "source": source}}
+            audio = as_mapping(part["input_audio"])
+            source = {"bytes": str(audio.get("data") or "")}
+            format_ = _format_of("audio", str(audio.get("format") or ""), f"{place}.input_audio")
+            return {"audio": {"format": format_, "source": source}}
         case "file":
             return _file(as_mapping(part["file"]), f"{place}.file", changes)
         case _:
@@ -68,77 +68,77 @@ def media(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
 
 
 def _block(kind: str, url: str, place: str) -> Block:
-    """A block of that kind, from a data URL or a place in S3."""
+    """Return a block of that kind from a data URL or an S3 address."""
     if (data := data_url(url)) is not None:
-        return {kind: {"format": _checked(kind, data[0], place), "source": {"bytes": data[1]}}}
+        return {kind: {"format": _format_of(kind, data[0], place), "source": {"bytes": data[1]}}}
     if url.startswith("s3://"):
-        ending = url.rpartition(".")[2].lower()
-        return {kind: {"format": _checked(kind, ending, place), "source": {"s3Location": {"uri": url}}}}
+        extension = url.rpartition(".")[2].lower()
+        return {kind: {"format": _format_of(kind, extension, place), "source": {"s3Location": {"uri": url}}}}
     raise UnsupportedError(
-        f"{place} is a link, which Amazon Bedrock does not follow: "
-        f"give the bytes, a pathlib.Path, a data: URL or an s3:// address"
+        f"{place} is a link, which Amazon Bedrock does not take: "
+        f"pass the bytes, a pathlib.Path, a data: URL or an s3:// address"
     )
 
 
-def _checked(kind: str, said: str, place: str) -> str:
-    """The format's name, from a media type or an ending."""
-    found = _FORMAT.get(said) or said.rpartition("/")[2]
-    found = _FORMAT.get(found, found)
+def _format_of(kind: str, type_: str, place: str) -> str:
+    """Return the name of the format for a media type or a filename extension."""
+    found = _FORMAT_ALIASES.get(type_) or type_.rpartition("/")[2]
+    found = _FORMAT_ALIASES.get(found, found)
     if found not in FORMATS[kind]:
         known = ", ".join(sorted(FORMATS[kind]))
-        raise UnsupportedError(f"{place} is of the {kind} format {said!r}: Amazon Bedrock's Converse takes {known}")
+        raise UnsupportedError(f"{place} has the {kind} format {type_!r}: Amazon Bedrock's Converse takes {known}")
     return found
 
 
 def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
-    """A document; an image or a video that came as a file is one here."""
+    """Return a document block, or an image or video block for a file of that kind."""
     if file.get("file_id"):
-        raise UnsupportedError(f"{place}.file_id: Amazon Bedrock holds no files; give the bytes, or an s3:// address")
+        raise UnsupportedError(f"{place}.file_id: Amazon Bedrock stores no files. Pass the bytes or an s3:// address")
     url = str(file.get("file_data") or file.get("file_url") or "")
     kind = url.removeprefix("data:").partition("/")[0] if url.startswith("data:") else ""
     if kind in ("image", "video"):
         if file.get("filename"):
-            changes.append(Change("dropped", f"{place}.filename", "only documents have names here"))
+            changes.append(Change("dropped", f"{place}.filename", "only document blocks have a name"))
         return _block(kind, url, place)
     block = _block("document", url, place)
-    block["document"]["name"] = _name(str(file.get("filename") or ""), place, changes)
+    block["document"]["name"] = _document_name(str(file.get("filename") or ""), place, changes)
     return block
 
 
-def _name(filename: str, place: str, changes: list[Change]) -> str:
-    """A name that the API takes, without the ending: the format is said beside it."""
-    stem, dot, ending = filename.rpartition(".")
-    stem = stem if dot and ending.lower() in FORMATS["document"] else filename
-    name = _BLANKS.sub(" ", _NOT_OF_A_NAME.sub("-", stem)).strip()[:_MAX_NAME] or "document"
+def _document_name(filename: str, place: str, changes: list[Change]) -> str:
+    """Return a name that the API accepts, without the extension, which is the format."""
+    stem, dot, extension = filename.rpartition(".")
+    stem = stem if dot and extension.lower() in FORMATS["document"] else filename
+    name = _SPACES.sub(" ", _INVALID_NAME_CHARACTERS.sub("-", stem)).strip()[:_MAX_NAME_LENGTH] or "document"
     if not filename:
-        changes.append(Change("defaulted", f"{place}.filename", "the API demands a name for a document"))
+        changes.append(Change("defaulted", f"{place}.filename", "the API requires a name for a document"))
     elif name != filename:
         changes.append(
-            Change("renamed", f"{place}.filename", "names hold letters, digits, single blanks and -()[] only")
+            Change("renamed", f"{place}.filename", "names consist of letters, digits, single spaces and -()[]")
         )
     return name
 
 
-def tell_apart(turns: list[Block], changes: list[Change]) -> None:
-    """Number the documents whose name an earlier one has: the API refuses two of one name."""
+def number_duplicate_names(turns: list[Block], changes: list[Change]) -> None:
+    """Number the documents whose name is taken by an earlier one: the API rejects equal names."""
     seen: set[str] = set()
-    for document in _documents([block for turn in turns for block in turn["content"]]):
+    for document in _documents_in([block for turn in turns for block in turn["content"]]):
         name, number = document["name"], 2
         while name in seen:
-            ending = f" ({number})"
-            name, number = document["name"][: _MAX_NAME - len(ending)] + ending, number + 1
+            suffix = f" ({number})"
+            name, number = document["name"][: _MAX_NAME_LENGTH - len(suffix)] + suffix, number + 1
         if name != document["name"]:
-            changes.append(Change("renamed", "messages", "a second document of one name was numbered"))
+            changes.append(Change("renamed", "messages", "a document with the name of an earlier one was numbered"))
             document["name"] = name
         seen.add(name)
 
 
-def _documents(blocks: list[Block]) -> list[Block]:
-    """The documents among these blocks and in the results of tools, in their order."""
+def _documents_in(blocks: list[Block]) -> list[Block]:
+    """Return the documents in these blocks and in tool results, in order."""
     found: list[Block] = []
     for block in blocks:
         if "document" in block:
             found.append(block["document"])
         elif "toolResult" in block:
-            found += _documents(block["toolResult"]["content"])
+            found += _documents_in(block["toolResult"]["content"])
     return found

@@ -1,7 +1,7 @@
-"""Cohere's format of embeddings, `/v2/embed`.
+"""Cohere's embeddings format, `/v2/embed`.
 
-Source: https://docs.cohere.com/v2/reference/embed. It wants to be told what the vectors are for, and cuts texts
-that are too long unless it is told not to.
+Source: https://docs.cohere.com/v2/reference/embed. The API requires the purpose of the vectors, and truncates texts
+that are too long unless `truncate` is NONE.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
 from msgflux_like.dialects._shared.embeddings import Embedded, embedding_usage
-from msgflux_like.dialects.cohere_v2.request import refusal
+from msgflux_like.dialects.cohere_v2.errors import refusal
 from msgflux_like.events import Failed
 from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
 
@@ -30,11 +30,11 @@ _PURPOSES: Final[Mapping[str, str]] = {
     "classification": "classification",
     "clustering": "clustering",
 }
-_DEFAULTED: Final = Change("defaulted", "input_type", 'it must be said here: "document" is sent')
+_DEFAULTED: Final = Change("defaulted", "input_type", 'the API requires a purpose; "document" was sent')
 
 
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
-    """See `Format`."""
+    """Return the request for the vectors of the texts; raise UnsupportedError for a parameter without a field."""
     body: dict[str, Any] = {"model": request.model, "texts": list(texts), "embedding_types": ["float"]}
     body |= embedding_parameters(request, quirks, _FIELDS, _PURPOSES, "Cohere's format of embeddings")
     changes: tuple[Change, ...] = ()
@@ -68,7 +68,7 @@ _decode = msgspec.json.Decoder(_Reply).decode
 
 
 def decode(body: bytes) -> Embedded | Failed:
-    """See `Format`."""
+    """Return the vectors of a reply; raise msgspec.DecodeError if the body is not a reply."""
     reply = _decode(body)
     if reply.embeddings is None or reply.embeddings.floats is None:
         raise msgspec.ValidationError("it has no `embeddings.float`")

@@ -1,6 +1,6 @@
-"""Gemini's format of embeddings, `batchEmbedContents`, as Google AI speaks it.
+"""Gemini's embeddings format, `batchEmbedContents`, as Google AI serves it.
 
-Source: https://ai.google.dev/api/embeddings. Every text is a request of its own inside the one that is sent.
+Source: https://ai.google.dev/api/embeddings. The body holds one request for each text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from msgspec import Struct
 from msgflux_like.dialects._shared.embedding_fields import embedding_parameters
 from msgflux_like.dialects._shared.embeddings import Embedded, embedding_usage
 from msgflux_like.dialects._shared.failures import failure_from
-from msgflux_like.dialects.gemini.request import model_path, refusal
+from msgflux_like.dialects.gemini.errors import refusal
+from msgflux_like.dialects.gemini.request import model_path
 from msgflux_like.events import Failed
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
@@ -34,7 +35,7 @@ _PURPOSES: Final[Mapping[str, str]] = {
 
 
 def encode(request: ChatRequest, texts: Sequence[str], quirks: Quirks) -> Encoded:
-    """See `Format`."""
+    """Return the request for the vectors of the texts; raise UnsupportedError for a parameter without a field."""
     model = model_path(request.model)
     fields = embedding_parameters(request, quirks, _FIELDS, _PURPOSES, "Gemini's format of embeddings")
     requests = [{"model": model, "content": {"parts": [{"text": text}]}, **fields} for text in texts]
@@ -60,7 +61,7 @@ _decode = msgspec.json.Decoder(_Reply).decode
 
 
 def decode(body: bytes) -> Embedded | Failed:
-    """See `Format`."""
+    """Return the vectors of a reply, or its failure; raise msgspec.DecodeError if the body is neither."""
     reply = _decode(body)
     if reply.error:
         return failure_from({"error": reply.error})

@@ -1,4 +1,4 @@
-"""Anthropic's Messages format on Google's Vertex AI: Claude, named by the path.
+"""Requests in Anthropic's Messages format on Google's Vertex AI, where the path names the model.
 
 Source: https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude.
 """
@@ -10,10 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from msgflux_like.dialects.anthropic_messages import request as anthropic_messages
-from msgflux_like.dialects.anthropic_messages.reply import decode, decoder, refusal
 from msgflux_like.request import ChatRequest, Encoded, Quirks
-
-__all__ = ["AUTH", "HEADERS", "STATE", "decode", "decoder", "encode", "refusal"]
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
@@ -23,7 +20,10 @@ _VERSION: Final = "vertex-2023-10-16"
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
-    """See `Dialect`. The base URL ends in `/publishers/anthropic/models`."""
+    """Return the request as Anthropic's dialect encodes it, for a base URL that ends in `/publishers/anthropic/models`.
+
+    Raises the errors of `anthropic_messages.encode`.
+    """
     encoded = anthropic_messages.encode(request, quirks)
     body: dict[str, Any] = {"anthropic_version": _VERSION, **encoded.body}
     del body["model"]
