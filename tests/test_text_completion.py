@@ -94,7 +94,7 @@ def test_a_failure_in_the_stream_is_told(provider, model_at):
         "Once", stream=True, stream_to=told.append
     )
     response.wait(10)
-    assert isinstance(told[-1], mf.StreamFailedError)
+    assert isinstance(told[-1], mf.StreamError)
     assert isinstance(told[-1].error, StreamFailedError)
     assert response.text == ", there"
 
