@@ -349,7 +349,10 @@ def test_a_sound_says_its_format(source, format_):
 def test_a_sound_is_no_link(source):
     with pytest.raises(InvalidMessagesError) as raised:
         mf.ChatBlock.audio(source)
-    assert str(raised.value) == "audio must be bytes, a pathlib.Path or a base64 data URL: chat formats do not support links"
+    assert (
+        str(raised.value)
+        == "audio must be bytes, a pathlib.Path or a base64 data URL: chat formats do not support links"
+    )
 
 
 def test_a_file_is_held_here_there_or_behind_a_link(tmp_path):

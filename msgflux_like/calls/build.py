@@ -49,7 +49,7 @@ from msgflux_like.tools.schemas import check_tools
 
 if TYPE_CHECKING:
     from msgflux_like.cache.slot import CacheSlot
-    from msgflux_like.structured.typed_response import OutputSpec
+    from msgflux_like.structured.output_spec import OutputSpec
 
 _MODEL_KEYWORDS = (*ConnectionOptions.__annotations__, "check", "output_mode", "changes")
 _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)

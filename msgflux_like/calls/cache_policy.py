@@ -16,7 +16,7 @@ from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.response.accumulator import ResponseAccumulator
 
 if TYPE_CHECKING:
-    from msgflux_like.structured.typed_response import OutputSpec
+    from msgflux_like.structured.output_spec import OutputSpec
 
 _KEPT: Final = (None, "stop", "length", "tool_calls")
 """Finish reasons of answers that would come again. Filtered, failed and unknown ends may be others next time."""
