@@ -351,11 +351,11 @@ def test_a_tool_is_chosen_by_a_word_its_name_or_a_dict(colour, provider, model_o
 @pytest.mark.parametrize(
     ("choice", "refusal"),
     [
-        ("get_wether", "tool_choice 'get_wether' is none of auto, required, none, get_weather, now"),
-        ("", "tool_choice '' is none of auto, required, none, get_weather, now"),
-        (5, "tool_choice must be a text or a dict, not int"),
-        (["now"], "tool_choice must be a text or a dict, not list"),
-        (True, "tool_choice must be a text or a dict, not bool"),
+        ("get_wether", "tool_choice must be one of auto, required, none, get_weather, now; not 'get_wether'"),
+        ("", "tool_choice must be one of auto, required, none, get_weather, now; not ''"),
+        (5, "tool_choice must be a string or a dict, not int"),
+        (["now"], "tool_choice must be a string or a dict, not list"),
+        (True, "tool_choice must be a string or a dict, not bool"),
     ],
 )
 def test_a_choice_of_no_tool_is_refused(provider, model_of, choice, refusal):
@@ -371,7 +371,7 @@ def test_a_choice_of_no_tool_is_refused(provider, model_of, choice, refusal):
 def test_a_choice_without_tools_is_refused(provider, model_of, choice, schemas):
     with pytest.raises(InvalidRequestError) as raised:
         model_of(provider(whole(chat())))("hi", tool_schemas=schemas, tool_choice=choice)
-    assert str(raised.value) == "tool_choice needs tool_schemas: there is no tool to choose"
+    assert str(raised.value) == "tool_choice needs tool_schemas: no tool is given"
 
 
 FORM = '{"type": "function", "function": {"name": ..., ...}}'
@@ -387,19 +387,19 @@ FORM = '{"type": "function", "function": {"name": ..., ...}}'
         (WEATHER, f"tool_schemas[0] must be {FORM}"),
         (
             [{"type": "function", "function": {"description": "?"}}],
-            "tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not None",
+            "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not None",
         ),
         (
             [{"type": "function", "function": {"name": "get weather"}}],
-            "tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not 'get weather'",
+            "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not 'get weather'",
         ),
         (
             [{"type": "function", "function": {"name": "now\n"}}],
-            "tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not 'now\\n'",
+            "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not 'now\\n'",
         ),
         (
             [{"type": "function", "function": {"name": "x" * 65}}],
-            f"tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not '{'x' * 65}'",
+            f"tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not '{'x' * 65}'",
         ),
         (
             [NOW, {"type": "function", "function": {"name": "a", "parameters": ["city"]}}],

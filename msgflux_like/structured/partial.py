@@ -7,10 +7,10 @@ from contextlib import aclosing
 from typing import Any
 
 from msgflux_like.response.stream import StreamConsumer
+from msgflux_like.structured.json_schema.codecs import RestoreError
 from msgflux_like.structured.json_schema.partial import PartialJson
 from msgflux_like.structured.json_schema.record import Record
 from msgflux_like.structured.json_schema.schema import as_records
-from msgflux_like.structured.json_schema.types import RestoreError
 from msgflux_like.structured.output_spec import OutputSpec
 
 
