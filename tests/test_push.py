@@ -744,7 +744,7 @@ def test_events_come_as_they_are_sent(colour, provider, model_of):
         "ReasoningDelta",
         "ToolCallDelta",
         "Finished",
-        "Usage",
+        "TokenUsage",
     ]
 
 

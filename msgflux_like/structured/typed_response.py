@@ -111,8 +111,7 @@ class StructuredStream(ModelStreamResponse):
 
     Example:
         >>> from msgflux_like.testing import FakeModel
-        >>> model = FakeModel([['{"city": "Par', 'is"}']])
-        >>> response = model("Where?", generation_schema=dict[str, str], stream=True)
+        >>> response = FakeModel({"city": "Paris"})("Where?", generation_schema=dict[str, str], stream=True)
         >>> response.result().parsed
         {'city': 'Paris'}
     """
@@ -142,7 +141,7 @@ class StructuredStream(ModelStreamResponse):
 
         Example:
             >>> from msgflux_like.testing import FakeModel
-            >>> model = FakeModel([['{"city": "Paris"', ', "country": "Fra', 'nce"}']])
+            >>> model = FakeModel({"city": "Paris", "country": "France"})
             >>> response = model("Where?", generation_schema=dict[str, str], stream=True)
             >>> list(response.partial())[-1]
             {'city': 'Paris', 'country': 'France'}

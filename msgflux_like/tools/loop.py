@@ -97,7 +97,7 @@ def run_tools(
         >>> def celsius(city: str) -> int:
         ...     "Current temperature."
         ...     return 21
-        >>> model = FakeModel([tool_call("celsius", {"city": "Paris"}), "It is 21 degrees."])
+        >>> model = FakeModel([tool_call("celsius", city="Paris"), "It is 21 degrees."])
         >>> run = run_tools(model, "How warm is it in Paris?", [celsius])
         >>> run.text, run.rounds
         ('It is 21 degrees.', 2)
@@ -161,7 +161,7 @@ def _steps(run: ToolRun, tools: list[function_schema.Function], max_rounds: int,
     """Yield, in turn, the arguments of a call of the model and the tool calls to run; `send` the outcome of each."""
     if {"stream", "stream_to", "tool_schemas"} & call.keys() or max_rounds < 1:
         raise InvalidRequestError(
-            "run_tools needs whole answers: remove stream, stream_to and tool_schemas; max_rounds must be at least 1"
+            "run_tools needs whole answers, without stream= or tool_schemas=; max_rounds must be at least 1"
         )
     offered = _by_name(tools)
     call = {**call, "tool_schemas": tools}
