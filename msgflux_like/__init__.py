@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from msgflux_like.calls.estimate import Estimate, count_tokens, estimate_cost
     from msgflux_like.calls.plan import CallPlan
     from msgflux_like.client import AsyncBudClient, AsyncClient, AsyncStream, BudClient, Client, Stream
-    from msgflux_like.messages.normalize import ChatBlock, ChatML
+    from msgflux_like.messages.chat_block import ChatBlock
+    from msgflux_like.messages.chatml import ChatML
     from msgflux_like.models import Model, register_model
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.models.gateway import ModelGateway
@@ -110,13 +111,13 @@ _HOMES = {
     "AsyncStreamHandler": "streaming.handler",
     "BudClient": "client",
     "CallPlan": "calls.plan",
-    "ChatBlock": "messages.normalize",
+    "ChatBlock": "messages.chat_block",
     "ChatCompletion": "models.chat_completion",
     "ChatCompletionChoice": "response.openai_objects",
     "ChatCompletionChunk": "response.openai_objects",
     "ChatCompletionChunkChoice": "response.openai_objects",
     "ChatCompletionDelta": "response.openai_objects",
-    "ChatML": "messages.normalize",
+    "ChatML": "messages.chatml",
     "ChatMessage": "response.openai_objects",
     "Client": "client",
     "Completion": "response.openai_objects",

@@ -16,7 +16,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.tools import function_schema
+from msgflux_like.tools import docstrings, function_schema
 from tests.provider import chat, whole
 
 
@@ -128,7 +128,7 @@ It is exact: always.
 
 @pytest.mark.parametrize("text", [GOOGLE, NUMPY, REST], ids=["google", "numpy", "rest"])
 def test_docstrings_are_read_in_three_ways(text):
-    assert function_schema.read_docstring(text) == (
+    assert docstrings.read_docstring(text) == (
         "Add.\n\nIt is exact: always.",
         {"a": "The first number: an integer.", "b": "The second."},
     )
@@ -136,8 +136,8 @@ def test_docstrings_are_read_in_three_ways(text):
 
 def test_a_docstring_without_parameters_is_the_description():
     text = "Say hello.\n\nTo everybody: you, too."
-    assert function_schema.read_docstring(text) == (text, {})
-    assert function_schema.read_docstring("") == ("", {})
+    assert docstrings.read_docstring(text) == (text, {})
+    assert docstrings.read_docstring("") == ("", {})
 
 
 @pytest.mark.parametrize(
@@ -315,10 +315,10 @@ def unknown(a: Nowhere): ...  # noqa: F821
         (bare, "bare: the parameter 'a' needs an annotation"),
         (starred, r"starred: \*rest has no schema"),
         (double_starred, r"double_starred: \*\*rest has no schema"),
-        (odd, "odd: the parameter 'number' is of a type that cannot come from JSON: complex"),
+        (odd, "odd: the parameter 'number' is of a type that JSON cannot represent: complex"),
         (unknown, "unknown: its annotations cannot be read: .*Nowhere"),
         (functools.partial(bare, 1), "a callable that has a __name__"),
-        (CacheSlot, "give a function"),
+        (CacheSlot, "use a function"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -132,7 +132,7 @@ def test_an_empty_system_prompt_is_a_prompt():
 
 
 def test_a_system_prompt_that_is_no_text_is_refused():
-    assert refusal_of("Hello", system_prompt=["Be brief"]) == "system_prompt must be a text, not list"
+    assert refusal_of("Hello", system_prompt=["Be brief"]) == "system_prompt must be a string, not list"
 
 
 def test_calls_hold_no_conversation_between_them(provider, model_of):
@@ -349,7 +349,10 @@ def test_a_sound_says_its_format(source, format_):
 def test_a_sound_is_no_link(source):
     with pytest.raises(InvalidMessagesError) as raised:
         mf.ChatBlock.audio(source)
-    assert str(raised.value) == "audio must be bytes, a pathlib.Path or a base64 data URL: chat formats take no links"
+    assert (
+        str(raised.value)
+        == "audio must be bytes, a pathlib.Path or a base64 data URL: chat formats do not support links"
+    )
 
 
 def test_a_file_is_held_here_there_or_behind_a_link(tmp_path):
@@ -416,7 +419,7 @@ def test_a_history_that_grows_is_the_conversation(colour, provider, model_of):
 
 def test_a_history_refuses_what_a_call_refuses_and_stays_as_it_was():
     history = mf.ChatML("Hello")
-    with pytest.raises(InvalidMessagesError, match="must be a text or a list of parts"):
+    with pytest.raises(InvalidMessagesError, match="must be a string or a list of parts"):
         history.add_user_message(5)
     assert len(history) == 1
     assert repr(history) == "ChatML(1 messages)"
@@ -437,7 +440,7 @@ def test_no_message_at_all_is_refused(messages):
 @pytest.mark.parametrize("messages", [None, 5, b"Hello", bytearray(b"Hello"), object()])
 def test_what_holds_no_messages_is_refused_with_what_is_accepted(messages):
     assert refusal_of(messages) == (
-        "messages must be a text, a message, ChatML, or any iterable of texts and messages "
+        "messages must be a string, a message, ChatML, or any iterable of strings and messages "
         f"({{'role': ..., 'content': ...}}), not {type(messages).__name__}"
     )
 
@@ -448,18 +451,18 @@ ROLE_LIST = "it must be one of assistant, developer, system, tool, user"
 @pytest.mark.parametrize(
     ("message", "refusal"),
     [
-        (None, " must be a text or a message with role and content, not None"),
-        (5, " must be a text or a message with role and content, not int"),
-        ([USER], " must be a text or a message with role and content, not list"),
+        (None, " must be a string or a message with role and content, not None"),
+        (5, " must be a string or a message with role and content, not int"),
+        ([USER], " must be a string or a message with role and content, not list"),
         ({"content": "Hi"}, f".role is missing; {ROLE_LIST}"),
         ({"role": "robot", "content": "Hi"}, f".role is 'robot'; {ROLE_LIST}"),
         ({"role": 5, "content": "Hi"}, f".role is of type int; {ROLE_LIST}"),
         ({"role": ["user"], "content": "Hi"}, f".role is of type list; {ROLE_LIST}"),
         ({"role": {}, "content": "Hi"}, f".role is of type dict; {ROLE_LIST}"),
-        ({"role": "user"}, ".content is missing: a user message needs a text or parts"),
-        ({"role": "system", "content": None}, ".content is missing: a system message needs a text or parts"),
-        ({"role": "user", "content": 5}, ".content must be a text or a list of parts, not int"),
-        ({"role": "user", "content": {"type": "text"}}, ".content must be a text or a list of parts, not dict"),
+        ({"role": "user"}, ".content is missing: a user message needs a string or parts"),
+        ({"role": "system", "content": None}, ".content is missing: a system message needs a string or parts"),
+        ({"role": "user", "content": 5}, ".content must be a string or a list of parts, not int"),
+        ({"role": "user", "content": {"type": "text"}}, ".content must be a string or a list of parts, not dict"),
         ({"role": "user", "content": []}, ".content is an empty list: give at least one part"),
         ({"role": "user", "content": [None]}, ".content[0] must be a part with a type, not None"),
         ({"role": "user", "content": ["a", 5]}, ".content[1] must be a part with a type, not int"),
@@ -467,8 +470,8 @@ ROLE_LIST = "it must be one of assistant, developer, system, tool, user"
             {"role": "user", "content": [{"text": "a"}]},
             ".content[0].type is missing: text, image_url, input_audio, video_url or file",
         ),
-        ({"role": "user", "content": [{"type": "text"}]}, ".content[0].text must be a text, not None"),
-        ({"role": "user", "content": [{"type": "text", "text": 5}]}, ".content[0].text must be a text, not int"),
+        ({"role": "user", "content": [{"type": "text"}]}, ".content[0].text must be a string, not None"),
+        ({"role": "user", "content": [{"type": "text", "text": 5}]}, ".content[0].text must be a string, not int"),
         (
             {"role": "user", "content": [{"type": "image_url"}]},
             ".content[0].image_url.url must be a URL, bytes or a pathlib.Path, not None",
@@ -487,11 +490,11 @@ ROLE_LIST = "it must be one of assistant, developer, system, tool, user"
         ),
         (
             {"role": "tool", "content": "12:00"},
-            ".tool_call_id is missing: it says which call is answered",
+            ".tool_call_id is missing: it names the call that the message answers",
         ),
         (
             {"role": "tool", "content": "12:00", "tool_call_id": 5},
-            ".tool_call_id must be a text, not int",
+            ".tool_call_id must be a string, not int",
         ),
         ({"role": "assistant", "tool_calls": "now"}, ".tool_calls must be a list of calls, not str"),
         ({"role": "assistant", "tool_calls": {"id": "a"}}, ".tool_calls must be a list of calls, not dict"),
@@ -499,15 +502,15 @@ ROLE_LIST = "it must be one of assistant, developer, system, tool, user"
         ({"role": "assistant", "tool_calls": [{"id": "a"}]}, ".tool_calls[0].function.name is missing"),
         (
             {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": 5}}]},
-            ".tool_calls[0].function.name must be a text, not int",
+            ".tool_calls[0].function.name must be a string, not int",
         ),
         (
             {"role": "assistant", "tool_calls": [{"function": {"name": "now"}}]},
-            ".tool_calls[0].id is missing: the tool's answer refers to it",
+            ".tool_calls[0].id is missing: the tool message refers to it",
         ),
         (
             {"role": "assistant", "tool_calls": [{"id": 5, "function": {"name": "now"}}]},
-            ".tool_calls[0].id must be a text, not int",
+            ".tool_calls[0].id must be a string, not int",
         ),
         (
             {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "now", "arguments": [1]}}]},

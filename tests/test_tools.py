@@ -200,14 +200,14 @@ def test_a_result_that_json_cannot_hold_is_refused_by_its_type(answer_with, resu
     with pytest.raises(TypeError) as raised:
         calls.insert_results("call_1", result)
     assert str(raised.value) == (
-        f"the result for 'call_1' is of type {type(result).__name__}, which JSON cannot hold: give a text"
+        f"the result for 'call_1' is of type {type(result).__name__}, which is not JSON: insert a string"
     )
 
 
 def test_a_result_that_holds_itself_is_refused(answer_with):
     result = []
     result.append(result)
-    with pytest.raises(TypeError, match="which JSON cannot hold"):
+    with pytest.raises(TypeError, match="which is not JSON"):
         answer_with(PARIS).consume().insert_results("call_1", result)
 
 
@@ -223,11 +223,11 @@ def test_a_result_for_no_call_is_refused_with_the_ids_there_are(answer_with):
     for give in (lambda: calls.insert_results("call_9", "x"), lambda: calls.insert_results({"call_9": "x"})):
         with pytest.raises(KeyError) as raised:
             give()
-        assert raised.value.args == ("no call has the id 'call_9'; there are ['call_1', 'call_2']",)
+        assert raised.value.args == ("no call has the id 'call_9'; the ids are ['call_1', 'call_2']",)
 
 
 def test_an_id_without_a_result_is_no_result(answer_with):
-    with pytest.raises(TypeError, match="takes an id and a result, or a mapping of both"):
+    with pytest.raises(TypeError, match="needs an id and a result, or a mapping from ids to results"):
         answer_with(PARIS).consume().insert_results("call_1")
 
 
@@ -351,11 +351,11 @@ def test_a_tool_is_chosen_by_a_word_its_name_or_a_dict(colour, provider, model_o
 @pytest.mark.parametrize(
     ("choice", "refusal"),
     [
-        ("get_wether", "tool_choice 'get_wether' is none of auto, required, none, get_weather, now"),
-        ("", "tool_choice '' is none of auto, required, none, get_weather, now"),
-        (5, "tool_choice must be a text or a dict, not int"),
-        (["now"], "tool_choice must be a text or a dict, not list"),
-        (True, "tool_choice must be a text or a dict, not bool"),
+        ("get_wether", "tool_choice must be one of auto, required, none, get_weather, now; not 'get_wether'"),
+        ("", "tool_choice must be one of auto, required, none, get_weather, now; not ''"),
+        (5, "tool_choice must be a string or a dict, not int"),
+        (["now"], "tool_choice must be a string or a dict, not list"),
+        (True, "tool_choice must be a string or a dict, not bool"),
     ],
 )
 def test_a_choice_of_no_tool_is_refused(provider, model_of, choice, refusal):
@@ -371,7 +371,7 @@ def test_a_choice_of_no_tool_is_refused(provider, model_of, choice, refusal):
 def test_a_choice_without_tools_is_refused(provider, model_of, choice, schemas):
     with pytest.raises(InvalidRequestError) as raised:
         model_of(provider(whole(chat())))("hi", tool_schemas=schemas, tool_choice=choice)
-    assert str(raised.value) == "tool_choice needs tool_schemas: there is no tool to choose"
+    assert str(raised.value) == "tool_choice needs tool_schemas: no tool is given"
 
 
 FORM = '{"type": "function", "function": {"name": ..., ...}}'
@@ -387,19 +387,19 @@ FORM = '{"type": "function", "function": {"name": ..., ...}}'
         (WEATHER, f"tool_schemas[0] must be {FORM}"),
         (
             [{"type": "function", "function": {"description": "?"}}],
-            "tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not None",
+            "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not None",
         ),
         (
             [{"type": "function", "function": {"name": "get weather"}}],
-            "tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not 'get weather'",
+            "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not 'get weather'",
         ),
         (
             [{"type": "function", "function": {"name": "now\n"}}],
-            "tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not 'now\\n'",
+            "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not 'now\\n'",
         ),
         (
             [{"type": "function", "function": {"name": "x" * 65}}],
-            f"tool_schemas[0].function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not '{'x' * 65}'",
+            f"tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not '{'x' * 65}'",
         ),
         (
             [NOW, {"type": "function", "function": {"name": "a", "parameters": ["city"]}}],

@@ -43,12 +43,13 @@ from msgflux_like.request import (
     ToolChoice,
     to_http,
 )
-from msgflux_like.response.response import CallMetadata, ResponseAccumulator
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata
 from msgflux_like.tools.schemas import check_tools
 
 if TYPE_CHECKING:
     from msgflux_like.cache.slot import CacheSlot
-    from msgflux_like.structured.typed_response import OutputSpec
+    from msgflux_like.structured.output_spec import OutputSpec
 
 _MODEL_KEYWORDS = (*ConnectionOptions.__annotations__, "check", "output_mode", "changes")
 _CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)

@@ -21,7 +21,7 @@ from msgflux_like.client.reading import EventReading, RawChatReading, RawReading
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest, to_http
 from msgflux_like.response.openai_objects import ApiObject, ChatCompletionChunk, ChatCompletionReply
-from msgflux_like.structured.typed_response import OutputSpec
+from msgflux_like.structured.output_spec import OutputSpec
 
 W = TypeVar("W", bound=ApiObject)
 C = TypeVar("C", bound=ApiObject)

@@ -1,4 +1,4 @@
-"""Bytes and files as data URLs; the kind is seen from the first bytes, else from the file's name."""
+"""Encoding of bytes and files as data URLs; the media type comes from the first bytes, else from the file's name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgflux_like.errors import InvalidMessagesError
 
-# First bytes -> media type. `RIFF....` is told apart by what follows the size.
+# First bytes -> media type. In RIFF files the bytes after the size decide, in MP4 files those after `ftyp`.
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -32,7 +32,7 @@ _AUDIO_FORMATS = {
 
 
 def url(source: str | bytes | Path) -> str:
-    """A URL as it is; bytes and files as a data URL."""
+    """Return a URL unchanged, bytes and files as a data URL."""
     if not isinstance(source, str):
         return data_url(source)
     if "://" in source or source.startswith("data:"):
@@ -43,18 +43,18 @@ def url(source: str | bytes | Path) -> str:
 
 
 def data_url(source: bytes | Path) -> str:
-    """`data:<media type>;base64,<data>` of bytes or of a file, which is read here."""
+    """Return `data:<media type>;base64,<data>` of bytes or of a file, which is read."""
     content = _read(source)
     return f"data:{media_type(content, source)};base64,{base64.b64encode(content).decode()}"
 
 
 def audio(source: str | bytes | Path) -> tuple[str, str]:
-    """Base64 text and format ("wav", "mp3", ...) of a sound."""
+    """Return the base64 text and the format ("wav", "mp3", ...) of an audio source."""
     if isinstance(source, str):
         head, comma, data = source.partition(";base64,")
         if not comma or not head.startswith("data:"):
             raise InvalidMessagesError(
-                "audio must be bytes, a pathlib.Path or a base64 data URL: chat formats take no links"
+                "audio must be bytes, a pathlib.Path or a base64 data URL: chat formats do not support links"
             )
         kind = head.removeprefix("data:")
     else:
@@ -64,7 +64,7 @@ def audio(source: str | bytes | Path) -> tuple[str, str]:
 
 
 def media_type(content: bytes, source: bytes | Path = b"") -> str:
-    """The media type of `content`; `application/octet-stream` when nothing tells."""
+    """Return the media type of `content`, `application/octet-stream` if unknown."""
     if content[:4] == b"RIFF":
         return _RIFF.get(content[8:12], "application/octet-stream")
     if content[4:8] == b"ftyp":
@@ -82,6 +82,6 @@ def _read(source: bytes | Path) -> bytes:
         return source
     try:
         return source.read_bytes()
-    except (OSError, ValueError) as error:  # a name that holds a null is a ValueError
+    except (OSError, ValueError) as error:  # a file name with a null byte is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise InvalidMessagesError(f"the file {source.name!r} cannot be read: {reason}") from None

@@ -12,7 +12,8 @@ from msgflux_like.calls.build import PreparedCall, RequestBuilder
 from msgflux_like.errors import NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.request import CallOptions
-from msgflux_like.response.response import CallMetadata, ModelResponse
+from msgflux_like.response.metadata import CallMetadata
+from msgflux_like.response.response import ModelResponse
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class ChatCompletion(RequestBuilder):
 
     def _ask_until_valid(self, messages: Any, *, output_retries: int, stream: bool, **call: Any) -> ModelResponse:
         """Ask, and ask again while the answer is not of the type and there are attempts left."""
-        from msgflux_like.structured.typed_response import OutputRetries  # noqa: PLC0415  for those who want it
+        from msgflux_like.structured.output_retries import OutputRetries  # noqa: PLC0415  for those who want it
 
         check_output_retries(call, stream=stream)
         asking = OutputRetries(messages, output_retries)
@@ -184,7 +185,7 @@ class ChatCompletion(RequestBuilder):
     async def _aask_until_valid(
         self, messages: Any, *, output_retries: int, stream: bool, **call: Any
     ) -> ModelResponse:
-        from msgflux_like.structured.typed_response import OutputRetries  # noqa: PLC0415  for those who want it
+        from msgflux_like.structured.output_retries import OutputRetries  # noqa: PLC0415  for those who want it
 
         check_output_retries(call, stream=stream)
         asking = OutputRetries(messages, output_retries)
@@ -225,7 +226,7 @@ def _replayed(prepared: PreparedCall, found: list[Event]) -> PreparedCall:
 def _response(prepared: PreparedCall) -> ModelResponse:
     if prepared.output_spec is None:
         return ModelResponse(prepared.answer, _about(prepared))
-    from msgflux_like.structured.typed_response import StructuredResponse  # noqa: PLC0415  imported already
+    from msgflux_like.structured.typed_response import StructuredResponse  # noqa: PLC0415  typed answers only
 
     return StructuredResponse(prepared.answer, _about(prepared), prepared.output_spec)
 
@@ -233,6 +234,6 @@ def _response(prepared: PreparedCall) -> ModelResponse:
 def _stream(drive: Driver | AsyncDriver, first: list[Event], prepared: PreparedCall) -> ModelStreamResponse:
     if prepared.output_spec is None:
         return ModelStreamResponse(drive, first, prepared.answer, _about(prepared))
-    from msgflux_like.structured.typed_response import StructuredStream  # noqa: PLC0415  imported already
+    from msgflux_like.structured.typed_response import StructuredStream  # noqa: PLC0415  typed answers only
 
     return StructuredStream(drive, first, prepared.answer, _about(prepared), prepared.output_spec)

@@ -12,7 +12,7 @@ import msgspec
 from msgflux_like._attrdict import dotdict
 from msgflux_like.catalog.snapshot import write_atomically
 from msgflux_like.errors import InvalidRequestError
-from msgflux_like.messages.normalize import ChatML
+from msgflux_like.messages.chatml import ChatML
 from msgflux_like.request import to_json
 
 

@@ -1,4 +1,4 @@
-"""What a stream tells the one it is pushed to: chunks in OpenAI's form, and one word at its end."""
+"""Events delivered to a stream consumer: chunks in OpenAI's format, and one final event."""
 
 from __future__ import annotations
 
@@ -21,37 +21,49 @@ from msgflux_like.response.openai_objects import ChatCompletionChunk, Completion
 
 
 class StreamData(Struct, frozen=True):
-    """The next piece: of a chat, or of a text completion."""
+    """The next chunk of a stream.
+
+    Attributes:
+        data: Chunk of a chat completion or of a text completion.
+    """
 
     data: ChatCompletionChunk | CompletionChunk
 
 
 class StreamError(Struct, frozen=True):
-    """The last word of a stream that failed: what would have been raised, with the `partial` answer."""
+    """The final event of a stream that failed.
+
+    Attributes:
+        error: The exception; `error.partial` of an `APIError` is the answer so far.
+    """
 
     error: Exception
 
 
 class StreamFinish(Struct, frozen=True):
-    """The last word of a stream that came whole."""
+    """The final event of a complete stream."""
 
 
 Pushed = StreamData | StreamError | StreamFinish
 
 
 class ChunkMaker:
-    """Makes chunks of the events of one answer, one by one."""
+    """Converter of the events of one chat answer to chunks.
+
+    Args:
+        model: Model name for the chunks, until the reply names one.
+    """
 
     def __init__(self, model: str) -> None:
         self._id = ""
         self._model = model
         self._created = int(time.time())
         self._begun = False
-        self._index_of: dict[int, int] = {}  # of the calls, by their key
+        self._index_of: dict[int, int] = {}  # index of each tool call, by key
         self._named: set[tuple[int, str]] = set()
 
     def chunk(self, event: Event) -> ChatCompletionChunk | None:
-        """The chunk that says this, if a chunk can: with one choice, and one thing that is new."""
+        """Return a chunk with the content of the event, in one choice; None if chunks cannot represent it."""
         finish: FinishReason | None = None
         delta: dict[str, Any] = {}
         match event:
@@ -76,7 +88,7 @@ class ChunkMaker:
         return self.made([{"index": 0, "delta": delta, "finish_reason": finish}])
 
     def made(self, choices: list[dict[str, Any]], **more: Any) -> ChatCompletionChunk:
-        """A chunk of this answer."""
+        """Return a chunk of this answer with the given choices and further fields."""
         return ChatCompletionChunk(
             {
                 "id": self._id,
@@ -89,7 +101,7 @@ class ChunkMaker:
         )
 
     def _call(self, piece: ToolCallDelta) -> dict[str, Any]:
-        """Some hosts repeat id and name on every piece; here each comes once."""
+        """Return one piece of a call. Some hosts repeat id and name on every piece; a chunk has them once."""
         index = self._index_of.setdefault(piece.key, len(self._index_of))
         call: dict[str, Any] = {"index": index}
         if piece.id and self._first(index, "id"):
@@ -106,7 +118,11 @@ class ChunkMaker:
 
 
 class TextChunkMaker:
-    """The same for text completions, whose pieces are `choices[0].text`."""
+    """Converter of the events of a text completion to chunks, whose content is `choices[0].text`.
+
+    Args:
+        model: Model name for the chunks, until the reply names one.
+    """
 
     def __init__(self, model: str) -> None:
         self._id = ""
@@ -114,7 +130,7 @@ class TextChunkMaker:
         self._created = int(time.time())
 
     def chunk(self, event: Event) -> CompletionChunk | None:
-        """The chunk that says this, if a chunk can."""
+        """Return a chunk with the content of the event; None if chunks cannot represent it."""
         text, finish = "", None
         match event:
             case TextDelta(text):

@@ -1,4 +1,16 @@
-"""Handlers with a state: the events of a stream wait in a mailbox, and one thread or task handles them in order."""
+"""Stream handlers with state: events wait in a mailbox, and one thread or task handles them in order.
+
+Theory of operation
+    Two threads share a handler: the pusher delivers (`_accept`), the handler's own thread handles (`_serve`). The
+    mailbox between them has room for `_MAILBOX` events; when it is full, `_accept` blocks, and with it the reading of
+    the stream. Only `_serve` writes the state. `get_state` waits for the events accepted before it was called.
+
+    A handler serves one stream (`_claim`). It ends after the final event (`StreamError`, `StreamFinish`), when one of
+    its methods raises (`failure`; the stream is closed), or when it is abandoned (the stream was closed). At its end
+    every blocked `_accept`, `get_state` and `join` returns.
+
+    `AsyncStreamHandler` is the same with a task and an `asyncio.Queue`, all in one event loop.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +22,31 @@ from typing import Any, Self
 
 from msgflux_like.errors import StreamClosedError
 from msgflux_like.streaming.chunks import ChatCompletionChunk, Pushed, StreamData, StreamError, StreamFinish
+from msgflux_like.streaming.worker import Target
 
 _MAILBOX = 64  # events that may wait; then the reading of the stream does
 
 
 class StreamHandler:
-    """Handles one stream, given as `stream_to`, in a thread of its own. Subclass it, and `start` it with a state.
+    """Receiver of one stream with state, in its own thread. Subclass it, `start` it, and pass it as `stream_to`.
 
-    Each of the three methods gets the state and gives the new one; None leaves it as it is. When one raises, the
-    stream is closed, and `join` raises it.
+    Each of the three `handle_` methods receives the state and returns the next state; None keeps it. An exception in
+    one of them closes the stream, and `join` raises it.
 
     Attributes:
-        failure: What a method raised.
+        failure: Exception that a method raised, else None.
 
     Example:
+        >>> from msgflux_like.testing import FakeModel
         >>> class Collect(StreamHandler):
         ...     def handle_data(self, data, state):
         ...         return state + (data.choices[0].delta.content or "")
         >>> handler = Collect.start("")
+        >>> response = FakeModel("Paris.")("Capital of France?", stream=True, stream_to=handler)
+        >>> handler.join(timeout_s=10)
+        True
         >>> handler.get_state()
-        ''
+        'Paris.'
     """
 
     _state: Any
@@ -41,58 +58,79 @@ class StreamHandler:
     _ended = False
     _claimed = False
     failure: BaseException | None = None
-    on_failure: Callable[[], None] | None = None
+    _on_failure: Callable[[], None] | None = None
 
     def handle_data(self, data: ChatCompletionChunk, state: Any) -> Any:
-        """Take the next piece."""
+        """Handle the next chunk and return the new state."""
 
     def handle_error(self, error: Exception, state: Any) -> Any:
-        """The stream failed; nothing comes after this."""
+        """Handle the failure of the stream, its final event."""
 
     def handle_finish(self, state: Any) -> Any:
-        """The stream came whole; nothing comes after this."""
+        """Handle the end of a complete stream, its final event."""
 
     @classmethod
     def start(cls, state: Any = None) -> Self:
-        """A handler that waits for its stream."""
+        """Create a handler and start its thread, which waits for a stream.
+
+        Args:
+            state: First state; None by default.
+
+        Returns:
+            The handler, for one stream.
+        """
         handler = cls()
         handler._state = state
         handler._mail = deque()
         handler._changed = threading.Condition()
-        # A daemon, for a handler that never gets a stream; while one is delivered, that thread waits for this one.
+        # A daemon, since a handler may never get a stream. The pusher, which is no daemon, waits for this thread.
         handler._thread = threading.Thread(target=handler._serve, name=cls.__name__, daemon=True)
         handler._thread.start()
         return handler
 
     def get_state(self) -> Any:
-        """The state after all that was delivered until now was handled."""
+        """Return the state after every event that was delivered before this call."""
         with self._changed:
             accepted = self._accepted
             if threading.current_thread() is not self._thread:
                 self._changed.wait_for(lambda: self._handled >= accepted or self._ended)
             return self._state
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of the stream; False when that took more seconds. Raises what a method raised."""
-        self._thread.join(timeout)
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the handler has ended.
+
+        Args:
+            timeout_s: Longest time to wait, in seconds; no limit if None.
+
+        Returns:
+            False if the time ran out.
+
+        Raises:
+            BaseException: The exception that a `handle_` method raised.
+        """
+        self._thread.join(timeout_s)
         if self.failure is not None:
             raise self.failure
         return not self._thread.is_alive()
 
     def is_alive(self) -> bool:
-        """Whether it still waits for events."""
+        """Return whether the handler can still receive events."""
         return not self._ended
 
-    # ---- the side of the stream
+    # ---- called by the pusher
 
-    def claim(self) -> None:
-        """Take this handler for one stream."""
+    def _claim(self) -> Target:
+        """Reserve this handler for one stream and return the functions that deliver to it."""
         if self._claimed or self._ended:
-            raise StreamClosedError(f"this {type(self).__name__} has had its stream: start another")
+            raise StreamClosedError(f"this {type(self).__name__} has already been given a stream: start another one")
         self._claimed = True
+        return Target(self._accept, self._finish, self._abandon, lambda: self.failure, self._set_on_failure)
 
-    def accept(self, event: Pushed) -> None:
-        """Put an event into the mailbox; waits while it is full."""
+    def _set_on_failure(self, on_failure: Callable[[], None]) -> None:
+        self._on_failure = on_failure
+
+    def _accept(self, event: Pushed) -> None:
+        """Put an event into the mailbox; wait while it is full."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._mail) < _MAILBOX or self._ended)
             if self._ended:
@@ -101,12 +139,12 @@ class StreamHandler:
             self._accepted += 1
             self._changed.notify_all()
 
-    def finish(self) -> None:
-        """Wait until all is handled."""
+    def _finish(self) -> None:
+        """Wait until every event is handled."""
         self.join()
 
-    def abandon(self) -> None:
-        """Handle nothing more; returns when what is being handled has ended, unless that is what calls."""
+    def _abandon(self) -> None:
+        """Handle no further event; return when the current one is handled, unless its method is the caller."""
         with self._changed:
             self._ended = True
             self._mail.clear()
@@ -124,26 +162,44 @@ class StreamHandler:
                     self._changed.notify_all()
                 if not isinstance(event, StreamData):
                     return
-        except BaseException as failure:  # noqa: BLE001  it belongs to whoever joins
+        except BaseException as failure:  # noqa: BLE001  `join` raises it
             self.failure = failure
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
-            if self.failure is not None and self.on_failure is not None:
-                self.on_failure()
+            if self.failure is not None and self._on_failure is not None:
+                self._on_failure()
 
     def _next(self) -> Pushed | None:
         with self._changed:
             self._changed.wait_for(lambda: self._mail or self._ended)
             if self._ended:
                 return None
-            self._changed.notify_all()  # there is room
+            self._changed.notify_all()  # the mailbox has room
             return self._mail.popleft()
 
 
 class AsyncStreamHandler:
-    """The async twin of `StreamHandler`, for `acall`: async methods, handled in a task of the running event loop."""
+    """Async counterpart of `StreamHandler`, for `acall`: async methods, run in a task of the running event loop.
+
+    Attributes:
+        failure: Exception that a method raised, else None.
+
+    Example:
+        >>> import asyncio
+        >>> from msgflux_like.testing import FakeModel
+        >>> class Collect(AsyncStreamHandler):
+        ...     async def handle_data(self, data, state):
+        ...         return state + (data.choices[0].delta.content or "")
+        >>> async def ask():
+        ...     handler = Collect.start("")
+        ...     await FakeModel("Paris.").acall("Capital of France?", stream=True, stream_to=handler)
+        ...     await handler.join(timeout_s=10)
+        ...     return await handler.get_state()
+        >>> asyncio.run(ask())
+        'Paris.'
+    """
 
     _state: Any
     _mail: asyncio.Queue[Pushed]
@@ -151,20 +207,20 @@ class AsyncStreamHandler:
     _claimed = False
     _abandoned = False
     failure: BaseException | None = None
-    on_failure: Callable[[], None] | None = None
+    _on_failure: Callable[[], None] | None = None
 
     async def handle_data(self, data: ChatCompletionChunk, state: Any) -> Any:
-        """Take the next piece."""
+        """Handle the next chunk and return the new state."""
 
     async def handle_error(self, error: Exception, state: Any) -> Any:
-        """The stream failed; nothing comes after this."""
+        """Handle the failure of the stream, its final event."""
 
     async def handle_finish(self, state: Any) -> Any:
-        """The stream came whole; nothing comes after this."""
+        """Handle the end of a complete stream, its final event."""
 
     @classmethod
     def start(cls, state: Any = None) -> Self:
-        """A handler that waits for its stream, in the running event loop."""
+        """Create a handler and start its task in the running event loop; `StreamHandler.start` documents the state."""
         handler = cls()
         handler._state = state
         handler._mail = asyncio.Queue(_MAILBOX)
@@ -172,32 +228,36 @@ class AsyncStreamHandler:
         return handler
 
     async def get_state(self) -> Any:
-        """The state after all that was delivered until now was handled."""
+        """Return the state after every event that was delivered before this call."""
         if asyncio.current_task() is not self._task:
             await self._until_ended(self._mail.join())
         return self._state
 
-    async def join(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109  as in StreamHandler
-        """Wait for the end of the stream; False when that took more seconds. Raises what a method raised."""
-        await asyncio.wait({self._task}, timeout=timeout)
+    async def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the handler has ended; `StreamHandler.join` documents arguments and result."""
+        await asyncio.wait({self._task}, timeout=timeout_s)
         if self.failure is not None:
             raise self.failure
         return self._task.done()
 
     def is_alive(self) -> bool:
-        """Whether it still waits for events."""
+        """Return whether the handler can still receive events."""
         return not self._task.done()
 
-    # ---- the side of the stream
+    # ---- called by the pusher
 
-    def claim(self) -> None:
-        """Take this handler for one stream."""
+    def _claim(self) -> Target:
+        """Reserve this handler for one stream and return the functions that deliver to it."""
         if self._claimed or self._task.done():
-            raise StreamClosedError(f"this {type(self).__name__} has had its stream: start another")
+            raise StreamClosedError(f"this {type(self).__name__} has already been given a stream: start another one")
         self._claimed = True
+        return Target(self._accept, self._finish, self._abandon, lambda: self.failure, self._set_on_failure)
 
-    async def accept(self, event: Pushed) -> None:
-        """Put an event into the mailbox; waits while it is full."""
+    def _set_on_failure(self, on_failure: Callable[[], None]) -> None:
+        self._on_failure = on_failure
+
+    async def _accept(self, event: Pushed) -> None:
+        """Put an event into the mailbox; wait while it is full."""
         if self._mail.full():
             await self._until_ended(self._mail.put(event))
         else:
@@ -205,18 +265,18 @@ class AsyncStreamHandler:
         if self._task.done():
             raise self.failure or StreamClosedError("the handler has ended")
 
-    async def finish(self) -> None:
-        """Wait until all is handled."""
+    async def _finish(self) -> None:
+        """Wait until every event is handled."""
         await self.join()
 
-    def abandon(self) -> None:
-        """Handle nothing more."""
+    def _abandon(self) -> None:
+        """Handle no further event."""
         self._abandoned = True
         if _current_task() is not self._task:
             self._task.cancel()
 
     async def _until_ended(self, waiting: Any) -> None:
-        """Wait for it, or for the end of the handler."""
+        """Wait for an awaitable, or for the end of the handler."""
         task = asyncio.ensure_future(waiting)
         try:
             await asyncio.wait({task, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -234,10 +294,10 @@ class AsyncStreamHandler:
                     return
         except asyncio.CancelledError:
             raise
-        except BaseException as failure:  # noqa: BLE001  it belongs to whoever joins
+        except BaseException as failure:  # noqa: BLE001  `join` raises it
             self.failure = failure
-            if self.on_failure is not None:
-                self.on_failure()
+            if self._on_failure is not None:
+                self._on_failure()
 
 
 def _current_task() -> asyncio.Task[Any] | None:

@@ -11,7 +11,7 @@ from msgflux_like.errors import InvalidRequestError, UnsupportedSchemaError
 from msgflux_like.request import OutputMode, Quirks
 from msgflux_like.structured.json_schema.limits import ALONE, ANY, NATIVE, UNFORCED
 from msgflux_like.structured.json_schema.schema import Target, target_of
-from msgflux_like.structured.typed_response import OutputSpec, Validation
+from msgflux_like.structured.output_spec import OutputSpec, Validation
 
 
 def output_spec(  # the whole choice, in one place

@@ -19,7 +19,7 @@ from msgflux_like.testing.fake_provider import FakeProvider, FakeReply, FakeRequ
 from msgflux_like.testing.replayed import Breaks
 
 if TYPE_CHECKING:
-    from msgflux_like.structured.typed_response import OutputSpec
+    from msgflux_like.structured.output_spec import OutputSpec
 
 _NOWHERE = "https://fake.invalid/v1"
 

@@ -1,17 +1,17 @@
-"""Plain Python functions as tools: a schema from signature and docstring, arguments as the annotations want them."""
+"""Plain Python functions as tools: schemas from signatures and docstrings, arguments decoded to annotated types."""
 
 from __future__ import annotations
 
 import enum
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from msgflux_like.errors import InvalidRequestError
+from msgflux_like.tools.docstrings import read_docstring
 
 Function = Callable[..., Any]
 
@@ -19,13 +19,13 @@ _VARIADIC = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWOR
 
 
 class Tool(NamedTuple):
-    """What is known of a function. It does not hold the function, so that a cache of these keeps none alive.
+    """Description of a function as a tool. It has no reference to the function, so that a cache keeps none alive.
 
     Attributes:
-        name: As it is offered to the model.
-        schema: In OpenAI's form.
-        arguments: The struct that its arguments are decoded to.
-        positional: The parameters that can only be given by position.
+        name: Name offered to the model.
+        schema: Tool schema in OpenAI's format.
+        arguments: Struct to which the arguments are decoded.
+        positional: Positional-only parameters.
     """
 
     name: str
@@ -35,42 +35,56 @@ class Tool(NamedTuple):
 
 
 def function_schema(function: Function) -> dict[str, Any]:
-    """The OpenAI-style schema of a function, made once: its name, its docstring, its parameters.
+    """Return the tool schema of a function in OpenAI's format. It is computed once per function.
 
-    A parameter's description comes from `Annotated[..., "text"]`, `Annotated[..., msgspec.Meta(description=...)]`, or
-    the docstring (Google's, numpy's or reST's way). Raises InvalidRequestError that names function and parameter
-    where an annotation is missing or cannot come from JSON, and for `*args` and `**kwargs`.
+    Args:
+        function: Function, bound method, or callable with a `__name__`; sync or async. Every parameter needs an
+            annotation. A parameter is described by `Annotated[..., "text"]`, by
+            `Annotated[..., msgspec.Meta(description=...)]`, or by the docstring (Google, numpy or reST style).
 
-    >>> def add(a: int, b: int = 1) -> int:
-    ...     "Add two numbers."
-    ...     return a + b
-    >>> function_schema(add)["function"]["parameters"]["required"]
-    ['a']
+    Returns:
+        `{"type": "function", "function": {"name", "description", "parameters"}}`. Do not change it: it is shared.
+
+    Raises:
+        InvalidRequestError: If an annotation is missing or not representable in JSON, or if the function has `*args` or
+            `**kwargs`; the message names the function and the parameter.
+
+    Example:
+        >>> def add(a: int, b: int = 1) -> int:
+        ...     "Add two numbers."
+        ...     return a + b
+        >>> function_schema(add)["function"]["description"]
+        'Add two numbers.'
+        >>> function_schema(add)["function"]["parameters"]["required"]
+        ['a']
     """
     return describe(function).schema
 
 
 def describe(function: Function) -> Tool:
-    """What a function is as a tool, worked out once for each."""
+    """Return the description of a function as a tool, computed once per function."""
     known = _known_methods if inspect.ismethod(function) else _known
     key = getattr(function, "__func__", function)
     try:
         tool = known.get(key)
-    except TypeError:  # cannot be hashed or not weakly referred to
-        return _described(function)
+    except TypeError:  # not hashable or not weakly referenceable
+        return _describe(function)
     if tool is None:
-        tool = known[key] = _described(function)
+        tool = known[key] = _describe(function)
     return tool
 
 
 _known: WeakKeyDictionary[Function, Tool] = WeakKeyDictionary()
-_known_methods: WeakKeyDictionary[Function, Tool] = WeakKeyDictionary()  # by the function, which `self` was bound to
+_known_methods: WeakKeyDictionary[Function, Tool] = WeakKeyDictionary()  # by underlying function
 
 
 def bind(function: Function, arguments: Mapping[str, Any]) -> Callable[[], Any]:
-    """The call of `function` with the arguments the model gave, decoded to the annotated types.
+    """Return a call of `function` with the arguments of the model, decoded to the annotated types.
 
-    What is right as JSON is taken as it is; only else is `"3"` taken for 3. Raises msgspec.ValidationError.
+    Arguments that fit strictly are used unchanged; otherwise conversions such as `"3"` to 3 are tried.
+
+    Raises:
+        msgspec.ValidationError: If the arguments do not fit the annotations.
     """
     tool = describe(function)
     try:
@@ -80,23 +94,23 @@ def bind(function: Function, arguments: Mapping[str, Any]) -> Callable[[], Any]:
             values = msgspec.convert(arguments, tool.arguments, str_keys=True, strict=False)
         except msgspec.ValidationError:
             raise error from None
-    given = {name: getattr(values, name) for name in tool.arguments.__struct_fields__}
-    positional = [given.pop(name) for name in tool.positional]
-    return lambda: function(*positional, **given)
+    named = {name: getattr(values, name) for name in tool.arguments.__struct_fields__}
+    positional = [named.pop(name) for name in tool.positional]
+    return lambda: function(*positional, **named)
 
 
 def is_async(function: Function) -> bool:
-    """Whether calling it gives something to await."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  its own kind is asked for
+    """Return whether calling the function returns an awaitable."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  whether that method is async
 
 
-def _described(function: Function) -> Tool:
+def _describe(function: Function) -> Tool:
     name = getattr(function, "__name__", None)
     if inspect.isclass(function) or not isinstance(name, str):
-        raise InvalidRequestError(f"{function!r} cannot be a tool: give a function, or a callable that has a __name__")
-    text, said = read_docstring(inspect.getdoc(function) or "")
+        raise InvalidRequestError(f"{function!r} cannot be a tool: use a function, or a callable that has a __name__")
+    text, described = read_docstring(inspect.getdoc(function) or "")
     parameters = _parameters(function, name)
-    fields = [_field(each, hint, said.get(each.name), name) for each, hint in parameters]
+    fields = [_field(each, hint, described.get(each.name), name) for each, hint in parameters]
     arguments = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True, module=__name__)
     summary = {"name": name, "description": text, "parameters": _object_schema(arguments)}
     return Tool(
@@ -108,11 +122,11 @@ def _described(function: Function) -> Tool:
 
 
 def _parameters(function: Function, name: str) -> list[tuple[inspect.Parameter, Any]]:
-    """The parameters with their annotations as types."""
+    """Return the parameters with their resolved annotations."""
     parameters = list(inspect.signature(function).parameters.values())
     for each in parameters:
         if stars := _VARIADIC.get(each.kind):
-            raise InvalidRequestError(f"{name}: {stars}{each.name} has no schema; name each parameter")
+            raise InvalidRequestError(f"{name}: {stars}{each.name} has no schema: name each parameter")
         if each.annotation is inspect.Parameter.empty:
             raise InvalidRequestError(f"{name}: the parameter {each.name!r} needs an annotation")
     hints = _hints(function, name) if parameters else {}
@@ -129,19 +143,19 @@ def _hints(function: Function, name: str) -> dict[str, Any]:
 
 
 def _closure(function: Any) -> dict[str, Any]:
-    """Types that the surrounding function defined."""
+    """Return the names that the function closes over, which annotations may use."""
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     cells = getattr(function, "__closure__", None) or ()
     return {name: cell.cell_contents for name, cell in zip(names, cells, strict=True)}
 
 
-def _field(parameter: inspect.Parameter, hint: Any, said: str | None, function: str) -> tuple[str, Any, Any]:
-    hint = _with_description(hint, said)
+def _field(parameter: inspect.Parameter, hint: Any, description: str | None, function: str) -> tuple[str, Any, Any]:
+    hint = _with_description(hint, description)
     try:
         msgspec.json.schema(hint)
     except (TypeError, RecursionError):
         place = f"{function}: the parameter {parameter.name!r}"
-        raise InvalidRequestError(f"{place} is of a type that cannot come from JSON: {parameter.annotation}") from None
+        raise InvalidRequestError(f"{place} is of a type that JSON cannot represent: {parameter.annotation}") from None
     default = parameter.default
     if default is inspect.Parameter.empty:
         return parameter.name, hint, msgspec.NODEFAULT
@@ -150,101 +164,29 @@ def _field(parameter: inspect.Parameter, hint: Any, said: str | None, function: 
     return parameter.name, hint, msgspec.field(default_factory=lambda: default)
 
 
-def _with_description(hint: Any, said: str | None) -> Any:
-    """`hint` with its description as msgspec wants it: what an annotation says beats the docstring."""
+def _with_description(hint: Any, description: str | None) -> Any:
+    """Return `hint` with its description as `msgspec.Meta`; an annotation takes precedence over the docstring."""
     bare, notes = hint, ()
     if get_origin(hint) is Annotated:
         bare, *notes = get_args(hint)
     texts = [note for note in notes if isinstance(note, str)]
     metas = [note for note in notes if isinstance(note, msgspec.Meta)]
     if any(meta.description for meta in metas):
-        said = None
+        description = None
     elif texts:
-        said = texts[0]
-    if said:
-        metas.append(msgspec.Meta(description=said))
+        description = texts[0]
+    if description:
+        metas.append(msgspec.Meta(description=description))
     for meta in metas:
         bare = Annotated[bare, meta]
     return bare
 
 
 def _object_schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
-    """The struct's schema as one object, with the types it refers to in `$defs`."""
+    """Return the struct's schema as one object, with referenced types in `$defs`."""
     (root,), others = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
     schema = cast("dict[str, Any]", others.pop(root["$ref"].rpartition("/")[2]))
     schema.pop("title", None)
     if others:
         schema["$defs"] = others
     return schema
-
-
-# ---- docstrings
-
-_GOOGLE = re.compile(r"(?:Args|Arguments|Parameters|Params):\s*$")
-_GOOGLE_END = re.compile(r"[A-Z][A-Za-z ]*:\s*$")
-_GOOGLE_ITEM = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
-_NUMPY_ITEM = re.compile(r"(\w+)\s*(?::.*)?$")
-_REST_ITEM = re.compile(r":(?:param|parameter|arg|argument)\s+(?:[^:]*\s)?(\w+):\s*(.*)")
-_OTHER = ("Returns:", "Return:", "Raises:", "Yields:", "Example:", "Examples:", "Note:", "Notes:")
-_UNDERLINE = re.compile(r"-{3,}\s*$")
-
-
-def read_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """The description and what is said of each parameter, in Google's, numpy's or reST's way.
-
-    >>> read_docstring("Add. :param a: is not read here.")
-    ('Add. :param a: is not read here.', {})
-    """
-    summary: list[str] = []
-    said: dict[str, list[str]] = {}
-    for kind, line, name in _sorted_lines(text.splitlines()):
-        if kind == "summary":
-            summary.append(line)
-        elif kind == "item":
-            said[name] = [line] if line else []
-        elif name and line:
-            said[name].append(line)
-    return "\n".join(summary).strip(), {name: " ".join(lines) for name, lines in said.items()}
-
-
-def _sorted_lines(lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Each line as `summary`, the first line of an `item`, or `more` of it; what is in other sections is left out."""
-    section, name, depth = "summary", "", -1
-    for number, line in enumerate(lines):
-        bare = line.strip()
-        indent = len(line) - len(line.lstrip())
-        underlined = number + 1 < len(lines) and bool(_UNDERLINE.match(lines[number + 1].strip()))
-        if not indent and (heading := _heading(bare, section, underlined=underlined)):
-            section, name, depth = heading, "", -1
-        elif (depth in (-1, indent)) and (item := _item(bare, section)):
-            section, depth = ("rest" if section == "summary" else section), indent
-            name = item[0]
-            yield "item", item[1], name
-        elif section == "summary":
-            yield "summary", line, ""
-        elif not _UNDERLINE.match(bare):
-            yield "more", bare, name
-
-
-def _heading(line: str, section: str, *, underlined: bool) -> str | None:
-    """The section that begins with this line, if one does."""
-    if underlined:
-        return "numpy" if line in ("Parameters", "Other Parameters") else "other"
-    if _GOOGLE.match(line):
-        return "google"
-    if _GOOGLE_END.match(line) and (section != "summary" or line in _OTHER):
-        return "other"
-    if line.startswith((":return", ":raise", ":rtype", ":type")):
-        return "other"
-    return None
-
-
-def _item(line: str, section: str) -> tuple[str, str] | None:
-    """Name and first words, where the line begins what is said of a parameter."""
-    if found := _REST_ITEM.match(line):
-        return found[1], found[2]
-    if section == "numpy" and (found := _NUMPY_ITEM.match(line)):
-        return found[1], ""
-    if section == "google" and (found := _GOOGLE_ITEM.match(line)):
-        return found[1], found[2]
-    return None

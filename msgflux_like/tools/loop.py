@@ -1,4 +1,4 @@
-"""The tool loop: ask, run what the model calls, tell it the results, until it answers. A user could write it."""
+"""The tool loop: call the model, run the tools it calls, send the results, until it answers. Uses public API only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ Steps = Generator["dict[str, Any] | list[_Execution]", Any, None]
 
 
 class ToolRun:
-    """What a tool loop did.
+    """Result of a tool loop, returned by `run_tools`.
+
+    Args:
+        messages: Messages to begin with, in any form that a call takes.
 
     Attributes:
-        messages: The whole conversation: what was given, each answer, each result; ready to be gone on with.
-        response: The last answer of the model; None before the first.
-        rounds: How often the model was asked.
+        messages: Whole conversation: the given messages, every answer and every tool result. It can be continued.
+        responses: Answers of the model, in order.
+        response: Last answer of the model, None before the first.
+        rounds: Number of calls of the model.
     """
 
     def __init__(self, messages: Any) -> None:
@@ -40,19 +44,19 @@ class ToolRun:
 
     @property
     def text(self) -> str:
-        """The text of the last answer."""
+        """Text of the last answer, "" before the first."""
         return self.response.text if self.responses else ""
 
     @property
     def usage(self) -> dotdict:
-        """The sums of `metadata.usage` over all answers; None for a count that one of them does not have."""
+        """Sum of `metadata.usage` over all answers; a count is None if one answer does not report it."""
         usages: list[Any] = [response.metadata.usage for response in self.responses]
         names = dict.fromkeys(name for usage in usages for name in usage)
         return dotdict({name: _sum(usage.get(name) for usage in usages) for name in names})
 
     @property
     def cost(self) -> Decimal | None:
-        """US dollars for all answers, exact; None when that of one is not known."""
+        """Exact cost of all answers in US dollars; None if the cost of one is not known."""
         return _sum((response.cost for response in self.responses), Decimal(0))
 
     def __repr__(self) -> str:
@@ -67,22 +71,36 @@ def run_tools(
     max_rounds: int = 8,
     **call: Any,
 ) -> ToolRun:
-    """Ask a model, run the functions it calls (several at once in threads), tell it the results, until it answers.
+    """Call a model, run the functions it calls, send it the results, and repeat until it answers.
 
-    A tool that raises, arguments that do not fit, and a name that was not offered do not end the run: the model is
-    told `Error: <type>: <message>`. So take care what the exceptions of your tools say. A `tool_choice` that forces
-    a call counts for the first round only. Tools are not run when no round is left to tell their results.
+    Functions that are called in one answer run concurrently in threads. An exception of a tool, arguments that do not
+    fit, and an unknown tool name do not end the run: the model receives `Error: <type>: <message>`, so exceptions of
+    tools must not contain secrets. A `tool_choice` that forces a call applies to the first round only. Tools are not
+    run if no round is left to send their results.
 
     Args:
-        model: A chat model.
-        messages: As for the model.
-        tools: Functions; see `function_schema`.
-        max_rounds: Most calls of the model, at least 1.
-        **call: For each call of the model, without `stream`.
+        model: Chat model.
+        messages: Messages, in any form that the model takes.
+        tools: Functions; `function_schema` documents what they need.
+        max_rounds: Upper bound of calls of the model, at least 1; 8 by default.
+        **call: Arguments of every call of the model; not `stream`, `stream_to` or `tool_schemas`.
+
+    Returns:
+        The answers, and the whole conversation with usage and cost.
 
     Raises:
-        InvalidRequestError: A function cannot be a tool, or is async: use `arun_tools`.
-        MaxRoundsError: The model still wanted tools in the last round; `error.run` is what there is until then.
+        InvalidRequestError: If a function cannot be a tool, or is async (use `arun_tools`).
+        MaxRoundsError: If the model calls tools in the last round; `error.run` is the run so far.
+
+    Example:
+        >>> from msgflux_like.testing import FakeModel, tool_call
+        >>> def celsius(city: str) -> int:
+        ...     "Current temperature."
+        ...     return 21
+        >>> model = FakeModel([tool_call("celsius", city="Paris"), "It is 21 degrees."])
+        >>> run = run_tools(model, "How warm is it in Paris?", [celsius])
+        >>> run.text, run.rounds
+        ('It is 21 degrees.', 2)
     """
     tools = list(tools)
     if named := next((function_schema.describe(each).name for each in tools if function_schema.is_async(each)), None):
@@ -99,7 +117,7 @@ def run_tools(
 async def arun_tools(
     model: Any, messages: Any, tools: Iterable[function_schema.Function], *, max_rounds: int = 8, **call: Any
 ) -> ToolRun:
-    """The async twin of `run_tools`: async functions run in the event loop, the others in threads, all at once."""
+    """Async counterpart of `run_tools`: async functions run in the event loop, others in threads, all concurrently."""
     run = ToolRun(messages)
     steps, outcome = _steps(run, list(tools), max_rounds, call), None
     while (step := _next(steps, outcome)) is not None:
@@ -111,26 +129,26 @@ async def arun_tools(
 
 
 class _Execution(NamedTuple):
-    """One call of the model, and the function it names, None when none of that name was offered."""
+    """One tool call and the function it names; None if no tool has that name."""
 
     call: ToolCall
     function: function_schema.Function | None
     names: Iterable[str]
 
     def result(self) -> str:
-        """What the model is told."""
+        """Run the function; return its result, or its error, as the text for the model."""
         try:
             return _text(self._start())
-        except Exception as error:  # noqa: BLE001  whatever it is, the model is told
+        except Exception as error:  # noqa: BLE001  the model receives every error
             return f"Error: {type(error).__name__}: {error}"
 
     async def aresult(self) -> str:
-        """The async twin of `result`."""
+        """Async counterpart of `result`."""
         if self.function is None or not function_schema.is_async(self.function):
             return await to_thread(self.result)
         try:
             return _text(await self._start())
-        except Exception as error:  # noqa: BLE001  whatever it is, the model is told
+        except Exception as error:  # noqa: BLE001  the model receives every error
             return f"Error: {type(error).__name__}: {error}"
 
     def _start(self) -> Any:
@@ -140,9 +158,11 @@ class _Execution(NamedTuple):
 
 
 def _steps(run: ToolRun, tools: list[function_schema.Function], max_rounds: int, call: dict[str, Any]) -> Steps:
-    """The loop itself: yields the keywords of each call of the model, and what each round has to run."""
+    """Yield, in turn, the arguments of a call of the model and the tool calls to run; `send` the outcome of each."""
     if {"stream", "stream_to", "tool_schemas"} & call.keys() or max_rounds < 1:
-        raise InvalidRequestError("run_tools reads whole answers and offers `tools`; max_rounds must be at least 1")
+        raise InvalidRequestError(
+            "run_tools needs whole answers, without stream= or tool_schemas=; max_rounds must be at least 1"
+        )
     offered = _by_name(tools)
     call = {**call, "tool_schemas": tools}
     for left in reversed(range(max_rounds)):
@@ -169,14 +189,14 @@ def _next(steps: Steps, outcome: Any) -> dict[str, Any] | list[_Execution] | Non
 
 def _by_name(tools: list[Any]) -> dict[str, function_schema.Function]:
     if not tools or not all(map(callable, tools)):
-        raise InvalidRequestError("run_tools runs functions: give at least one, and no schemas")
+        raise InvalidRequestError("tools must be functions, at least one, and no schemas")
     return {function_schema.describe(function).name: function for function in tools}
 
 
 def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any]]:
-    """The answer and the results. Arguments that are no object go back as `{}`: some providers refuse such history."""
+    """Return the answer and the results as messages. Invalid arguments become `{}`: some providers reject them."""
     each_call = calls.get_calls()
-    answer = calls.assistant_message()
+    answer = calls._assistant_message()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  without the results
     for call, sent in zip(each_call, answer["tool_calls"], strict=True):
         if not call.is_valid:
             sent["function"]["arguments"] = "{}"
@@ -185,7 +205,7 @@ def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any
 
 
 def _answer(response: Any) -> dict[str, Any]:
-    """The last answer; one that came as a call of a tool for answers is no call to be answered."""
+    """Return the last answer as a message, without a call of the answer tool of `generation_schema`."""
     message = {"role": "assistant", "content": response.text}
     state = response.message.get("provider_state")
     return {**message, "provider_state": state} if state else message

@@ -1,4 +1,4 @@
-"""Tool schemas in OpenAI's form: those that a caller gives, checked; functions become schemas."""
+"""Tool schemas in OpenAI's format: checks of those that a caller passes, and conversion of functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgflux_like._json import as_mapping
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.request import ToolChoice
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # OpenAI's alphabet, the narrowest of the field
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # OpenAI's rule, the strictest of all providers
 
 
 def check_tools(
@@ -18,30 +18,38 @@ def check_tools(
     choice: ToolChoice | None,
     place: str = "tool_schemas",
 ) -> tuple[Mapping[str, Any], ...]:
-    """The tool schemas, those of functions too, after a look at what every provider would refuse.
+    """Return the tool schemas, with functions converted, after checks of what every provider rejects.
 
-    Raises InvalidRequestError.
+    Args:
+        schemas: Schemas or functions.
+        choice: Tool choice of the call.
+        place: Name of the argument, for errors.
+
+    Raises:
+        InvalidRequestError: If a schema or the tool choice is invalid.
     """
     tools = _schemas(tuple(schemas or ()))
     if not tools:
         if choice is not None:
-            raise InvalidRequestError(f"tool_choice needs {place}: there is no tool to choose")
+            raise InvalidRequestError(f"tool_choice needs {place}: no tool is given")
         return ()
     names = [_tool_name(schema, f"{place}[{index}]") for index, schema in enumerate(tools)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequestError(f"{place} has two tools called {twice!r}")
     if isinstance(choice, str) and choice not in ("auto", "required", "none", *names):
-        raise InvalidRequestError(f"tool_choice {choice!r} is none of auto, required, none, {', '.join(names)}")
+        raise InvalidRequestError(
+            f"tool_choice must be one of auto, required, none, {', '.join(names)}; not {choice!r}"
+        )
     if choice is not None and not isinstance(choice, (str, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
-        raise InvalidRequestError(f"tool_choice must be a text or a dict, not {type(choice).__name__}")
+        raise InvalidRequestError(f"tool_choice must be a string or a dict, not {type(choice).__name__}")
     return tools
 
 
 def _schemas(tools: tuple[Any, ...]) -> tuple[Mapping[str, Any], ...]:
     if not any(map(callable, tools)):
         return tools
-    from msgflux_like.tools.function_schema import function_schema  # noqa: PLC0415  only for those who give functions
+    from msgflux_like.tools.function_schema import function_schema  # noqa: PLC0415  only when functions are given
 
     return tuple(function_schema(each) if callable(each) else each for each in tools)
 
@@ -52,7 +60,7 @@ def _tool_name(schema: Any, place: str) -> str:
         raise InvalidRequestError(f'{place} must be {{"type": "function", "function": {{"name": ..., ...}}}}')
     name = fields.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidRequestError(f"{place}.function.name must be 1 to 64 of A-Z a-z 0-9 _ -, not {name!r}")
+        raise InvalidRequestError(f"{place}.function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not {name!r}")
     if not isinstance(fields.get("parameters", {}), Mapping):
         raise InvalidRequestError(f"{place}.function.parameters must be a JSON schema of an object")
     return name

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from msgflux_like.messages.normalize import ChatBlock
+from msgflux_like.messages.chat_block import ChatBlock
 from tests.dialects import call_arguments
 from tests.dialects.builders import (
     AGAIN,

@@ -19,9 +19,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from msgflux_like.errors import UnsupportedSchemaError
 from msgflux_like.structured.json_schema.checking import problem
+from msgflux_like.structured.json_schema.codecs import RestoreError
 from msgflux_like.structured.json_schema.limits import ANY, NATIVE
 from msgflux_like.structured.json_schema.schema import target_of
-from msgflux_like.structured.json_schema.types import RestoreError
 
 SUBSETS = {**NATIVE, "any": ANY}
 T = TypeVar("T")

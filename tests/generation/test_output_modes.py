@@ -257,7 +257,7 @@ def test_the_way_can_be_given_to_the_model_and_is_part_of_its_state(provider, mo
                 "output_mode": "tool",
                 "tool_schemas": [{**TOOL, "function": {"name": "Event"}}],
             },
-            "both",
+            "the same name",
         ),
     ],
 )

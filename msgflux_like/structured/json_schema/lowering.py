@@ -1,16 +1,16 @@
-"""A JSON schema in the words of a strict mode, and the way back: nothing a type can hold is lost on it.
+"""Lowering of a JSON schema to the subset of a strict mode, without loss of any value of the type.
 
-What strict modes have no words for becomes something they have words for:
+A construct that strict modes do not support is replaced:
 
     dict[str, T]                  a list of {"key", "value"} objects
     tuple, NamedTuple             an object with "item_0", "item_1", ...
-    a field that may be left out  null; {"value": ...} or null where null means something already
-    Any                           a text that holds JSON
-    a union that JSON types and   an object with "case" and "value"
-      tags cannot tell apart
-    a root that is no object      an object with "value"
+    a field that may be left out  null; or {"value": ...} or null if null is a value already
+    Any                           a string that contains JSON
+    a union whose members have    an object with "case" and "value"
+      no distinct type or tag
+    a root other than an object   an object with "value"
 
-`Lowered.restore` undoes it for what the model wrote; `Lowered.lower` is its inverse.
+`Lowered.restore` converts what the model wrote to a value of the type; `Lowered.lower` is its inverse.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ import msgspec
 from msgflux_like._json import as_list, as_mapping
 from msgflux_like.errors import UnsupportedSchemaError
 from msgflux_like.structured.json_schema.checking import JsonSchema, accepts, kinds_of, resolve
-from msgflux_like.structured.json_schema.limits import Subset
-from msgflux_like.structured.json_schema.types import (
+from msgflux_like.structured.json_schema.codecs import (
     ABSENT,
-    Branch,
-    Cases,
-    Choice,
-    Entries,
-    Field,
-    Fields,
-    Form,
-    Items,
-    JsonText,
-    Positions,
-    Reference,
+    Codec,
+    DictCodec,
+    IdentityCodec,
+    JsonTextCodec,
+    ListCodec,
+    NamedUnionCodec,
+    ObjectCodec,
+    Property,
+    ReferenceCodec,
     RestoreError,
-    Same,
+    TupleCodec,
+    UnionCodec,
+    UnionMember,
 )
+from msgflux_like.structured.json_schema.limits import Subset
 from msgflux_like.structured.json_schema.unions import (
     NOT_OF_A_NAME,
     NULL,
@@ -58,30 +58,35 @@ _json = msgspec.json.Encoder()
 
 
 class Lowered:
-    """A schema in a strict mode's words.
+    """A lowered schema and the conversion of its values.
 
     Attributes:
-        schema: It, with an object at its root.
-        wrapped: Whether that object is one around the value, `{"value": ...}`.
-        alters: Whether what is written, beside that wrapping, may not be read as the type itself.
+        schema: Lowered schema, with an object at its root.
+        wrapped: Whether that object was added around the value, `{"value": ...}`.
+        alters: Whether values differ from those of the type, apart from that wrapping.
     """
 
-    def __init__(self, schema: dict[str, Any], form: Form | None, *, wrapped: bool) -> None:
+    def __init__(self, schema: dict[str, Any], codec: Codec | None, *, wrapped: bool) -> None:
         self.schema = schema
         self.wrapped = wrapped
-        self.alters = form is not None and form.alters
-        self._form = form
+        self.alters = codec is not None and codec.alters
+        self._codec = codec
 
     def lower(self, value: Any) -> Any:
-        """A plain value of the type, as the model is asked to write it."""
-        value = self._form.lower(value) if self._form is not None else value
+        """Return a plain value of the type as the model is asked to write it."""
+        value = self._codec.lower(value) if self._codec is not None else value
         return {"value": value} if self.wrapped else value
 
     def restore(self, value: Any, *, partial: bool = False) -> Any:
-        """What the model wrote, as a plain value of the type. Raises RestoreError.
+        """Return what the model wrote as a plain value of the type.
 
-        With `partial` the value may be the beginning of one: what cannot be read yet is left out, and None is given
-        when that is all of it.
+        Args:
+            value: Value that the model wrote.
+            partial: Whether the value may be incomplete. Parts that cannot be restored yet are left out; None is
+                returned if nothing can be restored.
+
+        Raises:
+            RestoreError: If the value does not fit the lowered schema.
         """
         path = "$"
         if self.wrapped:
@@ -90,28 +95,28 @@ class Lowered:
                     return None
                 raise RestoreError("Object missing required field `value`", path)
             value, path = cast("Mapping[str, Any]", value)["value"], "$.value"
-        if self._form is None or not self.alters:
+        if self._codec is None or not self.alters:
             return value
-        restored = self._form.restore(value, path, partial)
+        restored = self._codec.restore(value, path, partial)
         return None if restored is ABSENT else restored
 
 
 def lower(schema: JsonSchema, subset: Subset) -> Lowered:
-    """The schema in the words of the subset; UnsupportedSchemaError with the place of what it cannot say."""
+    """Lower a schema to a subset; raise UnsupportedSchemaError, with the place, if it cannot be expressed."""
     root = resolve(schema, schema)
     wrapped = not _is_object(root)
     if not subset.strict:
         return Lowered(_with_object_at_the_root(schema, root, wrapped), None, wrapped=wrapped)
     wrapped = wrapped or written_kinds(root, schema) != _OBJECT  # a dict becomes a list
     compiler = _Compiler(schema, subset)
-    form = compiler.form(root, "$")
+    codec = compiler.codec(root, "$")
     compiler.finish()
-    out = {**form.schema}
+    out = {**codec.schema}
     if wrapped:
         out = _closed({"value": out})
     if compiler.definitions:
         out["$defs"] = {name: each.schema for name, each in compiler.definitions.items() if each is not None}
-    return Lowered(out, form, wrapped=wrapped)
+    return Lowered(out, codec, wrapped=wrapped)
 
 
 def _is_object(root: Any) -> bool:
@@ -138,7 +143,7 @@ def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 # --------------------------------------------------------------------------------------------------------- compiler
 
-# Named so that a reader of the schema knows them; what is not in a subset is said in the description.
+# A constraint that is not in a subset is appended to the description.
 _CONSTRAINTS: Final = (
     "minimum",
     "maximum",
@@ -155,7 +160,7 @@ _CONSTRAINTS: Final = (
     "maxProperties",
     "contentEncoding",
 )
-_WORDLESS: Final = (
+_UNSUPPORTED: Final = (
     "not",
     "if",
     "then",
@@ -175,88 +180,88 @@ _ANNOTATIONS: Final = frozenset(
 
 
 class _Compiler:
-    """Makes the forms of one schema."""
+    """Compiler of one schema into codecs."""
 
     def __init__(self, root: JsonSchema, subset: Subset) -> None:
         self.root = root
         self.subset = subset
-        self.definitions: dict[str, Form | None] = {}  # None while one is being made
+        self.definitions: dict[str, Codec | None] = {}  # None while a codec is being compiled
         self._names: dict[str, str] = {}  # pointer -> name
-        self._forms: list[Form] = []
+        self._codecs: list[Codec] = []
 
     def finish(self) -> None:
-        """Find out which forms alter values: those that reach one which does so by itself."""
-        for each in self._forms:
+        """Set `alters` of every codec: true if it, or a codec inside it, changes values itself."""
+        for each in self._codecs:
             each.alters = False
         changed = True
         while changed:
             changed = False
-            for each in self._forms:
-                parts = (each.target,) if isinstance(each, Reference) else each.parts
-                if not each.alters and (each.own or any(part.alters for part in parts)):
+            for each in self._codecs:
+                parts = (each.target,) if isinstance(each, ReferenceCodec) else each.parts
+                if not each.alters and (each.alters_itself or any(part.alters for part in parts)):
                     each.alters = changed = True
 
-    def form(self, schema: Any, path: str) -> Form:
-        """The form of the schema at that place."""
-        made = self._made(schema, path)
-        self._forms.append(made)
-        return made
+    def codec(self, schema: Any, path: str) -> Codec:
+        """Compile the schema of one place."""
+        codec = self._compile(schema, path)
+        self._codecs.append(codec)
+        return codec
 
-    def _made(self, schema: Any, path: str) -> Form:
+    def _compile(self, schema: Any, path: str) -> Codec:
         if schema is False:
-            raise UnsupportedSchemaError("nothing is allowed there", path=path)
+            raise UnsupportedSchemaError("the schema `false` allows no value", path=path)
         fields: JsonSchema = as_mapping(schema)
-        if wordless := next((word for word in _WORDLESS if word in fields), None):
-            raise UnsupportedSchemaError(f"a strict schema has no word for {wordless!r}", path=path)
+        if keyword := next((each for each in _UNSUPPORTED if each in fields), None):
+            raise UnsupportedSchemaError(f"strict schemas do not support {keyword!r}", path=path)
         if "$ref" in fields:
             return self._reference(fields, path)
         if "allOf" in fields:
-            return self._made(self._merged(fields, path), path)
+            return self._compile(self._merged(fields, path), path)
         if (members := members_of(fields)) is not None:
             return self._choice(fields, members, path)
         if "enum" in fields or "const" in fields:
             return self._enumeration(fields, path)
         return self._value(fields, path)
 
-    def _value(self, fields: JsonSchema, path: str) -> Form:
-        """Of one JSON type, or of any."""
+    def _value(self, fields: JsonSchema, path: str) -> Codec:
+        """Compile a schema of one JSON type or of any type."""
         kind = kind_of(fields)
         if kind == "object":
             return self._object(fields, path)
         if kind == "array":
             return self._array(fields, path)
         if kind in SCALARS:
-            return Same(self._noted(fields, {"type": kind}))
+            return IdentityCodec(self._noted(fields, {"type": kind}))
         if fields.keys() - _ANNOTATIONS:
-            raise UnsupportedSchemaError(f"a schema of type {kind!r} cannot be said strictly", path=path)
-        return JsonText(self._noted(fields, {"type": "string"}, "any JSON value, written as JSON text"))
+            raise UnsupportedSchemaError(f"strict schemas do not support type {kind!r}", path=path)
+        return JsonTextCodec(self._noted(fields, {"type": "string"}, "any JSON value, written as JSON text"))
 
     # ---- names
 
-    def _reference(self, fields: JsonSchema, path: str) -> Form:
+    def _reference(self, fields: JsonSchema, path: str) -> Codec:
         pointer = str(fields["$ref"])
         try:
             target = resolve({"$ref": pointer}, self.root)
         except KeyError:
-            raise UnsupportedSchemaError(f"{pointer!r} leads nowhere in the schema", path=path) from None
+            raise UnsupportedSchemaError(f"the schema has no definition {pointer!r}", path=path) from None
         if pointer not in self._names:
             self._names[pointer] = name = self._free_name(pointer)
             self.definitions[name] = None
-            self.definitions[name] = self.form(target, path)
+            self.definitions[name] = self.codec(target, path)
         elif self.definitions[self._names[pointer]] is None and not self.subset.recursion:
-            raise UnsupportedSchemaError("this dialect takes no schema that refers to itself", path=path)
+            raise UnsupportedSchemaError("this dialect does not support recursive schemas", path=path)
         name = self._names[pointer]
         reference: dict[str, Any] = {"$ref": f"#/$defs/{name}"}
-        if fields.get("description"):  # a reference has nothing beside it
+        if fields.get("description"):  # no keyword may stand beside a reference
             reference = {"anyOf": [reference], "description": fields["description"]}
-        return Reference(reference, name, self.definitions)
+        return ReferenceCodec(reference, name, self.definitions)
 
     def _free_name(self, pointer: str) -> str:
         wanted = NOT_OF_A_NAME.sub("_", pointer.rpartition("/")[2])[:60].strip("_") or "Root"
         return _free(wanted, self.definitions)
 
     def _merged(self, fields: JsonSchema, path: str) -> JsonSchema:
-        """`allOf` as one schema: of several, all must be objects."""
+        """Merge the parts of `allOf` into one schema."""
         merged: dict[str, Any] = {name: item for name, item in fields.items() if name != "allOf"}
         parts = [as_mapping(resolve(each, self.root)) for each in fields["allOf"]]
         if len(parts) == 1 and "$ref" in as_mapping(fields["allOf"][0]) and not merged.keys() - _ANNOTATIONS:
@@ -274,43 +279,43 @@ class _Compiler:
 
     # ---- values
 
-    def _enumeration(self, fields: JsonSchema, path: str) -> Form:
+    def _enumeration(self, fields: JsonSchema, path: str) -> Codec:
         values = [fields["const"]] if "const" in fields else list(fields["enum"])
         by_kind: dict[str, list[Any]] = {}
         for value in values:
             kind = min(kinds_of(value))  # "integer" before "number"
             if kind not in SCALARS:
-                raise UnsupportedSchemaError(f"an enumeration cannot hold a JSON {kind}", path=path)
+                raise UnsupportedSchemaError(f"an enumeration cannot contain a JSON {kind}", path=path)
             by_kind.setdefault(kind, []).append(value)
         members = [{"type": kind} if kind == "null" else {"type": kind, "enum": each} for kind, each in by_kind.items()]
-        return Same(self._noted(fields, members[0] if len(members) == 1 else {"anyOf": members}))
+        return IdentityCodec(self._noted(fields, members[0] if len(members) == 1 else {"anyOf": members}))
 
-    def _choice(self, fields: JsonSchema, members: list[Any], path: str) -> Form:
+    def _choice(self, fields: JsonSchema, members: list[Any], path: str) -> Codec:
         members = [inner for member in members for inner in flat(member)]
-        if any(not as_mapping(member).keys() - _ANNOTATIONS for member in members):  # Any is among them
-            return JsonText(self._noted(fields, {"type": "string"}, "any JSON value, written as JSON text"))
+        if any(not as_mapping(member).keys() - _ANNOTATIONS for member in members):  # one of them is Any
+            return JsonTextCodec(self._noted(fields, {"type": "string"}, "any JSON value, written as JSON text"))
         tag, cases = told_apart(members, self.root)
-        branches: list[Branch] = []
+        branches: list[UnionMember] = []
         for index, member in enumerate(members):
-            form = self.form(member, path)
+            codec = self.codec(member, path)
             case = _free(case_of(member, index), [branch.case for branch in branches])
             branches.append(
-                Branch(case, written_kinds(member, self.root), tags_in(member, tag, self.root), member, form)
+                UnionMember(case, written_kinds(member, self.root), tags_in(member, tag, self.root), member, codec)
             )
         if cases:
             schemas = [
-                _closed({"case": {"type": "string", "enum": [branch.case]}, "value": branch.form.schema})
+                _closed({"case": {"type": "string", "enum": [branch.case]}, "value": branch.codec.schema})
                 for branch in branches
             ]
-            return Cases(self._noted(fields, {"anyOf": schemas}), branches, self.root)
-        schema = self._noted(fields, {"anyOf": [branch.form.schema for branch in branches]})
-        return Choice(schema, branches, tag, self.root)
+            return NamedUnionCodec(self._noted(fields, {"anyOf": schemas}), branches, self.root)
+        schema = self._noted(fields, {"anyOf": [branch.codec.schema for branch in branches]})
+        return UnionCodec(schema, branches, tag, self.root)
 
-    def _array(self, fields: JsonSchema, path: str) -> Form:
+    def _array(self, fields: JsonSchema, path: str) -> Codec:
         first = as_list(fields.get("prefixItems"))
         if not first:
-            item = self.form(fields.get("items", {}), f"{path}[]")
-            return Items(self._noted(fields, {"type": "array", "items": item.schema}), item)
+            item = self.codec(fields.get("items", {}), f"{path}[]")
+            return ListCodec(self._noted(fields, {"type": "array", "items": item.schema}), item)
         least = fields.get("minItems", 0)
         positions = [
             self._field(f"item_{index}", f"item_{index}", each, index < least, f"{path}[{index}]")
@@ -319,51 +324,53 @@ class _Compiler:
         rest = None
         if fields.get("items", False) is not False:
             items = {"type": "array", "items": fields["items"]}
-            rest = Field("rest", "rest", "never", self.form(items, f"{path}[]"))
+            rest = Property("rest", "rest", "never", self.codec(items, f"{path}[]"))
         schema = _closed({field.wire: self._optional(field) for field in [*positions, *([rest] if rest else [])]})
-        told = {name: item for name, item in fields.items() if name not in ("minItems", "maxItems")}
-        return Positions(self._noted(told, schema), positions, rest)
+        kept = {name: item for name, item in fields.items() if name not in ("minItems", "maxItems")}
+        return TupleCodec(self._noted(kept, schema), positions, rest)
 
-    def _object(self, fields: JsonSchema, path: str) -> Form:
+    def _object(self, fields: JsonSchema, path: str) -> Codec:
         properties = as_mapping(fields.get("properties"))
         others = fields.get("additionalProperties", "properties" not in fields)
         if "properties" not in fields and others is not False:
             return self._entries(fields, others, path)
         required = frozenset(as_list(fields.get("required")))
         taken: list[str] = []
-        made: list[Field] = []
+        made: list[Property] = []
         for name, each in properties.items():
             wire = _free(NOT_OF_A_NAME.sub("_", name)[:64] or "field", taken)
             taken.append(wire)
             made.append(self._field(name, wire, each, name in required, f"{path}.{name}"))
         rest = None
         if others is not False:
-            form = self.form({"type": "object", "additionalProperties": others}, f"{path}.*")
-            rest = Field("", _free("further_fields", taken), "never", form)
+            codec = self.codec({"type": "object", "additionalProperties": others}, f"{path}.*")
+            rest = Property("", _free("further_fields", taken), "never", codec)
         schema = _closed({field.wire: self._optional(field) for field in [*made, *([rest] if rest else [])]})
-        return Fields(self._noted(fields, schema), made, rest)
+        return ObjectCodec(self._noted(fields, schema), made, rest)
 
-    def _entries(self, fields: JsonSchema, others: Any, path: str) -> Form:
-        value = self.form(others if isinstance(others, Mapping) else {}, f"{path}[]")
+    def _entries(self, fields: JsonSchema, others: Any, path: str) -> Codec:
+        value = self.codec(others if isinstance(others, Mapping) else {}, f"{path}[]")
         names = as_mapping(fields.get("propertyNames"))
-        key = self.form(names if kind_of(names) == "string" or "enum" in names else {"type": "string"}, f"{path} (key)")
+        key = self.codec(
+            names if kind_of(names) == "string" or "enum" in names else {"type": "string"}, f"{path} (key)"
+        )
         entry = _closed({"key": key.schema, "value": value.schema})
-        return Entries(self._noted(fields, {"type": "array", "items": entry}), value)
+        return DictCodec(self._noted(fields, {"type": "array", "items": entry}), value)
 
     # ---- properties
 
-    def _field(self, name: str, wire: str, schema: Any, required: bool, path: str) -> Field:
-        form = self.form(schema, path)
+    def _field(self, name: str, wire: str, schema: Any, required: bool, path: str) -> Property:
+        codec = self.codec(schema, path)
         if required:
-            return Field(name, wire, "never", form)
+            return Property(name, wire, "never", codec)
         if not accepts(schema, None, self.root):
-            return Field(name, wire, "null", form)
-        told = as_mapping(schema)
-        return Field(name, wire, "null default" if "default" in told and told["default"] is None else "wrapped", form)
+            return Property(name, wire, "null", codec)
+        null_default = as_mapping(schema).get("default", ABSENT) is None
+        return Property(name, wire, "null default" if null_default else "wrapped", codec)
 
-    def _optional(self, field: Field) -> dict[str, Any]:
-        """The words for a property that may be absent."""
-        schema = field.form.schema
+    def _optional(self, field: Property) -> dict[str, Any]:
+        """Return the schema of a property, including its absence."""
+        schema = field.codec.schema
         if field.absent in ("never", "null default"):
             return schema
         if field.absent == "wrapped":
@@ -375,7 +382,7 @@ class _Compiler:
         return {"anyOf": [*members, dict(NULL)], **described}
 
     def _noted(self, fields: JsonSchema, schema: dict[str, Any], remark: str = "") -> dict[str, Any]:
-        """With the constraints that the subset understands, and the others in the description."""
+        """Add the constraints: those of the subset as keywords, the others to the description."""
         notes = [remark] if remark else []
         for name in _CONSTRAINTS:
             if name not in fields:
@@ -403,12 +410,12 @@ class _Compiler:
 
 
 def _suits(constraint: str, schema: JsonSchema) -> bool:
-    """A constraint of arrays says nothing of the object that a tuple became."""
+    """Return whether a constraint applies to the lowered schema; an array may have become an object."""
     return schema.get("type") == "array" if constraint.endswith("Items") else schema.get("type") in SCALARS
 
 
 def _free(wanted: str, taken: Iterable[str]) -> str:
-    """The name, with a number behind it where it is taken."""
+    """Return the name, with a number appended if it is taken."""
     used, name, number = set(taken), wanted, 2
     while name in used:
         name = f"{wanted[:58]}_{number}"

@@ -1,6 +1,9 @@
-"""The places of a lowered schema: the words of each, and both ways between a type's values and what is written."""
+"""Codecs of a lowered schema: for each of its places, the schema and both conversions of values.
 
-# ruff: noqa: D102  `Form` says what the two ways are
+`lower` converts a value of the type to what the model is asked to write, `restore` converts what it wrote back.
+"""
+
+# ruff: noqa: D102  `Codec` documents both methods
 
 from __future__ import annotations
 
@@ -13,77 +16,87 @@ from msgflux_like._json import as_list, as_mapping
 from msgflux_like.structured.json_schema.checking import JsonSchema, accepts, kinds_of
 
 ABSENT: Final[Any] = object()
-"""In place of a value that is not there."""
+"""Stands for a value that is absent."""
 
 _json = msgspec.json.Encoder()
 _any = msgspec.json.Decoder()
 
 
 class RestoreError(ValueError):
-    """What came back is not of the form that was asked for."""
+    """The model wrote a value that does not fit the lowered schema."""
 
     def __init__(self, message: str, path: str) -> None:
         super().__init__(f"{message} - at `{path}`")
 
 
-class Form:
-    """One place of a schema: its words, and both ways between the values of the type and those that are written.
+class Codec:
+    """Codec of one place of a schema, base class.
 
     Attributes:
-        schema: The words.
-        parts: The forms inside it.
-        alters: Whether any value looks different; known when all forms are.
+        schema: Lowered schema of this place.
+        parts: Codecs of the places inside it.
+        alters_itself: Whether this codec changes values, apart from its parts.
+        alters: Whether this codec or one inside it changes values; set when the whole schema is compiled.
     """
 
-    own = True  # whether this kind of form makes values look different by itself
-    parts: Sequence[Form] = ()
+    alters_itself = True
+    parts: Sequence[Codec] = ()
     alters = True
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
 
     def lower(self, value: Any) -> Any:
-        """As it is written."""
+        """Return the value as the model is asked to write it."""
         raise NotImplementedError
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:
-        """As the type has it, or ABSENT when that cannot be said of a beginning."""
+        """Return the value as the type has it.
+
+        Args:
+            value: Value that the model wrote.
+            path: JSON path of the value, for errors.
+            partial: Whether the value may be incomplete; ABSENT is returned where it cannot be restored yet.
+
+        Raises:
+            RestoreError: If the value does not fit the lowered schema.
+        """
         raise NotImplementedError
 
 
-class Same(Form):
-    """A value that looks the same in both."""
+class IdentityCodec(Codec):
+    """Codec of values that are not changed."""
 
-    own = False
+    alters_itself = False
 
     def lower(self, value: Any) -> Any:
         return value
 
-    def restore(self, value: Any, path: str, partial: bool) -> Any:  # noqa: ARG002  the others need them
+    def restore(self, value: Any, path: str, partial: bool) -> Any:  # noqa: ARG002  parameters of the base class
         return value
 
 
-class JsonText(Form):
-    """Anything, as a text that holds JSON."""
+class JsonTextCodec(Codec):
+    """Codec of any value as a string that contains JSON."""
 
     def lower(self, value: Any) -> Any:
         return _json.encode(value).decode()
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:  # noqa: ARG002
         if not isinstance(value, str):
-            return value  # a server that took no notice of the schema
+            return value  # the server ignored the schema
         try:
             return _any.decode(value)
         except msgspec.DecodeError as error:
-            raise RestoreError(f"a text that should hold JSON does not ({error})", path) from None
+            raise RestoreError(f"a string should contain JSON but does not ({error})", path) from None
 
 
-class Items(Form):
-    """A list."""
+class ListCodec(Codec):
+    """Codec of a list."""
 
-    own = False
+    alters_itself = False
 
-    def __init__(self, schema: dict[str, Any], item: Form) -> None:
+    def __init__(self, schema: dict[str, Any], item: Codec) -> None:
         super().__init__(schema)
         self.parts = (item,)
 
@@ -98,10 +111,10 @@ class Items(Form):
         return [each for each in restored if each is not ABSENT]
 
 
-class Entries(Form):
-    """A dict, as the list of its entries."""
+class DictCodec(Codec):
+    """Codec of a dict as a list of objects with `key` and `value`."""
 
-    def __init__(self, schema: dict[str, Any], value: Form) -> None:
+    def __init__(self, schema: dict[str, Any], value: Codec) -> None:
         super().__init__(schema)
         self.parts = (value,)
 
@@ -126,46 +139,49 @@ class Entries(Form):
         return restored
 
 
-class Field(msgspec.Struct, frozen=True):
-    """A property: its name, what it is called on the wire, and how it is said that it is absent.
+class Property(msgspec.Struct, frozen=True):
+    """One property of an object.
 
     Attributes:
-        absent: "never"; "null" says it; "wrapped": null says it, and any value is `{"value": ...}`; "null default":
-            null says it and stays, since it is the default.
+        name: Name in the type.
+        wire: Name in the lowered schema.
+        absent: How an absent property is written: "never" (it is required), "null", "wrapped" (null, and a value is
+            written as `{"value": ...}`) or "null default" (null, which is restored as null, the default).
+        codec: Codec of the value.
     """
 
     name: str
     wire: str
     absent: str
-    form: Form
+    codec: Codec
 
     def lower(self, value: Any) -> Any:
-        """For a value, or ABSENT."""
+        """Return what is written for a value or for ABSENT."""
         if value is not ABSENT:
-            lowered = self.form.lower(value)
+            lowered = self.codec.lower(value)
             return {"value": lowered} if self.absent == "wrapped" else lowered
-        return self.form.lower(None) if self.absent == "null default" else None
+        return self.codec.lower(None) if self.absent == "null default" else None
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:
-        """ABSENT for what is not there."""
+        """Return the value, or ABSENT."""
         if value is None and self.absent in ("null", "wrapped"):
             return ABSENT
         if self.absent == "wrapped" and isinstance(value, Mapping):
             if "value" not in value:
                 return ABSENT
             value = cast("Mapping[str, Any]", value)["value"]
-        return self.form.restore(value, path, partial)
+        return self.codec.restore(value, path, partial)
 
 
-class Fields(Form):
-    """An object with named properties, all of which are written."""
+class ObjectCodec(Codec):
+    """Codec of an object with named properties, all of which are required in the lowered schema."""
 
-    def __init__(self, schema: dict[str, Any], fields: Sequence[Field], others: Field | None) -> None:
+    def __init__(self, schema: dict[str, Any], fields: Sequence[Property], others: Property | None) -> None:
         super().__init__(schema)
         self.fields = {field.wire: field for field in fields}
         self.others = others
-        self.parts = [field.form for field in fields] + ([others.form] if others else [])
-        self.own = others is not None or any(
+        self.parts = [field.codec for field in fields] + ([others.codec] if others else [])
+        self.alters_itself = others is not None or any(
             field.absent in ("null", "wrapped") or field.name != field.wire for field in fields
         )
 
@@ -174,7 +190,7 @@ class Fields(Form):
         if self.others is not None:
             known = {field.name for field in self.fields.values()}
             rest = {name: item for name, item in value.items() if name not in known}
-            lowered[self.others.wire] = self.others.form.lower(rest)
+            lowered[self.others.wire] = self.others.codec.lower(rest)
         return lowered
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:
@@ -183,23 +199,23 @@ class Fields(Form):
         restored: dict[str, Any] = {}
         for wire, item in cast("Mapping[str, Any]", value).items():
             if self.others is not None and wire == self.others.wire:
-                rest = self.others.form.restore(item, path, partial)
+                rest = self.others.codec.restore(item, path, partial)
                 restored |= {name: each for name, each in as_mapping(rest).items() if name not in restored}
             elif (field := self.fields.get(wire)) is None:
-                restored[wire] = item  # for the type to judge
+                restored[wire] = item  # the type accepts or rejects it
             elif (each := field.restore(item, f"{path}.{field.name}", partial)) is not ABSENT:
                 restored[field.name] = each
         return restored
 
 
-class Positions(Form):
-    """A tuple, as an object with a property for each position and, where more may follow, one for those."""
+class TupleCodec(Codec):
+    """Codec of a tuple as an object with a property per position, and one for further items if they are allowed."""
 
-    def __init__(self, schema: dict[str, Any], fields: Sequence[Field], rest: Field | None) -> None:
+    def __init__(self, schema: dict[str, Any], fields: Sequence[Property], rest: Property | None) -> None:
         super().__init__(schema)
         self.fields = fields
         self.rest = rest
-        self.parts = [field.form for field in fields] + ([rest.form] if rest else [])
+        self.parts = [field.codec for field in fields] + ([rest.codec] if rest else [])
 
     def lower(self, value: Any) -> Any:
         lowered = {
@@ -207,7 +223,7 @@ class Positions(Form):
             for index, field in enumerate(self.fields)
         }
         if self.rest is not None:
-            lowered[self.rest.wire] = self.rest.form.lower(value[len(self.fields) :])
+            lowered[self.rest.wire] = self.rest.codec.lower(value[len(self.fields) :])
         return lowered
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:
@@ -222,99 +238,102 @@ class Positions(Form):
                 return restored
             restored.append(item)
         if self.rest is not None and self.rest.wire in given:
-            restored += as_list(self.rest.form.restore(given[self.rest.wire], path, partial))
+            restored += as_list(self.rest.codec.restore(given[self.rest.wire], path, partial))
         return restored
 
     def _check_the_end(self, given: Mapping[str, Any], index: int, path: str, partial: bool) -> None:
-        """Nothing can follow a position that is left out."""
+        """Raise if an item follows a position that is absent."""
         later = [field.wire for field in self.fields[index:]] + ([self.rest.wire] if self.rest else [])
         if not partial and any(given.get(wire) for wire in later):
-            raise RestoreError("Expected no item after one that is left out", f"{path}[{index}]")
+            raise RestoreError("Expected no item after an absent one", f"{path}[{index}]")
 
 
-class Branch(msgspec.Struct, frozen=True):
-    """A member of a union.
+class UnionMember(msgspec.Struct, frozen=True):
+    """One member of a union.
 
     Attributes:
-        case: What it is called where a name is needed to tell it from the others.
-        kinds: JSON types of what is written for it.
-        tags: Values of the union's tag that mean it.
-        original: Its schema before.
+        case: Name of the member in a `NamedUnionCodec`.
+        kinds: JSON types of the lowered values.
+        tags: Values of the union's tag property that select this member.
+        original: Schema before lowering.
+        codec: Codec of the member.
     """
 
     case: str
     kinds: frozenset[str]
     tags: tuple[Any, ...]
     original: Any
-    form: Form
+    codec: Codec
 
 
-class Choice(Form):
-    """A union. What is written is told by its JSON type, and by a tag among objects."""
+class UnionCodec(Codec):
+    """Codec of a union whose members are distinguished by JSON type, and objects by a tag property."""
 
-    def __init__(self, schema: dict[str, Any], branches: Sequence[Branch], tag: str | None, root: JsonSchema) -> None:
+    def __init__(
+        self, schema: dict[str, Any], members: Sequence[UnionMember], tag: str | None, root: JsonSchema
+    ) -> None:
         super().__init__(schema)
-        self.branches = branches
+        self.members = members
         self.tag = tag
         self.root = root
-        self.parts = [branch.form for branch in branches]
-        self.own = False
+        self.parts = [member.codec for member in members]
+        self.alters_itself = False
 
-    def _meant(self, value: Any) -> Branch:
-        """The member that a value of the type is of."""
-        for branch in self.branches:
-            if accepts(branch.original, value, self.root):
-                return branch
+    def _member_for(self, value: Any) -> UnionMember:
+        """Return the member that accepts a value of the type."""
+        for member in self.members:
+            if accepts(member.original, value, self.root):
+                return member
         raise RestoreError("no member of the union fits", "$")
 
     def lower(self, value: Any) -> Any:
-        return self._meant(value).form.lower(value)
+        return self._member_for(value).codec.lower(value)
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:
-        fitting = [branch for branch in self.branches if branch.kinds & kinds_of(value)]
+        fitting = [member for member in self.members if member.kinds & kinds_of(value)]
         if len(fitting) > 1 and self.tag is not None and isinstance(value, Mapping):
             named = cast("Mapping[str, Any]", value).get(self.tag)
-            fitting = [branch for branch in fitting if named in branch.tags]
+            fitting = [member for member in fitting if named in member.tags]
         if fitting:
-            return fitting[0].form.restore(value, path, partial)
+            return fitting[0].codec.restore(value, path, partial)
         return ABSENT if partial else cast("Any", value)
 
 
-class Cases(Choice):
-    """A union whose members look alike: each is written with its name."""
+class NamedUnionCodec(UnionCodec):
+    """Codec of a union whose members cannot be distinguished by value: each is written with its name."""
 
-    def __init__(self, schema: dict[str, Any], branches: Sequence[Branch], root: JsonSchema) -> None:
-        super().__init__(schema, branches, None, root)
-        self.own = True
+    def __init__(self, schema: dict[str, Any], members: Sequence[UnionMember], root: JsonSchema) -> None:
+        super().__init__(schema, members, None, root)
+        self.alters_itself = True
 
     def lower(self, value: Any) -> Any:
-        branch = self._meant(value)
-        return {"case": branch.case, "value": branch.form.lower(value)}
+        member = self._member_for(value)
+        return {"case": member.case, "value": member.codec.lower(value)}
 
     def restore(self, value: Any, path: str, partial: bool) -> Any:
         fields = as_mapping(value)
-        for branch in self.branches:
-            if branch.case == fields.get("case") and "value" in fields:
-                return branch.form.restore(fields["value"], path, partial)
+        for member in self.members:
+            if member.case == fields.get("case") and "value" in fields:
+                return member.codec.restore(fields["value"], path, partial)
         if partial:
             return ABSENT
         raise RestoreError("Expected an object with `case` and `value`", path)
 
 
-class Reference(Form):
-    """What is defined elsewhere, perhaps around this very place."""
+class ReferenceCodec(Codec):
+    """Codec of a reference to a definition, which may contain this reference."""
 
-    own = False
+    alters_itself = False
 
-    def __init__(self, schema: dict[str, Any], name: str, definitions: Mapping[str, Form | None]) -> None:
+    def __init__(self, schema: dict[str, Any], name: str, definitions: Mapping[str, Codec | None]) -> None:
         super().__init__(schema)
         self._name = name
         self._definitions = definitions
 
     @property
-    def target(self) -> Form:
-        """It."""
-        return cast("Form", self._definitions[self._name])
+    def target(self) -> Codec:
+        """Codec of the definition."""
+        return cast("Codec", self._definitions[self._name])
 
     def lower(self, value: Any) -> Any:
         return self.target.lower(value)

@@ -1,0 +1,168 @@
+"""Builders of ChatML messages and content parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgflux_like.errors import InvalidMessagesError
+from msgflux_like.messages import media
+from msgflux_like.messages.normalize import ROLES
+
+Part = dict[str, Any]
+Source = str | bytes | Path
+
+
+class _CallableAsMessage(type):
+    """Metaclass that makes `ChatBlock("user", text)` return a message instead of an instance."""
+
+    def __call__(cls, role: str, content: Any = None, **more: Any) -> dict[str, Any]:
+        role = "assistant" if role == "assist" else role
+        if not isinstance(role, str) or role not in ROLES:  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
+            raise InvalidMessagesError(f"role is {role!r}; it must be one of {', '.join(sorted(ROLES))}")
+        return {"role": role, "content": content, **more}
+
+
+class ChatBlock(metaclass=_CallableAsMessage):
+    """Builders of ChatML messages and content parts, as plain dicts.
+
+    `ChatBlock(role, content, **fields)` returns a message, too; role "assist" means "assistant".
+
+    Media are given as a URL or data URL (a `str`, sent unchanged), as `bytes`, or as a `pathlib.Path`. Only a `Path` is
+    read from disk.
+
+    Raises:
+        InvalidMessagesError: If a role is unknown, a string is not a URL, or a file cannot be read.
+
+    Example:
+        >>> ChatBlock.user("What is this?", media=ChatBlock.image("https://example.com/cat.jpg"))["content"][1]
+        {'type': 'image_url', 'image_url': {'url': 'https://example.com/cat.jpg'}}
+        >>> ChatBlock("user", "Hello")
+        {'role': 'user', 'content': 'Hello'}
+    """
+
+    @staticmethod
+    def user(text: str | None = None, media: Part | Sequence[Part] | None = None) -> dict[str, Any]:
+        """Return a user message.
+
+        Args:
+            text: Text of the message, None for media alone.
+            media: One part or several, placed after the text in the given order.
+
+        Example:
+            >>> ChatBlock.user("Hello")
+            {'role': 'user', 'content': 'Hello'}
+        """
+        if media is None:
+            return {"role": "user", "content": text}
+        parts = [media] if isinstance(media, Mapping) else list(media)
+        return {"role": "user", "content": [*([] if text is None else [ChatBlock.text(text)]), *parts]}
+
+    @staticmethod
+    def system(text: str) -> dict[str, Any]:
+        """Return a system message."""
+        return {"role": "system", "content": text}
+
+    @staticmethod
+    def assistant(text: str | None = None, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+        """Return an assistant message.
+
+        Args:
+            text: Text of the answer, None if it has tool calls alone.
+            tool_calls: Calls of the answer, as `tool_call` returns them.
+        """
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        return message if tool_calls is None else {**message, "tool_calls": list(tool_calls)}
+
+    assist = assistant
+
+    @staticmethod
+    def tool(tool_call_id: str, content: str | Sequence[Part]) -> dict[str, Any]:
+        """Return a tool message, the result of one tool call.
+
+        Args:
+            tool_call_id: Id of the call.
+            content: Result, as a string or as parts.
+        """
+        return {"role": "tool", "tool_call_id": tool_call_id, "content": content}
+
+    @staticmethod
+    def tool_call(id: str, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:  # noqa: A002  wire name
+        """Return one tool call, for `assistant(tool_calls=[...])`.
+
+        Args:
+            id: Id that the tool message refers to.
+            name: Name of the tool.
+            arguments: Arguments, as a mapping or as JSON text.
+
+        Example:
+            >>> ChatBlock.tool_call("call_1", "get_weather", {"city": "Paris"})["function"]["name"]
+            'get_weather'
+        """
+        return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+    @staticmethod
+    def text(text: str) -> Part:
+        """Return a text part."""
+        return {"type": "text", "text": text}
+
+    @staticmethod
+    def image(url: Source | Sequence[Source], **more: Any) -> Any:
+        """Return an image part, or a list of parts for a list of sources.
+
+        Args:
+            url: URL, bytes or path, or a list of them.
+            **more: Fields beside the URL, such as `detail="low"`.
+
+        Example:
+            >>> ChatBlock.image("https://example.com/cat.jpg", detail="low")["image_url"]["detail"]
+            'low'
+        """
+        if isinstance(url, (str, bytes, Path)):
+            return {"type": "image_url", "image_url": {"url": media.url(url), **more}}
+        return [ChatBlock.image(each, **more) for each in url]
+
+    @staticmethod
+    def video(url: Source | Sequence[Source], **more: Any) -> Any:
+        """Return a video part, or a list of parts for a list of sources.
+
+        Args:
+            url: URL, bytes or path, or a list of them.
+            **more: Fields beside the URL.
+        """
+        if isinstance(url, (str, bytes, Path)):
+            return {"type": "video_url", "video_url": {"url": media.url(url), **more}}
+        return [ChatBlock.video(each, **more) for each in url]
+
+    @staticmethod
+    def audio(source: Source, format: str | None = None) -> Part:  # noqa: A002  wire name
+        """Return an audio part.
+
+        Args:
+            source: Bytes, path or data URL; links are not supported by chat formats.
+            format: Such as "wav" or "mp3"; detected from the data if None.
+        """
+        data, detected = media.audio(source)
+        return {"type": "input_audio", "input_audio": {"data": data, "format": format or detected}}
+
+    @staticmethod
+    def file(source: Source, filename: str | None = None) -> Part:
+        """Return a document part.
+
+        Args:
+            source: Bytes, path, URL, data URL, or the id of a file that was uploaded to the provider.
+            filename: Name that the model sees; the name of a path if None.
+
+        Example:
+            >>> ChatBlock.file("file-abc123")
+            {'type': 'file', 'file': {'file_id': 'file-abc123'}}
+        """
+        name = filename or (source.name if isinstance(source, Path) else None)
+        if isinstance(source, str) and "://" not in source and not source.startswith("data:"):
+            fields: Part = {"file_id": source}
+        elif isinstance(source, str) and not source.startswith("data:"):
+            fields = {"file_url": source}
+        else:
+            fields = {"file_data": media.url(source)}
+        return {"type": "file", "file": {**fields, **({"filename": name} if name else {})}}
