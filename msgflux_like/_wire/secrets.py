@@ -49,9 +49,9 @@ class TokenSource:
     @property
     def is_async(self) -> bool:
         """Whether the function is an async one, whose token only `atoken` can wait for."""
-        from inspect import iscoroutinefunction  # noqa: PLC0415  for those who give a function
+        from msgflux_like._concurrency.loops import is_async  # noqa: PLC0415  imports asyncio; only for token functions
 
-        return iscoroutinefunction(self._ask) or iscoroutinefunction(getattr(self._ask, "__call__", None))  # noqa: B004
+        return is_async(self._ask)
 
     async def atoken(self) -> Secret:
         """The async twin of `token`."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
+from msgflux_like._concurrency.loops import running_loop
 from msgflux_like.errors import StreamClosedError
 
 
@@ -164,7 +165,7 @@ class AsyncPusher:
         self._target.abandon()
         if self._task.done():
             return
-        if _running_loop() is not self._loop:
+        if running_loop() is not self._loop:
             self._loop.call_soon_threadsafe(self._task.cancel)
         elif not self.is_mine():
             self._task.cancel()
@@ -189,13 +190,6 @@ class AsyncPusher:
 
 
 _running: set[asyncio.Task[None]] = set()  # an event loop holds its tasks weakly
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 async def done(result: Any) -> None:

@@ -85,11 +85,6 @@ def bind(function: Function, arguments: Mapping[str, Any]) -> Callable[[], Any]:
     return lambda: function(*positional, **given)
 
 
-def is_async(function: Function) -> bool:
-    """Whether calling it gives something to await."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  its own kind is asked for
-
-
 def _described(function: Function) -> Tool:
     name = getattr(function, "__name__", None)
     if inspect.isclass(function) or not isinstance(name, str):
