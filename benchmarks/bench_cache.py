@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 import msgflux_like as mf
-from msgflux_like.cache import answers
+from msgflux_like.cache import answers, engine_of
 from msgflux_like.cache.entry import Entry, seal, unseal
 
 HERE = Path(__file__).parent
@@ -60,8 +60,8 @@ def measure(base_url: str, folder: Path) -> None:
     print("|---|---|---|")
     place = memory._prepare(SMALL, stream=False).place
     row("the request, prepared", lambda: memory._prepare(SMALL, stream=False, use_cache=False))
-    row("its key", lambda: memory._response_cache.key(place._http, place._facts))
-    value = memory._response_cache.get(place.looked_for(), answers.KIND)
+    row("its key", lambda: engine_of(memory._response_cache).key(place._http, place._facts))
+    value = engine_of(memory._response_cache).get(place.find_key(), answers.KIND)
     events = answers.unpack(value)
     row(f"{len(events)} events out of {len(value)} bytes", lambda: answers.unpack(value))
     entry = Entry(answers.KIND, 0.0, "openai", "gpt-4o", value)

@@ -1,44 +1,59 @@
-"""Every exception of the library. The class says whose turn it is.
+"""Every exception of the library. The class tells you who has to act: the caller, the provider, or nobody (retry).
 
     MsgfluxError
-    ├── InvalidRequestError (ValueError)        found here, nothing was sent: change the call
-    │   ├── UnknownProviderError                no such provider; near names are in the message
+    ├── InvalidRequestError (ValueError)        the call is wrong, nothing was sent: change the call
+    │   ├── UnknownProviderError                no such provider; the message suggests similar names
     │   ├── UnknownModelError (LookupError)     no such model at that provider
-    │   ├── MissingKeyError                     set the environment variable it names, or pass api_key=
+    │   ├── MissingKeyError                     no API key: set the variable that the message names, or pass api_key=
     │   ├── InvalidMessagesError                a message, a part or a tool result is malformed
-    │   ├── ChangeError                         it cannot be sent exactly as asked, as `changes="refuse"` wants it
-    │   ├── UnsupportedSchemaError              a type of answer that cannot be asked for; its `path` says where
-    │   └── UnsupportedError                    the provider, dialect or model cannot take this
-    │       └── CapabilityError                 the model's profile says it cannot; lists models that can
-    ├── SnapshotError (ValueError)              a file of profiles is broken or not to be trusted
-    ├── UnknownParameterError (TypeError)       no such keyword; near names are in the message
-    ├── NotInstalledError (ImportError)         install the extra it names
-    ├── APIError                                the provider, or the way to it, failed
-    │   ├── AuthenticationError                 401, 403: the key is wrong or may not do this
-    │   ├── NotFoundError                       404: no such model or URL there
+    │   ├── ChangeError                         the request would have to be changed, which `changes="refuse"` forbids
+    │   ├── UnsupportedSchemaError              no schema can express the output type; `path` says where
+    │   └── UnsupportedError                    the provider, the dialect or the model does not support this
+    │       └── CapabilityError                 the model's profile says so; `alternatives` lists models that do
+    ├── SnapshotError (ValueError)              a file of model profiles is damaged
+    ├── UnknownParameterError (TypeError)       no such keyword; the message suggests similar names
+    ├── NotInstalledError (ImportError)         an optional dependency is missing; the message names the extra
+    ├── APIError                                the provider, or the connection to it, failed
+    │   ├── AuthenticationError                 401, 403: the key is wrong or lacks a permission
+    │   ├── NotFoundError                       404: no such model or URL
     │   ├── BadRequestError                     other 4xx: the provider refuses the request
-    │   │   ├── ContextLengthError              the conversation is longer than the model takes
-    │   │   └── ContentFilterError              the provider's filter refused it
-    │   ├── RateLimitError                      429: slower; `retry_after_s` if the provider said so
-    │   ├── ServerError                         5xx: try later
-    │   ├── RedirectError                       3xx: credentials are never sent on to another URL
-    │   ├── APIConnectionError                  no connection, or it broke
-    │   ├── APITimeoutError                     nothing came in time; `phase` says what was waited for
-    │   ├── BadReplyError                       a reply that is none: not JSON, not of the dialect, too long
-    │   └── StreamFailedError                         an error in the middle of a stream
-    │       └── TruncatedStreamError            the stream ended without saying that it was complete
-    ├── StreamClosedError                       the stream was left or cancelled before its end
+    │   │   ├── ContextLengthError              the conversation is longer than the model's context
+    │   │   └── ContentFilterError              the provider's content filter refused it
+    │   ├── RateLimitError                      429: too many requests, or the quota is used up
+    │   ├── ServerError                         5xx: the provider failed
+    │   ├── RedirectError                       3xx: redirects are not followed
+    │   ├── APIConnectionError                  no connection could be made, or it broke
+    │   ├── APITimeoutError                     a time limit was exceeded; `phase` says which
+    │   ├── BadReplyError                       the reply cannot be read: not JSON, another format, too long
+    │   └── StreamFailedError                   the provider reported an error in the middle of a stream
+    │       └── TruncatedStreamError            the stream ended before the answer was complete
+    ├── StreamClosedError                       the stream was closed before its end
     ├── CassetteError                           a recording cannot be read, or does not hold this request
-    ├── OutOfAnswersError                       a scripted model or provider was asked more often than its test said
-    ├── MaxRoundsError                          a tool loop did not come to its end in the rounds it was given
-    ├── GatewayError                            none of a gateway's models answered; `route` says why not
-    ├── OutputParsingError                      the answer is not of the type that was asked for
-    ├── StoreError                              the store of a cache cannot do what it is asked for
-    └── ToolCallError                           a tool call that cannot be used, or one left unanswered
+    ├── OutOfAnswersError                       a fake model or provider has no answers left
+    ├── MaxRoundsError                          a tool loop used all of its rounds
+    ├── GatewayError                            none of a gateway's models answered; `route` says why
+    ├── OutputParsingError                      the answer does not match the output type
+    ├── StoreError                              the store of a cache failed
+    └── ToolCallError                           a tool call cannot be used, or was left unanswered
 
-    CacheWarning (UserWarning)                  a cache is not used for now, or a damaged one was moved aside
+    CacheWarning (UserWarning)                  a cache is not used for now, or a damaged file was renamed
 
-MaxRoundsError holds the conversation so far, to go on with; no other exception holds prompt, request or key.
+Catch the classes that you can act on, from the specific to the general:
+
+    >>> import msgflux_like as mf
+    >>> from msgflux_like.testing import FakeModel
+    >>> model = FakeModel([mf.errors.RateLimitError("too many requests", provider="fake", retry_after_s=2.0)])
+    >>> try:
+    ...     model("hi")
+    ... except mf.errors.InvalidRequestError as error:
+    ...     print("fix the call:", error)
+    ... except mf.errors.RateLimitError as error:
+    ...     print("try again in", error.retry_after_s, "s")
+    ... except mf.errors.APIError as error:
+    ...     print("the provider failed:", error, "retryable" if error.retryable else "")
+    try again in 2.0 s
+
+A MaxRoundsError holds the conversation so far; no other exception holds a prompt, a request or a key.
 """
 
 from __future__ import annotations
@@ -49,34 +64,37 @@ Phase = Literal["connect", "first_event", "between_events", "total"]
 
 
 class MsgfluxError(Exception):
-    """Base of all exceptions of this library."""
+    """Base class of all exceptions of this library."""
 
 
 class InvalidRequestError(MsgfluxError, ValueError):
-    """The call is wrong; found here, nothing was sent."""
+    """The call is wrong. It was detected before anything was sent; the message says what to change.
+
+    It is a ValueError, so that code that validates input can catch it as one.
+    """
 
 
 class UnknownProviderError(InvalidRequestError):
-    """No provider of that name is known."""
+    """No provider has that name. The message suggests similar names."""
 
 
 class UnknownModelError(InvalidRequestError, LookupError):
-    """The path does not name a model."""
+    """The path does not name a model. The message suggests similar names where there are any."""
 
 
 class MissingKeyError(InvalidRequestError):
-    """The provider needs a key and none is set."""
+    """The provider needs an API key and none was given. The message names the environment variable."""
 
 
 class InvalidMessagesError(InvalidRequestError):
-    """The messages are not of a form that can be sent; the text names the place."""
+    """The messages are malformed. The message says where, such as `messages[2].content[0].type`."""
 
 
 class UnsupportedSchemaError(InvalidRequestError):
-    """A type of answer, or a part of it, that no schema can express.
+    """No schema can express the output type, or a part of it.
 
     Attributes:
-        path: The part, such as `$.address.zip`.
+        path: The part, as a path from the root, such as `$.address.zip`.
     """
 
     def __init__(self, message: str, *, path: str = "$") -> None:
@@ -88,11 +106,11 @@ class UnsupportedSchemaError(InvalidRequestError):
 
 
 class UnsupportedError(InvalidRequestError):
-    """The provider, its dialect or the model has no way to take this."""
+    """The provider, its dialect or the model does not support an argument of the call."""
 
 
 class ChangeError(InvalidRequestError):
-    """The request cannot be sent exactly as asked, and `changes="refuse"` forbids to send it otherwise.
+    """The request cannot be sent exactly as given, and `changes="refuse"` forbids to change it.
 
     Attributes:
         changes: What would have been changed: `Change`s, each with `kind`, `field` and `detail`.
@@ -104,11 +122,11 @@ class ChangeError(InvalidRequestError):
 
 
 class CapabilityError(UnsupportedError):
-    """The model's profile says that it cannot do what was asked.
+    """The model's profile says that the model does not support what the call needs.
 
     Attributes:
-        problems: One sentence each.
-        alternatives: Up to three `provider/model` paths that would do.
+        problems: One sentence for each capability that is missing.
+        alternatives: Up to three `provider/model` paths of models that have them.
     """
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), alternatives: tuple[str, ...] = ()) -> None:
@@ -118,36 +136,43 @@ class CapabilityError(UnsupportedError):
 
 
 class UnknownParameterError(MsgfluxError, TypeError):
-    """No parameter of that name; provider-specific fields go through `extra_body=`."""
+    """The call or the model has no such keyword. The message suggests similar names.
+
+    Fields of one provider are passed by `extra_body=`.
+    """
 
 
 class SnapshotError(MsgfluxError, ValueError):
-    """A file of model profiles is broken, or says what cannot be true."""
+    """A file of model profiles is damaged, or its content is implausible. The profiles in use stay as they are."""
 
 
 class NotInstalledError(MsgfluxError, ImportError):
-    """An optional dependency is missing; the text names the extra."""
+    """An optional dependency is missing. The message has the command that installs it."""
 
 
 class APIError(MsgfluxError):
-    """The provider refused the request, or could not be reached.
+    """The provider refused the request, failed, or could not be reached.
+
+    The string of an error has message, model, status, code and request id. It never has the request.
 
     Attributes:
+        message: The provider's message, or the library's where there is none.
         provider: Name of the provider, as in `provider/model`.
         model: Model id, as sent.
-        status: HTTP status, None when there was no reply; 200 when the refusal came inside a stream.
-        code: The provider's own machine-readable code, as text.
-        type: The provider's own class of error.
-        request_id: The id the provider gave the request, to show its support.
-        retry_after_s: Seconds the provider asked to wait, if it did.
-        should_retry: Whether to try again: the provider's own word (`x-should-retry`), else what the status says;
-            None where only the kind of failure can tell.
-        body: The reply, at most 4 KiB, for the log. Never the request.
-        partial: The answer so far, a `ModelResponse`, when the failure came in the middle of a stream; else None.
-        hint: What may help, "" for no idea.
+        status: HTTP status; None without a reply, 200 if the failure was reported inside a stream.
+        code: The provider's machine-readable code, as a string; None without one.
+        type: The provider's class of error; None without one.
+        request_id: The provider's id of the request, for its support; None without one.
+        retry_after_s: Seconds that the provider asks to wait; None if it does not say.
+        should_retry: Whether a retry may help: what the provider says (`x-should-retry`), otherwise what the status
+            says; None where only the class can tell.
+        retryable: `should_retry`, or what the class says where that is None.
+        body: The reply, at most 4,096 characters, for logs.
+        partial: The answer so far, a `ModelResponse`, if the failure came in the middle of a stream; otherwise None.
+        hint: What may help; "" without an idea.
     """
 
-    _may_pass = False
+    _is_transient = False
     partial: Any = None
     hint = ""
 
@@ -179,8 +204,8 @@ class APIError(MsgfluxError):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self._may_pass if self.should_retry is None else self.should_retry
+        """Whether the same request may succeed later. The library has retried it already, as `max_retries` allows."""
+        return self._is_transient if self.should_retry is None else self.should_retry
 
     def __str__(self) -> str:
         details = [f"{self.provider}/{self.model}" if self.model else self.provider]
@@ -202,19 +227,19 @@ def _rebuild(kind: type[APIError], fields: dict[str, Any]) -> APIError:
 
 
 class AuthenticationError(APIError):
-    """401 or 403: the key is wrong, or may not do this."""
+    """Status 401 or 403: the key is wrong, or it lacks a permission."""
 
 
 class NotFoundError(APIError):
-    """404: the provider knows no such model or URL."""
+    """Status 404: the provider has no such model or URL."""
 
 
 class BadRequestError(APIError):
-    """Another 4xx: the provider refuses the request as it is."""
+    """Another status 4xx: the provider refuses the request as it is."""
 
 
 class ContextLengthError(BadRequestError):
-    """The conversation is longer than the model takes."""
+    """The conversation, with the output, is longer than the model's context."""
 
 
 class ContentFilterError(BadRequestError):
@@ -222,35 +247,38 @@ class ContentFilterError(BadRequestError):
 
 
 class RateLimitError(APIError):
-    """429: too many requests or tokens, or the account's quota is used up."""
+    """Status 429: too many requests or tokens, or the quota of the account is used up.
 
-    _may_pass = True
+    `retry_after_s` is the wait that the provider asks for. `retryable` is False for a quota that is used up.
+    """
+
+    _is_transient = True
 
 
 class ServerError(APIError):
-    """5xx: the provider failed."""
+    """Status 5xx: the provider failed. The same request may succeed later."""
 
-    _may_pass = True
+    _is_transient = True
 
 
 class RedirectError(APIError):
-    """3xx: redirects are not followed, because the key would go with them."""
+    """Status 3xx. Redirects are not followed, because the key would be sent to another host: check `base_url`."""
 
 
 class APIConnectionError(APIError):
-    """No connection could be made, or it broke."""
+    """No connection could be made, or it broke before the answer was complete."""
 
-    _may_pass = True
+    _is_transient = True
 
 
 class APITimeoutError(APIError):
-    """Nothing came in time.
+    """A time limit of the call was exceeded.
 
     Attributes:
-        phase: What was waited for: `connect`, `first_event`, `between_events` or `total`.
+        phase: The limit: "connect", "first_event", "between_events" or "total"; see `Timeouts`.
     """
 
-    _may_pass = True
+    _is_transient = True
 
     def __init__(self, message: str, *, phase: Phase, **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -258,27 +286,30 @@ class APITimeoutError(APIError):
 
 
 class BadReplyError(APIError):
-    """The reply is not what the dialect says a reply is."""
+    """The reply cannot be read: it is not JSON, not of the expected format, or too long."""
 
 
 class StreamFailedError(APIError):
-    """The provider reported an error in the middle of a stream; `partial` is the answer so far."""
+    """The provider reported an error in the middle of a stream. `partial` is the answer so far."""
 
 
 class TruncatedStreamError(StreamFailedError):
-    """The stream ended with no finish reason, no terminal event and no usage report: it is not complete."""
+    """The stream ended without a finish reason, an end mark or a usage report: the answer is not complete.
+
+    `partial` is the answer so far.
+    """
 
 
 class StreamClosedError(MsgfluxError):
-    """The stream was left, closed or cancelled before its end, so there is no whole answer."""
+    """The stream was closed or cancelled before its end, so there is no complete answer."""
 
 
 class CassetteError(MsgfluxError):
-    """A recording cannot be read, or does not hold what is asked of it; see `msgflux_like.testing.Cassette`.
+    """A recording cannot be read, or does not hold the request; see `msgflux_like.testing.Cassette`.
 
     Attributes:
-        nearest: Number of the recorded request that is nearest to the unknown one, from 1; None when there is none.
-        differences: Where the unknown request differs from it, one JSON path with what is at both sides each.
+        nearest: Number of the recorded request that differs least, from 1; None if there is none.
+        differences: Where the request differs from it: a JSON path and the value on each side.
     """
 
     def __init__(self, message: str, *, nearest: int | None = None, differences: tuple[str, ...] = ()) -> None:
@@ -288,15 +319,15 @@ class CassetteError(MsgfluxError):
 
 
 class OutOfAnswersError(MsgfluxError):
-    """A `msgflux_like.testing.FakeModel` or `FakeProvider` was asked more often than it has answers."""
+    """A `msgflux_like.testing.FakeModel` or `FakeProvider` was called more often than it has answers."""
 
 
 class MaxRoundsError(MsgfluxError):
-    """The model still called tools in the last round of a tool loop; those calls were not run.
+    """The model still called tools in the last round of a tool loop. Those calls were not run.
 
     Attributes:
-        run: The `ToolRun` until then: its `messages` end before the answer that is in its `response`.
-        messages: The conversation until then, complete: it can be sent again.
+        run: The `ToolRun` so far; its `messages` end before the answer that is in its `response`.
+        messages: The conversation so far, complete: it can be sent again.
     """
 
     def __init__(self, message: str, *, run: Any = None) -> None:
@@ -304,12 +335,12 @@ class MaxRoundsError(MsgfluxError):
         self.run = run
 
     @property
-    def messages(self) -> list[Any]:  # noqa: D102  see Attributes
+    def messages(self) -> list[Any]:  # noqa: D102  described in Attributes
         return self.run.messages if self.run else []
 
 
 class ToolCallError(MsgfluxError):
-    """A tool call cannot be used as it is.
+    """A tool call cannot be used as it is, or was left unanswered.
 
     Attributes:
         call_id: Id of the call.
@@ -328,7 +359,7 @@ class GatewayError(MsgfluxError):
     """None of a gateway's models answered. The last failure is the `__cause__`.
 
     Attributes:
-        route: Who was asked, and why nobody answered: `RouteAttempt`s, each with `model`, `outcome`, `why` and `cost`.
+        route: The models that were considered: `RouteAttempt`s, each with `model`, `outcome`, `why` and `cost`.
     """
 
     def __init__(self, message: str, *, route: tuple[Any, ...] = ()) -> None:
@@ -337,13 +368,14 @@ class GatewayError(MsgfluxError):
 
 
 class OutputParsingError(MsgfluxError):
-    """The answer is not of the type that was asked for.
+    """The answer does not match the output type.
 
     Attributes:
+        message: What is wrong.
         raw_text: The answer as the model wrote it.
-        finish_reason: Why it ended; "length" when max_tokens cut it.
-        path: Where it is wrong, such as `$.participants[0]`; "" when it is no JSON at all.
-        response: The `ModelResponse`, with its usage; None when there is none.
+        finish_reason: Why the answer ended; "length" if `max_tokens` cut it off.
+        path: Where it is wrong, such as `$.participants[0]`; "" if it is not JSON at all.
+        response: The `ModelResponse`, with its usage; None if there is none.
     """
 
     response: Any = None
@@ -357,8 +389,8 @@ class OutputParsingError(MsgfluxError):
 
 
 class StoreError(MsgfluxError):
-    """The store of a cache cannot do what it is asked for. A call goes on without it, with a CacheWarning."""
+    """The store of a cache failed. A call goes on without the store, with a CacheWarning."""
 
 
 class CacheWarning(UserWarning):
-    """A cache is not used for now, or a damaged one was moved aside. No answer is lost by it."""
+    """A cache is not used for now, or a damaged cache file was renamed. No answer is lost."""

@@ -236,7 +236,7 @@ def test_another_providers_key_is_no_key(monkeypatch):
         mf.Model.chat_completion("groq/llama-3.3-70b-versatile")
 
 
-UNSENDABLE_KEY = "the key for openai is empty or holds characters that no header may hold (a line end?)"
+UNSENDABLE_KEY = "the key for openai is empty, or has characters that a header must not have (a line end?)"
 
 
 @pytest.mark.parametrize("key", ["sk-secret\n", "sk-secret\r\nX-Other: 1", "sk-sécret", "\t", "   "])
@@ -259,7 +259,7 @@ def test_a_key_that_no_environment_could_hold_is_refused_too():
 def test_a_key_that_is_no_text_is_refused(key):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key=key)
-    assert str(raised.value) == f"the key for openai must be a text or a function, not {type(key).__name__}"
+    assert str(raised.value) == f"the key for openai must be a string or a function, not {type(key).__name__}"
 
 
 def test_spaces_around_a_key_are_none_of_it(provider, model_of):

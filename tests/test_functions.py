@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 import msgflux_like as mf
+from msgflux_like._concurrency.loops import is_async
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.tools import docstrings, function_schema
 from tests.provider import chat, whole
@@ -289,7 +290,7 @@ def test_methods_partials_with_a_name_wrapped_and_async_functions_are_tools():
     assert mf.function_schema(wrapped)["function"]["name"] == "double"
     assert called(Adder(), {"n": 1}) == 2
     assert asyncio.run(called(soon, {"n": 5})) == 5
-    assert [function_schema.is_async(each) for each in (soon, one.left)] == [True, False]
+    assert [is_async(each) for each in (soon, one.left)] == [True, False]
 
 
 def test_types_of_the_surrounding_function_are_found():

@@ -449,7 +449,7 @@ def test_keepalive_comments_do_not_count_as_pieces(colour, provider, model_of):
     model = model_of(
         provider(stream(*[b": keepalive\n\n"] * 3, gate)), timeout=Timeouts(first_event_s=0.05), max_retries=0
     )
-    with pytest.raises(APITimeoutError, match="nothing of the answer came within") as caught:
+    with pytest.raises(APITimeoutError, match="no part of the answer arrived within") as caught:
         colour.ask(model, "hi", stream=True)
     assert caught.value.phase == "first_event"
 

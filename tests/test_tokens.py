@@ -85,7 +85,7 @@ def test_an_async_function_is_refused_where_nobody_can_wait_for_it(provider):
 
 @pytest.mark.parametrize("value", [None, "", "two\nlines", 5])
 def test_what_is_no_token_is_refused_and_not_shown(provider, colour, value):
-    with pytest.raises(InvalidRequestError, match=r"the key for openai (is empty|must be a text)") as raised:
+    with pytest.raises(InvalidRequestError, match=r"the key for openai (is empty|must be a string)") as raised:
         colour.ask(model(provider(whole(chat())), lambda: value), "Hello")
     assert "lines" not in str(raised.value)
 

@@ -1,11 +1,31 @@
-"""Equal calls that are made at once: the first of them flies, the others wait for what it brings."""
+"""Single flight: of equal calls that are made at the same time only one runs; the others wait for its outcome.
+
+Theory of operation
+-------------------
+Calls are equal when they have the same key (32 bytes of a hash). For each key at most one call is *in flight*, and it
+has one *leader*. The callers may be threads and tasks of any event loops, in any mix:
+
+    join      the first caller of a key becomes its leader (`Role.LEADER`) and runs the call.
+              Callers that come later get a `Waiter`, and wait for its future.
+    publish   the leader has an outcome: every waiter gets it, and the key is free again.
+    promote   the leader gives up (it was cancelled, or its own time limit is over): the waiter that came first
+              becomes the leader. Without waiters the key is free again.
+    cancel    a waiter gives up. If it was promoted at the same moment, it promotes the next.
+
+Rules:
+
+1.  A leader calls exactly one of `publish` and `promote`, whatever happens to it.
+2.  A waiter's future is set once: with the outcome, or with `Role.LEADER` (run the call now, rule 1 is yours), or with
+    `Role.SOLO` (the outcome cannot be shared: run the call for yourself and publish nothing).
+3.  Nobody waits for an event loop that it blocks: a synchronous call inside a running loop runs solo (`may_wait`).
+4.  Waiters and leaders of an event loop that was closed are passed over; the next caller becomes the leader.
+5.  The table is guarded by a lock that no fork interrupts, and is empty in a forked child: the calls in flight belong
+    to the parent. No outcome is delivered while the lock is held.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-import weakref
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from enum import Enum
@@ -13,45 +33,19 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-
-def guard() -> threading.RLock:
-    """A lock for a few steps in memory, free in every forked child, and what it guards whole there.
-
-    Whoever holds it may take it again: what the garbage collector ends meanwhile may need it.
-    """
-    lock = threading.RLock()
-    _guards.add(weakref.ref(lock, _guards.discard))
-    return lock
-
-
-_guards: set[weakref.ref[threading.RLock]] = set()
-_held: list[threading.RLock] = []
-
-
-def _before_fork() -> None:
-    _held[:] = [lock for each in tuple(_guards) if (lock := each()) is not None]
-    for lock in _held:
-        lock.acquire()
-
-
-def _after_fork() -> None:
-    while _held:
-        _held.pop().release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+from msgflux_like._concurrency.loops import running_loop
+from msgflux_like._concurrency.processes import PerProcess, fork_safe_lock
 
 
 class TimeLimit(Protocol):
-    """How long a caller may wait: the deadline of its call."""
+    """The deadline of a caller."""
 
     def begin_attempt(self) -> object:
         """Start the time to the first event."""
         ...
 
     def left_s(self) -> float | None:
-        """Seconds until the deadline; None for no limit."""
+        """Return the seconds until the deadline; None without a limit."""
         ...
 
     def expired(self) -> Exception:
@@ -59,147 +53,150 @@ class TimeLimit(Protocol):
         ...
 
 
-class Turn(Enum):
-    """What comes in place of an outcome."""
+class Role(Enum):
+    """How a caller runs its call itself."""
 
-    LEAD = "the one that flew gave up: fly for all"
-    ALONE = "what it brought cannot be shared: fly for yourself"
-
-
-Outcome = bytes | Exception | Turn
+    LEADER = "for all callers: publish the outcome, or promote a waiter"
+    SOLO = "for this caller alone"
 
 
-class Ticket(Struct, frozen=True, eq=False):
-    """A place in the queue of those who wait for a flight."""
+Outcome = bytes | Exception | Role
+"""The leader's result or error, or the role in which the caller runs the call itself."""
+
+
+class Waiter(Struct, frozen=True, eq=False):
+    """A caller that waits for the outcome of a call in flight.
+
+    Attributes:
+        future: Receives the `Outcome`.
+        loop: The event loop of the caller; None for a thread.
+    """
 
     future: Future[Any]
     loop: asyncio.AbstractEventLoop | None
 
+    def deliver(self, outcome: Outcome) -> bool:
+        """Set the outcome; return False if the caller no longer waits."""
+        if self.loop is not None and self.loop.is_closed():
+            return False
+        try:
+            self.future.set_result(outcome)
+        except InvalidStateError:  # it was cancelled
+            return False
+        return True
 
-class _Flight:
-    """One that is under way.
+
+class _Call:
+    """A call in flight.
 
     Attributes:
-        loop: That of the one that flies, None for a thread.
-        waiting: Who waits for it.
+        loop: The event loop of the leader; None for a thread.
+        waiters: In the order in which they came.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self.loop = loop
-        self.waiting: deque[Ticket] = deque()
+        self.waiters: deque[Waiter] = deque()
 
-    def is_lost(self) -> bool:
-        """Whether its loop was closed before it came to its end: nobody will ever land it."""
+    def is_abandoned(self) -> bool:
+        """Return whether the leader's event loop was closed, so that no outcome will ever be published."""
         return self.loop is not None and self.loop.is_closed()
 
 
 class SingleFlight:
-    """Who flies for which key, and who waits for it; from any mix of threads and event loops.
-
-    A forked child starts with none: those of its parent land there.
-    """
+    """The calls in flight of one process, by key."""
 
     def __init__(self) -> None:
-        self._guard = guard()
-        self._flights: dict[bytes, _Flight] = {}
-        self._process = os.getpid()
+        self._lock = fork_safe_lock()
+        self._calls: PerProcess[dict[bytes, _Call]] = PerProcess(dict)
 
-    def join(self, key: bytes, loop: asyncio.AbstractEventLoop | None, *, may_wait: bool) -> Ticket | Turn:
-        """LEAD for the first, which must `land` or `hand_over`; a ticket to wait with for those that come after it."""
-        with self._guard:
-            if self._process != os.getpid():
-                self._process = os.getpid()
-                self._flights.clear()
-            flight = self._flights.get(key)
-            if flight is None:
-                self._flights[key] = _Flight(loop)
-                return Turn.LEAD
-            if flight.is_lost():
-                flight.loop = loop
-                return Turn.LEAD
+    def join(self, key: bytes, loop: asyncio.AbstractEventLoop | None, *, may_wait: bool) -> Waiter | Role:
+        """Become the leader of a call, or a waiter if it is in flight already.
+
+        Args:
+            key: What equal calls have in common.
+            loop: The event loop of the caller; None for a thread.
+            may_wait: Whether the caller can wait; one that cannot runs solo.
+        """
+        calls = self._calls()
+        with self._lock:
+            call = calls.get(key)
+            if call is None:
+                calls[key] = _Call(loop)
+                return Role.LEADER
+            if call.is_abandoned():
+                call.loop = loop
+                return Role.LEADER
             if not may_wait:
-                return Turn.ALONE
-            ticket = Ticket(Future(), loop)
-            flight.waiting.append(ticket)
-            if self._flights.get(key) is not flight:  # it ended in between, by the garbage collector in this thread
-                return Turn.ALONE
-            return ticket
+                return Role.SOLO
+            waiter = Waiter(Future(), loop)
+            call.waiters.append(waiter)
+            if calls.get(key) is not call:  # the garbage collector, in this thread, ended it in between
+                return Role.SOLO
+            return waiter
 
-    def land(self, key: bytes, outcome: Outcome) -> None:
-        """Tell all who wait."""
-        with self._guard:
-            flight = self._flights.pop(key, None)
-        for ticket in flight.waiting if flight else ():
-            _tell(ticket, outcome)
+    def publish(self, key: bytes, outcome: Outcome) -> None:
+        """Deliver the leader's outcome to all waiters."""
+        calls = self._calls()
+        with self._lock:
+            call = calls.pop(key, None)
+        for waiter in call.waiters if call else ():
+            waiter.deliver(outcome)
 
-    def hand_over(self, key: bytes) -> None:
-        """The one that flew gives up: the first that still waits flies now."""
+    def promote(self, key: bytes) -> None:
+        """Make the first waiter the leader, because the leader gives up."""
+        calls = self._calls()
         while True:
-            with self._guard:
-                flight = self._flights.get(key)
-                if flight is None or not flight.waiting:
-                    self._flights.pop(key, None)
+            with self._lock:
+                call = calls.get(key)
+                if call is None or not call.waiters:
+                    calls.pop(key, None)
                     return
-                ticket = flight.waiting.popleft()
-                flight.loop = ticket.loop
-            if _tell(ticket, Turn.LEAD):
+                waiter = call.waiters.popleft()
+                call.loop = waiter.loop
+            if waiter.deliver(Role.LEADER):
                 return
 
-    def leave(self, key: bytes, ticket: Ticket) -> None:
-        """Wait no longer. A turn that came at the same moment is handed on."""
-        if not ticket.future.cancel() and ticket.future.done() and ticket.future.result() is Turn.LEAD:
-            self.hand_over(key)
+    def cancel(self, key: bytes, waiter: Waiter) -> None:
+        """Stop waiting. If the waiter was promoted at the same moment, promote the next."""
+        if not waiter.future.cancel() and waiter.future.done() and waiter.future.result() is Role.LEADER:
+            self.promote(key)
 
 
-def _tell(ticket: Ticket, outcome: Outcome) -> bool:
-    """Whether there is still somebody to tell."""
-    if ticket.loop is not None and ticket.loop.is_closed():
-        return False
-    try:
-        ticket.future.set_result(outcome)
-    except InvalidStateError:  # it left
-        return False
-    return True
+def wait_outcome(flights: SingleFlight, key: bytes, limit: TimeLimit) -> Outcome:
+    """Join the call of this key and wait for its outcome; the caller's own role if it is to run the call.
 
+    A synchronous call inside a running event loop never waits: it would block the loop that the leader may need.
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def wait(flights: SingleFlight, key: bytes, limit: TimeLimit) -> Outcome:
-    """LEAD, or what the equal call that is under way brings; WireError when the time for a first piece is over.
-
-    A direct call inside of an event loop waits for nobody: it would block the loop that the other may need.
+    Raises:
+        Exception: `limit.expired()`, when the time to the first event is over.
     """
-    ticket = flights.join(key, None, may_wait=_running_loop() is None)
-    if isinstance(ticket, Turn):
-        return ticket
+    waiter = flights.join(key, None, may_wait=running_loop() is None)
+    if isinstance(waiter, Role):
+        return waiter
     limit.begin_attempt()
     try:
-        return ticket.future.result(limit.left_s())
+        return waiter.future.result(limit.left_s())
     except TimeoutError:
-        flights.leave(key, ticket)
+        flights.cancel(key, waiter)
         raise limit.expired() from None
     except BaseException:
-        flights.leave(key, ticket)
+        flights.cancel(key, waiter)
         raise
 
 
 async def await_outcome(flights: SingleFlight, key: bytes, limit: TimeLimit) -> Outcome:
-    """The async twin of `wait`."""
-    ticket = flights.join(key, asyncio.get_running_loop(), may_wait=True)
-    if isinstance(ticket, Turn):
-        return ticket
+    """Async counterpart of `wait_outcome`."""
+    waiter = flights.join(key, asyncio.get_running_loop(), may_wait=True)
+    if isinstance(waiter, Role):
+        return waiter
     limit.begin_attempt()
     try:
         async with asyncio.timeout(limit.left_s()):
-            return await asyncio.wrap_future(ticket.future)
+            return await asyncio.wrap_future(waiter.future)
     except TimeoutError:
-        flights.leave(key, ticket)
+        flights.cancel(key, waiter)
         raise limit.expired() from None
     except BaseException:  # the task was cancelled
-        flights.leave(key, ticket)
+        flights.cancel(key, waiter)
         raise

@@ -1,8 +1,8 @@
-"""Which connection a request takes, and one reply on it.
+"""The connection pool: which connection a request takes, and one reply on it.
 
-Idle connections lie on a stack of our own, because httpcore's pool looks at every connection on every request. A
-stack belongs to one process and, for async, to one event loop: a fork starts with an empty one, and a loop that ends
-closes its own.
+Idle connections are on a stack of our own, because httpcore's pool examines every connection on every request. A
+stack belongs to one process and, for async, to one event loop: a forked child starts with an empty one, and an event
+loop closes its own when it ends.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ _DRAIN_S = 0.1
 class Transport:
     """The connections of one model. Nothing is opened before the first request.
 
-    A user's own `client` (httpx2 or httpx) is used as it is and is never closed here. It may be an `Interceptor`.
+    Args:
+        client: A user's own client (httpx2 or httpx), which is never closed here, or an `Interceptor`.
 
     Attributes:
-        interceptor: Stands between this transport and the network, before those of the whole process.
+        interceptor: Answers requests in place of the network; takes precedence over those of the process.
     """
 
     def __init__(self, client: Any = None) -> None:
@@ -47,22 +48,22 @@ class Transport:
         weakref.finalize(self, self._stack.close)
 
     def open(self, http: HttpRequest, deadline: Deadline) -> Reply:
-        """Send, and wait for the head of the reply."""
-        if (interceptors or self.interceptor) and (between := self._between()) is not None:
-            return between.open(http, deadline, self.send)
+        """Send a request and wait for the head of its reply."""
+        if (interceptors or self.interceptor) and (interceptor := self._find_interceptor()) is not None:
+            return interceptor.open(http, deadline, self.send)
         return self.send(http, deadline)
 
     async def aopen(self, http: HttpRequest, deadline: Deadline) -> AsyncReply:
-        """The async twin of `open`."""
-        if (interceptors or self.interceptor) and (between := self._between()) is not None:
-            return await between.aopen(http, deadline, self.asend)
+        """Async counterpart of `open`."""
+        if (interceptors or self.interceptor) and (interceptor := self._find_interceptor()) is not None:
+            return await interceptor.aopen(http, deadline, self.asend)
         return await self.asend(http, deadline)
 
-    def _between(self) -> Interceptor | None:
+    def _find_interceptor(self) -> Interceptor | None:
         return self.interceptor or next(reversed(interceptors), None)
 
     def send(self, http: HttpRequest, deadline: Deadline) -> Reply:
-        """The same, past all interceptors."""
+        """Send a request past all interceptors."""
         if type(http.key) is TokenSource:
             http = replace(http, key=http.key.token())
         limits = deadline.begin_attempt()
@@ -73,7 +74,7 @@ class Transport:
         return _ClientReply(self._client, http, limits, deadline)
 
     async def asend(self, http: HttpRequest, deadline: Deadline) -> AsyncReply:
-        """The async twin of `send`."""
+        """Async counterpart of `send`."""
         if type(http.key) is TokenSource:
             http = replace(http, key=await atoken(http.key))
         if http.signer is not None and http.signer.blocks:
@@ -90,31 +91,31 @@ class Transport:
         return await stack.open(http, limits, deadline)
 
     def close(self) -> None:
-        """Close the idle connections; those of event loops are closed by their loops. A later call opens new ones."""
+        """Close the idle connections; event loops close their own. The transport can be used again."""
         self._stack.close()
         self._loops.clear()
 
     async def aclose(self) -> None:
-        """Close the idle connections, those of this event loop before it returns."""
+        """Close the idle connections, including those of this event loop."""
         if (stack := self._loops.pop(asyncio.get_running_loop(), None)) is not None:
             await stack.aclose()
         self.close()
 
 
 async def atoken(source: TokenSource) -> Secret:
-    """Its token, without blocking the event loop where the function does."""
+    """Return the source's token without blocking the event loop."""
     return await source.atoken() if source.is_async else await asyncio.to_thread(source.token)
 
 
 class _Stack:
-    """Idle connections of one process, the last used on top."""
+    """The idle connections of one process, the most recently used one on top."""
 
     def __init__(self) -> None:
         self._idle: deque[tuple[float, Any]] = deque()
         self._process = os.getpid()
 
     def open(self, http: HttpRequest, limits: Limits, deadline: Deadline) -> _Reply:
-        if self._process != os.getpid():  # forked: the other end knows these connections as the parent's
+        if self._process != os.getpid():  # forked: these connections are the parent's
             self.close()
             self._process = os.getpid()
         target = http_client.target(http.url)
@@ -126,18 +127,18 @@ class _Stack:
         else:
             return _Reply(response, connection, self)
         connection.close()
-        raise failure  # outside of the except block: the client's frames hold the key
+        raise failure  # outside of the except block, because the client's frames hold the key
 
     def give_back(self, connection: Any) -> None:
         now = time.monotonic()
         if connection.is_idle():
             self._idle.append((now, connection))
         while self._idle and self._idle[0][0] < now - KEEPALIVE_S:
-            with suppress(IndexError):  # another thread took it
+            with suppress(IndexError):  # another thread was faster
                 self._idle.popleft()[1].close()
 
     def _take(self, target: Target) -> Any:
-        elsewhere: list[tuple[float, Any]] = []  # where a call of another base URL went
+        others: list[tuple[float, Any]] = []  # connections to other hosts
         found: Any = None
         while self._idle and found is None:
             with suppress(IndexError):
@@ -147,9 +148,9 @@ class _Stack:
                 elif connection.can_handle_request(target.origin):
                     found = connection
                 else:
-                    elsewhere.append((since, connection))
-        if elsewhere:
-            self._idle.extend(reversed(elsewhere))
+                    others.append((since, connection))
+        if others:
+            self._idle.extend(reversed(others))
         return found
 
     def close(self) -> None:
@@ -159,7 +160,7 @@ class _Stack:
 
 
 class _LoopStack:
-    """Idle connections of one event loop."""
+    """The idle connections of one event loop."""
 
     def __init__(self) -> None:
         self._idle = _Idle()
@@ -168,16 +169,16 @@ class _LoopStack:
 
     @classmethod
     async def of_this_loop(cls) -> _LoopStack:
-        """A stack that is closed when its loop shuts down, or when it is dropped.
+        """Return a stack that is closed when its event loop shuts down, or when it is dropped.
 
-        An event loop closes the async generators that are still suspended before it ends (`shutdown_asyncgens`,
-        which `asyncio.run` calls). This one's end closes the connections. It outlives a stack that is dropped: a
-        loop that is about to end would not wait for a generator that is dropped as well.
+        Before an event loop ends, it closes the async generators that are still suspended (`shutdown_asyncgens`,
+        which `asyncio.run` calls). The guard is such a generator, and closes the connections when it ends. It must
+        outlive a stack that is dropped: a loop that is about to end does not wait for a dropped generator.
         """
         stack = cls()
         stack._guard = guard = _closing(stack._idle)
         await anext(guard)
-        weakref.finalize(stack, _let_go, asyncio.get_running_loop(), stack._idle, guard).atexit = False
+        weakref.finalize(stack, _close_dropped, asyncio.get_running_loop(), stack._idle, guard).atexit = False
         return stack
 
     async def open(self, http: HttpRequest, limits: Limits, deadline: Deadline) -> _AsyncReply:
@@ -198,7 +199,7 @@ class _LoopStack:
         else:
             return _AsyncReply(response, connection, self)
         await connection.aclose()
-        raise failure  # outside of the except block: the client's frames hold the key
+        raise failure  # outside of the except block, because the client's frames hold the key
 
     async def give_back(self, connection: Any) -> None:
         now = time.monotonic()
@@ -210,7 +211,7 @@ class _LoopStack:
             await self._idle.popleft()[1].aclose()
 
     async def _take(self, target: Target) -> Any:
-        elsewhere: list[tuple[float, Any]] = []
+        others: list[tuple[float, Any]] = []
         found: Any = None
         while self._idle and found is None:
             since, connection = self._idle.pop()
@@ -219,9 +220,9 @@ class _LoopStack:
             elif connection.can_handle_request(target.origin):
                 found = connection
             else:
-                elsewhere.append((since, connection))
-        if elsewhere:
-            self._idle.extend(reversed(elsewhere))
+                others.append((since, connection))
+        if others:
+            self._idle.extend(reversed(others))
         return found
 
     async def aclose(self) -> None:
@@ -230,7 +231,7 @@ class _LoopStack:
 
 
 class _Idle(deque[tuple[float, Any]]):
-    """Times and connections; `closed` once nothing may be added, `ended` once their guard is gone."""
+    """Times and connections. `closed`: nothing may be added. `ended`: the guard is gone."""
 
     closed = False
     ended = False
@@ -253,26 +254,29 @@ async def _closing(idle: _Idle) -> AsyncGenerator[None]:
         idle.ended = True
 
 
-def _let_go(loop: asyncio.AbstractEventLoop, idle: _Idle, guard: AsyncGenerator[None]) -> None:
-    """The stack was dropped, in any thread. A loop that ends cancels the task, and is given another one then."""
+def _close_dropped(loop: asyncio.AbstractEventLoop, idle: _Idle, guard: AsyncGenerator[None]) -> None:
+    """Close the connections of a stack that was dropped, in any thread.
+
+    A loop that ends cancels the task; then it gets another one.
+    """
 
     def close(_done: Any = None) -> None:
         if not idle.ended:
-            idle.closing = loop.create_task(_end(idle, guard))
+            idle.closing = loop.create_task(_close_now(idle, guard))
             idle.closing.add_done_callback(close)
 
     with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(close)
 
 
-async def _end(idle: _Idle, guard: AsyncGenerator[None]) -> None:
+async def _close_now(idle: _Idle, guard: AsyncGenerator[None]) -> None:
     await idle.aclose()
-    with suppress(StopAsyncIteration, RuntimeError):  # it ends so, or the loop is ending it
+    with suppress(StopAsyncIteration, RuntimeError):  # the guard ends, or the loop is ending it
         await anext(guard)
 
 
 class _Reply:
-    """One reply on a connection of ours."""
+    """A reply on a pooled connection."""
 
     __slots__ = ("_connection", "_pieces", "_stack", "_stream", "_wire", "head")
 
@@ -309,7 +313,7 @@ class _Reply:
 
 
 class _AsyncReply:
-    """One reply on a connection of an event loop."""
+    """Async counterpart of `_Reply`."""
 
     __slots__ = ("_connection", "_pieces", "_stack", "_stream", "_wire", "head")
 
@@ -346,7 +350,7 @@ class _AsyncReply:
 
 
 class _ClientReply:
-    """One reply through a user's Client."""
+    """A reply through a user's Client."""
 
     def __init__(self, client: Any, http: HttpRequest, limits: Limits, deadline: Deadline) -> None:
         try:
@@ -371,7 +375,7 @@ class _ClientReply:
         raise failure
 
     def drain(self) -> None:
-        """Nothing: the limits of a user's client are its own, and waiting for an end could take long."""
+        """Do nothing: a read through a user's client has no deadline of ours, and could take long."""
 
     def close(self) -> None:
         self._response.close()
@@ -386,7 +390,7 @@ async def _one(piece: bytes) -> AsyncGenerator[bytes]:
 
 
 class _AsyncClientReply:
-    """One reply through a user's AsyncClient."""
+    """A reply through a user's AsyncClient."""
 
     def __init__(self, response: Any) -> None:
         self._response = response
@@ -417,7 +421,7 @@ class _AsyncClientReply:
         raise failure
 
     async def drain(self) -> None:
-        """As in `_ClientReply`."""
+        """Do nothing, for the reason given in `_ClientReply`."""
 
     async def aclose(self) -> None:
         await self._response.aclose()

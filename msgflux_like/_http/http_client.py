@@ -20,7 +20,7 @@ import httpcore2
 from msgspec import Struct
 
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head, WireError
+from msgflux_like._http.steps import Head, WireError
 from msgflux_like._wire.secrets import Secret
 from msgflux_like.errors import InvalidRequestError, NotInstalledError
 from msgflux_like.request import HttpRequest
@@ -32,7 +32,7 @@ Limits = dict[str, float | None]
 
 
 class Target(Struct, frozen=True):
-    """A URL, taken apart once."""
+    """The parts of a URL that a request needs."""
 
     url: httpcore2.URL
     host: bytes
@@ -41,14 +41,14 @@ class Target(Struct, frozen=True):
 
 @lru_cache(1024)
 def target(url: str) -> Target:
-    """`url`, taken apart once."""
+    """Return the parts of a URL; parsed once for each URL."""
     parsed = httpcore2.URL(url)
     host = b"[%b]" % parsed.host if b":" in parsed.host else parsed.host
     return Target(parsed, host if parsed.port is None else b"%b:%d" % (host, parsed.port), parsed.origin)
 
 
 def request(http: HttpRequest, target: Target, limits: Limits) -> httpcore2.Request:
-    """What httpcore sends. The key is in it: whoever catches an exception must not keep its frames."""
+    """Return the request for httpcore. It holds the key: do not keep the frames of an exception from sending it."""
     headers = [(b"host", target.host)]
     headers += [(name.encode(), value.encode()) for name, value in _headers(http).items()]
     if http.method != "GET":
@@ -60,13 +60,18 @@ def request(http: HttpRequest, target: Target, limits: Limits) -> httpcore2.Requ
 def plain_request(
     target: Target, headers: Mapping[str, str], limits: Limits, deadline: float | None, body: bytes | None = None
 ) -> httpcore2.Request:
-    """A GET without a key, or a POST of `body`.
+    """Return a GET, or a POST of `body`, without a key.
 
-    `deadline`, on the monotonic clock, holds from the reply's first byte to its last.
+    Args:
+        target: Where to send it.
+        headers: Headers by name.
+        limits: For connecting and sending.
+        deadline: When the reply must be complete, on the monotonic clock.
+        body: Body of a POST; without it the request is a GET.
     """
 
     def connected(_event: str, outcome: dict[str, Any]) -> None:
-        # A limit for each read alone would start anew with every byte that comes of the head.
+        # A limit for each read would start again with every byte of the head.
         if isinstance(stream := outcome.get("return_value"), _TimedStream):
             stream.deadline = deadline
 
@@ -83,9 +88,9 @@ def plain_request(
 
 
 def _headers(http: HttpRequest) -> dict[str, str]:
-    """All headers, with the key. Providers compress streams badly, so none is asked to."""
+    """Return all headers, including the key. No compression is requested: providers compress streams badly."""
     headers = {"accept-encoding": "identity", **http.headers}
-    if isinstance(http.key, Secret):  # what gives a token was asked before
+    if isinstance(http.key, Secret):  # a TokenSource was replaced by its token before
         name, prefix = http.auth
         headers[name] = prefix + http.key.reveal()
     if http.signer is not None:
@@ -94,14 +99,14 @@ def _headers(http: HttpRequest) -> dict[str, str]:
 
 
 def client_request(client: Any, http: HttpRequest, limits: Limits) -> Any:
-    """The same for a user's own client."""
+    """Return the request for a user's own client (httpx or httpx2)."""
     timeout = (limits["connect"], limits["read"], limits["write"], limits["pool"])
     body = http.body or None
     return client.build_request(http.method, http.url, headers=_headers(http), content=body, timeout=timeout)
 
 
 def head(status: int, headers: list[tuple[bytes, bytes]]) -> Head:
-    """Status and headers, with the names in lower case."""
+    """Return status and headers, with the names in lower case."""
     return Head(status, {name.lower(): value for name, value in headers}, time.time())
 
 
@@ -116,22 +121,22 @@ FAILURES = (
 
 
 def client_head(response: Any) -> Head:
-    """The same of a response of a user's own client."""
+    """Return status and headers of a response of a user's own client."""
     found = head(response.status_code, response.headers.raw)
     if not response.is_stream_consumed:
         return found
-    return Head(found.status, {**found.headers, b"content-encoding": b""}, found.received_at)  # inflated already
+    return Head(found.status, {**found.headers, b"content-encoding": b""}, found.received_at)  # decompressed already
 
 
 def wire_error(error: BaseException, deadline: Deadline) -> WireError:
-    """What a driver throws into the exchange for an exception of httpcore."""
+    """Return the WireError for an exception of httpcore."""
     if isinstance(error, httpcore2.TimeoutException):
         return deadline.expired(connecting=isinstance(error, httpcore2.ConnectTimeout))
     return WireError(f"the connection failed: {type(error).__name__}: {error}".removesuffix(": "))
 
 
 def client_error(error: Exception, deadline: Deadline) -> WireError:
-    """As `wire_error`, for the exceptions of httpx and httpx2, which share names but no class."""
+    """Return the WireError for an exception of httpx or httpx2, which share names but no class; raise any other one."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "TimeoutException" in names:
         return deadline.expired(connecting="ConnectTimeout" in names)
@@ -141,7 +146,7 @@ def client_error(error: Exception, deadline: Deadline) -> WireError:
 
 
 def connection(target: Target, *, asynchronous: bool) -> Any:
-    """A new connection, not yet made: the first request on it makes it."""
+    """Return a new connection object; the first request on it connects."""
     url = target.url
     scheme, host = url.scheme.decode(), url.host.decode()
     return _factory(scheme == "https", _proxy(scheme, host), asynchronous).create_connection(target.origin)
@@ -149,7 +154,7 @@ def connection(target: Target, *, asynchronous: bool) -> Any:
 
 @lru_cache(64)
 def _factory(tls: bool, proxy: str | None, asynchronous: bool) -> Any:
-    """One of httpcore's pools, for its `create_connection` alone; it keeps no connection itself."""
+    """Return one of httpcore's pools, which is used for its `create_connection` only and holds no connection."""
     options: dict[str, Any] = {"ssl_context": _ssl_context() if tls else None, "keepalive_expiry": KEEPALIVE_S}
     options["network_backend"] = _AsyncTimedBackend() if asynchronous else _TimedBackend()
     if proxy is None:
@@ -172,7 +177,7 @@ def _factory(tls: bool, proxy: str | None, asynchronous: bool) -> Any:
 
 
 def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy of the environment for that host, None for none."""
+    """Return the proxy that the environment names for a host, or None."""
     named = next(
         (
             value
@@ -190,19 +195,19 @@ def _proxy(scheme: str, host: str) -> str | None:
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    """One for the process: making one takes 40 ms."""
+    """Return the TLS settings of the process; making them takes 40 ms."""
     return httpcore2.default_ssl_context()
 
 
 def shut_down(wire: Any) -> None:
-    """End whatever waits on this connection, from any thread."""
+    """Shut the connection down, which ends reads that wait on it in any thread."""
     if (connected := wire.get_extra_info("socket")) is not None:
         with suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
 
 
 class _TimedBackend(httpcore2.SyncBackend):
-    """Connects as httpcore does; the streams keep a deadline, which httpcore cannot change while a body is read."""
+    """Connects as httpcore does, with streams whose deadline can change while a body is read."""
 
     def connect_tcp(self, *args: Any, **named: Any) -> httpcore2.NetworkStream:
         return _TimedStream(super().connect_tcp(*args, **named))
@@ -238,10 +243,10 @@ class _TimedStream(httpcore2.NetworkStream):
 
 
 class _AsyncTimedBackend(httpcore2.AsyncNetworkBackend):
-    """The async twin of `_TimedBackend`. A time limit around every piece of a body would cost half of reading it."""
+    """Async counterpart of `_TimedBackend`. A timeout around every read would cost half of the time of reading."""
 
     def __init__(self) -> None:
-        self._inner: Any = httpcore2.AnyIOBackend()  # without types where anyio is not installed
+        self._inner: Any = httpcore2.AnyIOBackend()  # untyped where anyio is not installed
 
     async def connect_tcp(self, *args: Any, **named: Any) -> httpcore2.AsyncNetworkStream:
         return _AsyncTimedStream(await self._inner.connect_tcp(*args, **named))

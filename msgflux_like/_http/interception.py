@@ -1,4 +1,4 @@
-"""What a transport gives, and who may stand between it and the network: a recording, a provider that a test scripts."""
+"""The protocol of a reply, and interceptors: recordings and scripted providers in front of the network, for tests."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head
+from msgflux_like._http.steps import Head
 from msgflux_like.request import HttpRequest
 
 
 class Reply(Protocol):
-    """A reply whose head has come."""
+    """A reply whose status and headers have arrived."""
 
     head: Head
 
     def read(self, deadline: Deadline) -> bytes | None:
-        """The next bytes of the body, None at its end; WireError."""
+        """Return the next bytes of the body, or None at its end. Raises WireError."""
         ...
 
     def drain(self) -> None:
-        """Read the end of the body if it comes at once."""
+        """Read the rest of the body if it arrives at once."""
         ...
 
     def close(self) -> None:
-        """Let go of the connection; it is kept for the next request if the body was read to its end."""
+        """Release the connection. It is reused if the body was read to its end, and closed otherwise."""
         ...
 
     def abort(self) -> None:
-        """End a read that another thread is waiting in."""
+        """End a read in which another thread waits."""
         ...
 
 
 class AsyncReply(Protocol):
-    """The async twin of `Reply`."""
+    """Async counterpart of `Reply`."""
 
     head: Head
 
@@ -44,21 +44,22 @@ class AsyncReply(Protocol):
 
 
 class Interceptor(Protocol):
-    """Answers a request itself, or has it sent: `send` is the transport's own way to the network.
+    """Answers requests itself, or sends them on with `send`, the transport's own way to the network.
 
-    What it raises but a `WireError` goes to the caller as it is, and nothing is tried again.
+    A `WireError` that it raises is a failure of the connection and may be retried. Any other exception is raised to
+    the caller as it is.
     """
 
     def open(self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Reply], /) -> Reply:
-        """The reply, once its head is there; WireError when there is none."""
+        """Return the reply. Raises WireError if there is none."""
         ...
 
     async def aopen(
         self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]], /
     ) -> AsyncReply:
-        """The async twin of `open`."""
+        """Async counterpart of `open`."""
         ...
 
 
 interceptors: list[Interceptor] = []
-"""Those of the whole process, whatever thread or event loop a request comes from. The last one counts."""
+"""The interceptors of the process, for requests of all threads and event loops. The last one is used."""

@@ -28,23 +28,23 @@ _LENGTHENED: Final = (6, _TEXT)  # types whose value has its length in front
 
 
 class Message(Struct, frozen=True):
-    """One message. Of its headers only those with a text for a value are kept: nobody reads the others."""
+    """A message. Only headers with a string value are kept; no dialect reads the others."""
 
     headers: Mapping[str, str]
     payload: bytes
 
 
 class Parser:
-    """`feed` gives the messages that are complete. Bytes that are no such stream raise msgspec.DecodeError."""
+    """Incremental parser: `feed` returns the complete messages, and raises msgspec.DecodeError for other bytes."""
 
     __slots__ = ("_held", "_needed")
 
     def __init__(self) -> None:
         self._held = bytearray()
-        self._needed = _PRELUDE.size  # bytes that must be there before there is something to do
+        self._needed = _PRELUDE.size  # number of bytes before the next step of parsing
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take the next bytes; an empty list when no message is complete yet."""
+        """Return the messages that the next bytes complete."""
         held = self._held
         held += data
         found: list[Message] = []
@@ -58,14 +58,14 @@ class Parser:
         return found
 
     def close(self) -> list[Message]:
-        """The body ended: what is left is half a message, and says nothing."""
+        """Return nothing: an unfinished message is dropped."""
         self._held.clear()
         self._needed = _PRELUDE.size
         return []
 
 
 def _message_bytes(held: bytearray) -> int:
-    """The length of the message that begins here, checked before anything waits for so many bytes."""
+    """Return the length of the message that begins here, checked before the parser waits for so many bytes."""
     size, header_bytes, crc = _PRELUDE.unpack_from(held)
     if crc32(held[:8]) != crc:
         raise msgspec.DecodeError("the prelude of an event-stream message does not match its checksum")
@@ -87,23 +87,23 @@ def _message(data: bytes) -> Message:
 
 @lru_cache(64)
 def _headers(block: bytes) -> Mapping[str, str]:
-    """The headers of one message: in a stream they are the same few again and again."""
+    """Return the headers of a message; cached, because a stream repeats a few blocks of headers."""
     headers: dict[str, str] = {}
-    place = 0
+    offset = 0
     try:
-        while place < len(block):
-            name = _taken(block, place + 1, block[place])
-            place += 1 + len(name)
-            kind = block[place]
-            place += 1
+        while offset < len(block):
+            name = _take(block, offset + 1, block[offset])
+            offset += 1 + len(name)
+            kind = block[offset]
+            offset += 1
             size = _SIZES.get(kind)
             if kind in _LENGTHENED:
-                (size,) = _LENGTH.unpack_from(block, place)
-                place += _LENGTH.size
+                (size,) = _LENGTH.unpack_from(block, offset)
+                offset += _LENGTH.size
             if size is None:
                 raise ValueError(f"there is no type {kind}")  # noqa: TRY301  an error of the bytes, like the others
-            value = _taken(block, place, size)
-            place += size
+            value = _take(block, offset, size)
+            offset += size
             if kind == _TEXT:
                 headers[name.decode()] = value.decode()
     except (IndexError, ValueError, StructError) as error:
@@ -111,8 +111,8 @@ def _headers(block: bytes) -> Mapping[str, str]:
     return headers
 
 
-def _taken(block: bytes, place: int, size: int) -> bytes:
-    """`size` bytes from `place` on; IndexError where there are fewer."""
-    if len(block) < place + size:
+def _take(block: bytes, offset: int, size: int) -> bytes:
+    """Return `size` bytes from `offset` on. Raises IndexError if there are fewer."""
+    if len(block) < offset + size:
         raise IndexError("they end too early")
-    return block[place : place + size]
+    return block[offset : offset + size]

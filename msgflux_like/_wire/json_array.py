@@ -1,4 +1,4 @@
-"""The objects of a JSON array that comes in pieces, cut anywhere, each as soon as it is whole."""
+"""Split a JSON array that arrives in pieces into its objects, each as soon as it is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IN_TEXT: Final = re.compile(rb'["\\]')
 
 
 class JsonArray:
-    """`feed` gives the bytes of the objects that are complete.
+    """Incremental parser: `feed` returns the bytes of the objects that are complete.
 
     >>> array = JsonArray()
     >>> array.feed(b'[{"a": "}"}, {"b"'), array.feed(b": 1}]")
@@ -23,30 +23,30 @@ class JsonArray:
     __slots__ = ("_at", "_depth", "_held", "_in_text")
 
     def __init__(self) -> None:
-        self._held = bytearray()  # from the beginning of the object that is not closed
-        self._at = 0  # how much of it was looked at
+        self._held = bytearray()  # from the start of the object that is not closed
+        self._at = 0  # how much of it was scanned
         self._depth = 0  # of braces
         self._in_text = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; an empty list when no object is complete yet."""
+        """Return the objects that the next bytes complete."""
         self._held += data
-        found = list(self._closed())
+        found = list(self._complete_objects())
         if len(self._held) > MAX_EVENT_BYTES:
             raise EventTooLargeError(f"one object of the stream is longer than {MAX_EVENT_BYTES} bytes")
         return found
 
     def close(self) -> list[bytes]:
-        """The body ended. An object that is not closed is none."""
+        """Return nothing: an object that is not closed is incomplete."""
         return []
 
-    def _closed(self) -> Iterator[bytes]:
+    def _complete_objects(self) -> Iterator[bytes]:
         begin = 0
         while mark := (_IN_TEXT if self._in_text else _MARK).search(self._held, self._at):
             sign, self._at = mark[0], mark.end()
             if sign == b"\\":
                 if self._at == len(self._held):
-                    self._at -= 1  # what it escapes comes with the next bytes
+                    self._at -= 1  # the escaped character arrives with the next bytes
                     break
                 self._at += 1
             elif sign == b'"':

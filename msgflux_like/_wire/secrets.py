@@ -1,4 +1,4 @@
-"""Keys and tokens, which show themselves to nobody."""
+"""Keys and tokens that never appear in a repr, a log or a pickle."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 from msgflux_like.errors import InvalidRequestError
 
 TokenFunction = Callable[[], str] | Callable[[], Awaitable[str]]
-"""Gives a token, and is asked before every request."""
+"""Returns a token; called before every request."""
 
 ApiKey = str | TokenFunction | tuple[str, ...]
-"""A key, what gives one, or for providers whose requests are signed: key id, secret, and a session token if any."""
+"""A key, a function that returns one, or for providers with signed requests: key id, secret, optional session token."""
 
 
 class Secret:
-    """A key that shows itself to nobody: not in a repr, a log, a pickle or a traceback's locals."""
+    """A key that never appears in a repr, a log, a pickle or the locals of a traceback."""
 
     __slots__ = ("_value",)
 
@@ -23,7 +23,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The key itself, for `transport` when the bytes go out, and for `cache.key`, which hashes it."""
+        """Return the key itself; for the HTTP client that sends it and for `cache.key`, which hashes it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class Secret:
 
 
 class TokenSource:
-    """A function that gives a token, asked before every request; it shows what it gives to nobody."""
+    """A function that returns a token, called before every request. The token is never shown."""
 
     __slots__ = ("__weakref__", "_ask", "provider")
 
@@ -43,27 +43,29 @@ class TokenSource:
         self.provider = provider
 
     def token(self) -> Secret:
-        """The token of this moment. InvalidRequestError for what is none, or comes from an async function."""
+        """Return the current token. Raises InvalidRequestError if it is invalid, or if the function is async."""
         return self._checked(self._ask())
 
     @property
     def is_async(self) -> bool:
-        """Whether the function is an async one, whose token only `atoken` can wait for."""
-        from inspect import iscoroutinefunction  # noqa: PLC0415  for those who give a function
+        """Whether the function is async, so that only `atoken` can call it."""
+        from msgflux_like._concurrency.loops import is_async  # noqa: PLC0415  imports asyncio; only for token functions
 
-        return iscoroutinefunction(self._ask) or iscoroutinefunction(getattr(self._ask, "__call__", None))  # noqa: B004
+        return is_async(self._ask)
 
     async def atoken(self) -> Secret:
-        """The async twin of `token`."""
-        said: Any = self._ask()
-        return self._checked(await said)
+        """Async counterpart of `token`."""
+        token: Any = self._ask()
+        return self._checked(await token)
 
-    def _checked(self, said: Any) -> Secret:
-        if isinstance(said, Awaitable):
-            if isinstance(said, Coroutine):
-                said.close()
-            raise InvalidRequestError(f"api_key for {self.provider} is an async function: use acall, or give another")
-        return checked_key(said, self.provider)
+    def _checked(self, token: Any) -> Secret:
+        if isinstance(token, Awaitable):
+            if isinstance(token, Coroutine):
+                token.close()
+            raise InvalidRequestError(
+                f"api_key for {self.provider} is an async function: use acall, or pass a sync one"
+            )
+        return checked_key(token, self.provider)
 
     def __repr__(self) -> str:
         return "TokenSource(***)"
@@ -73,11 +75,11 @@ class TokenSource:
 
 
 def checked_key(key: Any, provider: str) -> Secret:
-    """A key that a header can hold. The error does not show it."""
+    """Return the key as a `Secret`. Raises InvalidRequestError, without the key, if no header can hold it."""
     if not isinstance(key, str):
-        raise InvalidRequestError(f"the key for {provider} must be a text or a function, not {type(key).__name__}")
+        raise InvalidRequestError(f"the key for {provider} must be a string or a function, not {type(key).__name__}")
     if not key.strip() or not key.isascii() or not key.isprintable():
         raise InvalidRequestError(
-            f"the key for {provider} is empty or holds characters that no header may hold (a line end?)"
+            f"the key for {provider} is empty, or has characters that a header must not have (a line end?)"
         )
     return Secret(key.strip())

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4: headers from a request, credentials and a time, without a look at anything else.
+"""AWS Signature Version 4: a pure function of a request, credentials and a time.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
 """
@@ -19,12 +19,12 @@ from msgflux_like._wire.secrets import Secret
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
-# Intermediaries may change the others. Every `x-amz-` header must be among those that are signed.
+# Proxies may change other headers. Every `x-amz-` header must be signed.
 _SIGNED: Final = re.compile(r"host|content-type|x-amz-.*")
 
 
 class Credentials(Struct, frozen=True):
-    """A pair of AWS keys, and the token of a session where they are temporary."""
+    """A pair of AWS keys, and the session token of temporary ones."""
 
     access_key_id: str
     secret_access_key: Secret
@@ -32,7 +32,7 @@ class Credentials(Struct, frozen=True):
 
 
 Source = Callable[[], Credentials]
-"""Gives the credentials of the moment; it is asked before every request."""
+"""Returns the current credentials; called before every request."""
 
 
 class SignedRequest(Protocol):
@@ -59,8 +59,8 @@ class SigV4:
 
     Attributes:
         region: Such as "us-east-1".
-        service: The name that the service signs with, such as "bedrock".
-        blocks: Whether the source may have to ask somebody.
+        service: Name of the service in signatures, such as "bedrock".
+        blocks: Whether the source may wait for a file or a network.
     """
 
     __slots__ = ("_source", "blocks", "region", "service")
@@ -77,7 +77,7 @@ class SigV4:
 
     @property
     def account(self) -> str:
-        """Whose requests these are, for a cache: the id of the key, which is no secret. May ask the source."""
+        """The id of the key, which is not secret; tells accounts apart in a cache. May call the source."""
         return self._source().access_key_id
 
     def sign(self, http: SignedRequest, now_s: float) -> Mapping[str, str]:
@@ -91,7 +91,7 @@ class SigV4:
 def signed_headers(
     http: SignedRequest, credentials: Credentials, region: str, service: str, now_s: float
 ) -> dict[str, str]:
-    """The headers that sign a POST; `now_s` is in seconds since 1970."""
+    """Return the headers that sign a POST; `now_s` is Unix time in seconds."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_s))
     added = {"x-amz-date": stamp}
     if credentials.session_token is not None:
@@ -119,7 +119,7 @@ def signed_headers(
 
 
 def _key(secret: Secret, scope: str) -> bytes:
-    """The key for that day, region and service."""
+    """Return the signing key for the day, region and service of the scope."""
     key = f"AWS4{secret.reveal()}".encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -127,14 +127,14 @@ def _key(secret: Secret, scope: str) -> bytes:
 
 
 def _host(url: str) -> str:
-    """As the client writes it: with the port, where it is not the scheme's own."""
+    """Return the host as the HTTP client writes it: with the port, unless it is the scheme's default."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return host if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
 
 
 def _path(url: str) -> str:
-    """The path without `.` and `..`, escaped once more than it is in the URL; every service but S3 wants it so."""
+    """Return the path without `.` and `..`, escaped once more than in the URL, as all services but S3 require."""
     path = urlsplit(url).path
     kept: list[str] = []
     for segment in path.split("/"):
@@ -146,5 +146,5 @@ def _path(url: str) -> str:
 
 
 def _query(url: str) -> str:
-    """The query in the order of its names. It is escaped already."""
+    """Return the query, sorted by name. It is escaped already."""
     return "&".join(sorted(part if "=" in part else f"{part}=" for part in urlsplit(url).query.split("&") if part))

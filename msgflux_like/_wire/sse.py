@@ -1,7 +1,7 @@
 """Server-sent events from bytes cut anywhere, per https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
-The common event, one `data:` line after an optional `event:` line, is taken out of the buffer without looking at
-its lines; all else (comments, several `data:` lines, other fields, CR and CRLF line ends) goes the long way round.
+The common event, one `data:` line after an optional `event:` line, is cut out of the buffer without splitting it into
+lines; everything else (comments, several `data:` lines, other fields, CR and CRLF line ends) takes the slow path.
 Only the data is returned: no dialect needs the event's name, because the JSON inside names its own type.
 """
 
@@ -16,7 +16,7 @@ class EventTooLargeError(ValueError):
 
 
 class Parser:
-    r"""`feed` gives the data of the events that are complete; `close` that of an event whose blank line never came.
+    r"""Incremental parser: `feed` returns the data of the complete events, `close` that of one without a blank line.
 
     >>> parser = Parser()
     >>> parser.feed(b"data: one\n\nda"), parser.feed(b"ta: two\n\n")
@@ -33,7 +33,7 @@ class Parser:
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; an empty list when no event is complete yet."""
+        """Return the data of the events that the next bytes complete."""
         if not self._held and not self._after_cr and _is_one_event(data):
             self._begun = True
             return [data[6:-2]]
@@ -57,7 +57,7 @@ class Parser:
         return found
 
     def close(self) -> list[bytes]:
-        """The body ended. The specification drops an event without its blank line; providers leave that out."""
+        """Return the data of an unfinished event. The specification drops it; some providers omit the blank line."""
         rest = b"".join(self._held)
         self._held.clear()
         self._held_bytes = 0
@@ -65,7 +65,7 @@ class Parser:
         return [] if event is None else [event]
 
     def _after_held(self, data: bytes) -> bytes:
-        """The unfinished event and these bytes, once they end it; until then they are held as well."""
+        """Return the unfinished event with these bytes if they end it; otherwise hold them too and return nothing."""
         if b"\n\n" not in data and not (data[0] == 0x0A and self._held[-1][-1] == 0x0A):
             self._hold(data)
             return b""
@@ -75,7 +75,7 @@ class Parser:
         return data
 
     def _begin(self, data: bytes) -> bytes:
-        """Without the byte order mark, which may itself come in pieces."""
+        """Return the bytes without the byte order mark, which may itself be cut."""
         data = b"".join((*self._held, data))
         self._held.clear()
         self._held_bytes = 0
@@ -86,7 +86,7 @@ class Parser:
         return data.removeprefix(_BOM)
 
     def _plain_newlines(self, data: bytes) -> bytes:
-        """CRLF and CR as LF. A CR is a line end at once; an LF that follows it, even in the next piece, is none."""
+        """Replace CRLF and CR by LF. A CR ends a line at once, so an LF at the start of the next piece is dropped."""
         if self._after_cr and data[:1] == b"\n":
             data = data[1:]
             self._after_cr = False
@@ -104,12 +104,12 @@ class Parser:
 
 
 def _is_one_event(data: bytes) -> bool:
-    """Whether this is just what most providers send at a time: `data: ...`, a line end and a blank line."""
+    """Return whether the bytes are exactly one event of one `data:` line, as most providers send them."""
     return data.startswith(b"data: ") and data.endswith(b"\n\n") and data.find(b"\n", 6, -2) < 0 and b"\r" not in data
 
 
 def _read(block: bytes) -> bytes | None:
-    """The data of one event, or None when it has none."""
+    """Return the data of one event, or None if it has no data."""
     lines: list[bytes] = []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")

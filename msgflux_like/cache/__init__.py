@@ -1,57 +1,54 @@
-"""Answers kept for requests that come again: `ResponseCache`, and the stores it can keep them in.
+"""Answers stored for requests that are made again: `ResponseCache` and its stores.
 
-key.py      what makes two requests the same
-entry.py    one entry, sealed
-answers.py  a chat answer as bytes
-store.py    what a store can do; memory.py, sqlite.py, redis.py
-calls.py    how a call meets the cache
+engine.py    what calls use: look-ups, counts, a store that fails
+slot.py      how one call uses the cache
+key.py       which requests are equal
+entry.py     one entry, sealed
+answers.py   a chat answer as bytes
+store.py     the protocol of a store; memory.py, sqlite.py and redis.py implement it
 """
 
 from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like._concurrency.single_flight import SingleFlight, guard
 from msgflux_like._paths import cache_folder
-from msgflux_like.cache.entry import Entry, seal, unseal
-from msgflux_like.cache.key import key_of
+from msgflux_like.cache.engine import CacheEngine
+from msgflux_like.cache.entry import Entry, unseal
 from msgflux_like.cache.store import Store
-from msgflux_like.errors import CacheWarning, InvalidRequestError, StoreError
-from msgflux_like.request import HttpRequest
+from msgflux_like.errors import InvalidRequestError
 
-__all__ = ["Entry", "ResponseCache", "Store", "cache_of", "check_size", "check_stored", "opened_store"]
-
-T = TypeVar("T")
+__all__ = ["Entry", "ResponseCache", "Store", "cache_of", "check_size", "check_stored", "engine_of", "open_store"]
 
 FILE: Final = "responses.sqlite"
-_SIZE: Final = 128
-_PAUSE_S: Final = 10.0
+_DEFAULT_SIZE: Final = 128
 
 
 class ResponseCache:
-    """Answers by request. One may serve any number of models, threads, event loops and forks.
+    """A cache of answers by request. One cache may serve any number of models, threads, event loops and forks.
 
-    A request that equals an earlier one, down to the account and to how its answer is read, is answered from here;
-    of equal requests made at once, one is sent. What goes wrong with a store costs no answer: it is told in one
-    `CacheWarning`, and the store is left alone for ten seconds.
+    A request that equals an earlier one, down to the account and to how its answer is read, is answered from the
+    cache; of equal requests that are made at the same time, one is sent. Errors of the store never fail a call: they
+    are reported as a `CacheWarning`, and the store is not used for ten seconds.
 
     Args:
-        maxsize: Most answers, the least recently used goes first; None for 128 in memory, and for what a file or a
-            server takes. 0 keeps none.
-        ttl_s: After how many seconds an answer is asked for anew; None for never.
-        store: Where they are kept: None is the memory of this process, a path an SQLite file (in a folder: the file
-            `responses.sqlite`), True the file in the library's own folder, `redis://...` a server, or a `Store`.
-        account: What tells accounts apart in place of their keys: where keys change, or a function gives them.
-        clock: Gives seconds since 1970.
+        maxsize: Maximum number of answers, at least 0; the least recently used one is removed first. None is 128 in
+            memory, and the store's own limit in a file or on a server. 0 stores nothing.
+        ttl_s: Seconds until an answer expires; None for never.
+        store: Where the answers are stored. None: in the memory of this process. A path: in an SQLite file (of a
+            folder, in the file `responses.sqlite`). True: in the file of the library's cache folder. `redis://...`: on
+            a server. Or a `Store` of your own.
+        account: A name that tells accounts apart in place of their API keys, for keys that change or come from a
+            function.
+        clock: Returns the Unix time in seconds.
 
     Raises:
-        InvalidRequestError: A size or a time that is none, or a store that is none.
+        InvalidRequestError: An argument is out of its range, or `store` is of another type.
         NotInstalledError: The extra `redis` is missing.
 
     Example:
@@ -69,130 +66,81 @@ class ResponseCache:
         account: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = opened_store(store, maxsize, ttl_s, clock)
+        self._store = open_store(store, maxsize, ttl_s, clock)
         self._is_own = self._store is store
         self._is_default = store is True
-        self._in_memory = type(self._store).__name__ == "MemoryStore"
-        self._clock = clock
-        self._account = account
-        self._ttl_s = ttl_s
-        self._asked_for = {"maxsize": maxsize, "ttl_s": ttl_s, "account": account}
-        self._guard = guard()
-        self._hits = 0
-        self._misses = 0
-        self._paused_until = 0.0
-        self._told = False
-        self._untold: CacheWarning | InvalidRequestError | None = None
-        self.flights = SingleFlight()
+        self._settings = {"maxsize": maxsize, "ttl_s": ttl_s, "account": account}
+        self._engine = CacheEngine(self._store, ttl_s, account, clock)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the answers are: a path, a URL without its password, or "" for the memory of this process."""
-        return self._store.place
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the store waits for a disk or a network."""
-        return self._store.blocks
-
-    @property
-    def keeps(self) -> bool:
-        """Whether there is room for anything."""
-        return self._store.maxsize != 0
+        return getattr(self._store, "location", "")  # a store of a user's own may have none
 
     def cache_info(self) -> dotdict:
-        """`{'hits': ..., 'misses': ..., 'maxsize': ..., 'currsize': ...}`.
+        """Return `{'hits': ..., 'misses': ..., 'maxsize': ..., 'currsize': ...}`.
 
-        Hits and misses are those of this object; `currsize` counts what is in the store, whoever put it there, and is
-        None where the store cannot say. A request that waited for an equal one is a hit.
+        Hits and misses are those of this object; a request that waited for an equal one is a hit. `currsize` is the
+        number of entries in the store, whoever stored them, and None if the store fails.
         """
-        size = self._try(self._store.count, None)
-        return dotdict(hits=self._hits, misses=self._misses, maxsize=self._store.maxsize, currsize=size)
+        engine, store = self._engine, self._store
+        size = engine.attempt(store.count, None)
+        return dotdict(hits=engine.hits, misses=engine.misses, maxsize=store.maxsize, currsize=size)
 
     def cache_clear(self) -> None:
-        """Forget all answers, in the store as well, and count from zero."""
-        with self._guard:
-            self._hits = self._misses = 0
+        """Remove all answers from the store, and count hits and misses from zero.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        self._engine.reset_counts()
         self._store.clear()
 
     def check(self) -> None:
-        """Ask the store for something; StoreError where that fails."""
+        """Check that the store can be used.
+
+        Raises:
+            StoreError: It cannot; the message says why.
+        """
         self._store.salt()
 
     def close(self) -> None:
-        """Let go of files and connections; a later call opens new ones."""
+        """Close files and connections. Idempotent. The cache can be used again; it reconnects on demand."""
         self._store.close()
 
-    def __bool__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        place = f" in {self._store.place}" if self._store.place else ""
-        return f"ResponseCache({self._hits} hits, {self._misses} misses{place})"
-
-    # ---- for those who ask
-
-    def key(self, http: HttpRequest, facts: Mapping[str, Any]) -> bytes | None:
-        """The key of a request; None while the store cannot be asked."""
-        if self._in_memory:
-            return key_of(http, facts, self._store.salt(), self._account)
-        self._tell_now()
-        salt = self._try(self._store.salt, None)
-        return None if salt is None else key_of(http, facts, salt, self._account)
-
-    def get(self, key: bytes, kind: str) -> bytes | None:
-        """The value of that kind, and one more hit."""
-        data = self._store.get(key) if self._in_memory else self._try(lambda: self._store.get(key), None)
-        entry = None if data is None else unseal(key, data, trusted=self._in_memory)
-        if entry is None or entry.kind != kind:  # damaged, or of another version: as if it were not there
-            return None
-        if self._ttl_s is not None and self._clock() >= entry.made_at + self._ttl_s:  # another kept it for longer
-            return None
-        self.count_hit()
-        return entry.value
-
-    def put(self, key: bytes, kind: str, value: bytes, provider: str, model: str) -> None:
-        """Keep a value. Whatever goes wrong, the caller has its answer: a warning that is an error waits."""
-        data = seal(key, Entry(kind, self._clock(), provider, model, value))
-        try:
-            self._try(lambda: self._store.put(key, data), None)
-        except (CacheWarning, InvalidRequestError) as told:  # where warnings are errors; where the file is another now
-            self._untold = told
-
-    def forget(self, key: bytes) -> None:
-        """Let go of one value, which was no hit after all."""
-        with self._guard:
-            self._hits -= 1
-        self._try(lambda: self._store.drop(key), None)
-
-    def count_hit(self) -> None:
-        """An answer was given without a request."""
-        with self._guard:
-            self._hits += 1
-
-    def count_miss(self) -> None:
-        """A request is sent."""
-        with self._guard:
-            self._misses += 1
-
     def entries(self) -> Iterator[tuple[bytes, Entry]]:
-        """All whole ones, with their keys."""
+        """Yield all entries with their keys; entries that are damaged are left out.
+
+        Raises:
+            StoreError: The store failed.
+        """
         for key, data in self._store.entries():
             if (entry := unseal(key, data)) is not None:
                 yield key, entry
 
     def settings(self) -> dict[str, Any]:
-        """What makes one like it, as plain JSON, without a password and without answers."""
+        """Return the arguments that make an equal cache, as plain JSON, without a password and without answers.
+
+        Raises:
+            InvalidRequestError: The store is a `Store` of your own.
+        """
         if self._is_own:
             raise InvalidRequestError(
-                "a cache in a Store of your own cannot be described: make it anew where it is needed"
+                "a cache in a Store of your own cannot be described: create it again where it is needed"
             )
-        settings = {name: value for name, value in self._asked_for.items() if value is not None}
-        place = True if self._is_default else self._store.place
-        return {**settings, "store": place} if place else settings
+        settings = {name: value for name, value in self._settings.items() if value is not None}
+        store = True if self._is_default else self.location
+        return {**settings, "store": store} if store else settings
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        where = f" in {self.location}" if self.location else ""
+        return f"ResponseCache({self._engine.hits} hits, {self._engine.misses} misses{where})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _like, (self.settings(),)
+        return _from_settings, (self.settings(),)
 
     def __copy__(self) -> ResponseCache:
         return self
@@ -200,120 +148,120 @@ class ResponseCache:
     def __deepcopy__(self, _memo: Any) -> ResponseCache:
         return self
 
-    # ---- a store that fails
 
-    def _try(self, ask: Callable[[], T], otherwise: T) -> T:
-        if self._paused_until and self._clock() < self._paused_until:
-            return otherwise
-        try:
-            found = ask()
-        except (InvalidRequestError, CacheWarning):
-            raise
-        except Exception as error:  # noqa: BLE001  a store, also a user's own, must not cost an answer
-            self._paused_until = self._clock() + _PAUSE_S
-            self._warn(error)
-            return otherwise
-        self._paused_until, self._told = 0.0, False
-        return found
-
-    def _warn(self, error: Exception) -> None:
-        if self._told:
-            return
-        self._told = True
-        why = str(error) if isinstance(error, StoreError) else type(error).__name__
-        warnings.warn(f"the cache is not used for now: {why}", CacheWarning, stacklevel=2)
-
-    def _tell_now(self) -> None:
-        if self._untold is not None:
-            told, self._untold = self._untold, None
-            raise told
+def engine_of(cache: ResponseCache) -> CacheEngine:
+    """Return the part of a cache that calls use. It is not public, so that users see only what is theirs."""
+    return cache._engine  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  the class is in this module
 
 
-def _like(settings: Mapping[str, Any]) -> ResponseCache:
+def _from_settings(settings: Mapping[str, Any]) -> ResponseCache:
     return ResponseCache(**settings)
 
 
-def cache_of(given: Any, size: int | None, enabled: bool | None) -> ResponseCache | None:
-    """The cache of a model that was given `cache=`, `cache_size=` and `enable_cache=`; None for none."""
+def cache_of(cache: Any, size: int | None, enabled: bool | None) -> ResponseCache | None:
+    """Return the cache of a model, or None for none.
+
+    Args:
+        cache: The model's `cache=`: a `ResponseCache`, its settings, or anything its `store` may be.
+        size: The model's `cache_size=`.
+        enabled: The model's `enable_cache=`.
+
+    Raises:
+        InvalidRequestError: An argument is wrong, or two of them contradict each other.
+    """
     check_size("cache_size", size)
-    if given is None or given is False:
-        return ResponseCache(_SIZE if size is None else size) if enabled else None
+    if cache is None or cache is False:
+        return ResponseCache(_DEFAULT_SIZE if size is None else size) if enabled else None
     if enabled is False:
         return None
-    if isinstance(given, ResponseCache):
+    if isinstance(cache, ResponseCache):
         if size is not None:
             raise InvalidRequestError("cache_size is for a cache of the model's own: give `cache` its maxsize instead")
-        return given
-    if isinstance(given, Mapping):
-        settings: dict[str, Any] = {"maxsize": size, **_checked_settings(cast("Mapping[str, Any]", given))}
+        return cache
+    if isinstance(cache, Mapping):
+        settings: dict[str, Any] = {"maxsize": size, **_checked_settings(cast("Mapping[str, Any]", cache))}
         return ResponseCache(**settings)
-    return ResponseCache(size, store=given)
+    return ResponseCache(size, store=cache)
 
 
-def _checked_settings(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    if unknown := sorted(set(given) - {"maxsize", "ttl_s", "account", "store"}):
+def _checked_settings(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    if unknown := sorted(set(settings) - {"maxsize", "ttl_s", "account", "store"}):
         raise InvalidRequestError(f"cache has unknown fields: {', '.join(unknown)}")
-    return given
+    return settings
 
 
 def check_stored(settings: Any) -> None:
-    """Refuse the cache of a state that would write or connect to a place of the state's own choosing."""
-    place: Any = cast("Mapping[str, Any]", settings).get("store") if isinstance(settings, Mapping) else settings
-    if not isinstance(place, str):
-        return
-    if "://" in place:
-        from msgflux_like.cache.redis import without_password  # noqa: PLC0415  for those who have one
+    """Refuse the cache settings of a loaded state that name a server, or a file outside of the cache folder.
 
-        place = without_password(place)
-    elif Path(place).expanduser().resolve().is_relative_to(cache_folder().resolve()):
+    Raises:
+        InvalidRequestError: The settings would connect or write to a location that the state chose.
+    """
+    store: Any = cast("Mapping[str, Any]", settings).get("store") if isinstance(settings, Mapping) else settings
+    if not isinstance(store, str):
+        return
+    if "://" in store:
+        from msgflux_like.cache.redis import without_password  # noqa: PLC0415  only for states that name a server
+
+        store = without_password(store)
+    elif Path(store).expanduser().resolve().is_relative_to(cache_folder().resolve()):
         return
     raise InvalidRequestError(
-        f"the state keeps answers at {place}: pass cache= to say where they may be kept, be it there; False is nowhere"
+        f"the state stores its cached answers at {store}: pass cache= with that location to confirm it, "
+        f"or cache=False to disable caching"
     )
 
 
 def check_size(name: str, size: Any) -> int | None:
-    """How many answers, 0 or more; None for not given."""
+    """Return a number of answers, or None if it was not given.
+
+    Raises:
+        InvalidRequestError: It is not a whole number of at least 0.
+    """
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise InvalidRequestError(f"{name} must be a whole number of at least 0, not {size!r}")
     return size
 
 
-def opened_store(given: Any, maxsize: int | None, ttl_s: float | None, clock: Callable[[], float]) -> Store:
-    """The store that was named; nothing is opened or asked yet."""
+def open_store(store: Any, maxsize: int | None, ttl_s: float | None, clock: Callable[[], float]) -> Store:
+    """Return the store that `ResponseCache(store=...)` names, without opening a file or a connection yet.
+
+    Raises:
+        InvalidRequestError: An argument is wrong.
+        NotInstalledError: The extra `redis` is missing.
+    """
     check_size("maxsize", maxsize)
     if ttl_s is not None and (not isinstance(ttl_s, (int, float)) or isinstance(ttl_s, bool) or not ttl_s > 0):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
         raise InvalidRequestError(f"ttl_s must be a number of seconds above 0, not {ttl_s!r}")
-    if given is None or given is False:
-        from msgflux_like.cache.memory import MemoryStore  # noqa: PLC0415  each store brings what it needs
+    if store is None or store is False:
+        from msgflux_like.cache.memory import MemoryStore  # noqa: PLC0415  imports cachetools
 
-        return MemoryStore(_SIZE if maxsize is None else maxsize, ttl_s, clock)
-    if given is True:
-        given = cache_folder() / FILE
-    if isinstance(given, str) and "://" in given:
-        return _redis(given, maxsize, ttl_s)
-    if given == "":
-        raise InvalidRequestError("a cache is at a path: an empty text is none")
-    if isinstance(given, (str, os.PathLike)):
-        from msgflux_like.cache.sqlite import SqliteStore  # noqa: PLC0415
+        return MemoryStore(_DEFAULT_SIZE if maxsize is None else maxsize, ttl_s, clock)
+    if store is True:
+        store = cache_folder() / FILE
+    if isinstance(store, str) and "://" in store:
+        return _redis(store, maxsize, ttl_s)
+    if store == "":
+        raise InvalidRequestError("the path of a cache is empty: name a file or a folder")
+    if isinstance(store, (str, os.PathLike)):
+        from msgflux_like.cache.sqlite import SqliteStore  # noqa: PLC0415  imports sqlite3
 
-        path = os.fspath(cast("os.PathLike[str]", given))
+        path = os.fspath(cast("os.PathLike[str]", store))
         folder = Path(path).expanduser()
         return SqliteStore(str(folder / FILE) if folder.is_dir() else path, maxsize, ttl_s, clock)
-    if not hasattr(given, "salt"):
+    if not hasattr(store, "salt"):
         raise InvalidRequestError(
-            f"a cache is a ResponseCache, a path, a redis:// URL or a Store, not {type(given).__name__}"
+            f"a cache must be a ResponseCache, a path, a redis:// URL or a Store, not {type(store).__name__}"
         )
     if maxsize is not None or ttl_s is not None:
-        raise InvalidRequestError("maxsize and ttl_s are the store's own where a Store is given")
-    return given
+        raise InvalidRequestError("maxsize and ttl_s cannot be given with a Store: they are the store's own")
+    return store
 
 
 def _redis(url: str, maxsize: int | None, ttl_s: float | None) -> Store:
-    from msgflux_like.cache.redis import SCHEMES, RedisStore  # noqa: PLC0415
+    from msgflux_like.cache.redis import SCHEMES, RedisStore  # noqa: PLC0415  imports redis
 
     if url.partition("://")[0] not in SCHEMES:
-        raise InvalidRequestError(f"a cache is at a path, or at a URL of {', '.join(SCHEMES)}")
+        raise InvalidRequestError(f"a cache must be at a path, or at a URL of {', '.join(SCHEMES)}")
     if maxsize is not None:
-        raise InvalidRequestError("a Redis server bounds what it keeps by itself (maxmemory): leave the size out")
+        raise InvalidRequestError("a Redis server limits its size itself (maxmemory): leave maxsize out")
     return RedisStore(url, ttl_s)

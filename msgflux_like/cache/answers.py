@@ -1,4 +1,4 @@
-"""The events of a chat answer as bytes, and back: every reading gives new ones."""
+"""Encode the events of a chat answer as bytes, and decode them to new events."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _KINDS: Final[tuple[type[Any], ...]] = tuple(kind for kind in get_args(Event) if
 _NAMES: Final[Sequence[str]] = [kind.__name__ for kind in _KINDS]
 _NUMBER: Final = {kind: number for number, kind in enumerate(_KINDS)}
 
-# All events of a kind together, so that they are read as what they are; `order` has their kinds as they came.
+# Events are grouped by kind, so that each is decoded to its own type; `order` holds their kinds in the original order.
 _Packed: Any = msgspec.defstruct(
     "_Packed", [("order", bytes), *((kind.__name__, tuple[kind, ...], ()) for kind in _KINDS)], omit_defaults=True
 )
 
-# The form follows from the events' own fields: when one of them changes, older entries are not read any more.
+# Derived from the fields of all events: when one of them changes, entries of older versions are not read.
 _FORM: Final = repr([1, *((kind.__name__, sorted(kind.__annotations__.items())) for kind in _KINDS)])
 KIND: Final = f"chat/{hashlib.sha256(_FORM.encode()).hexdigest()[:8]}"
-"""What an `Entry` of this form is called."""
+"""The `Entry.kind` of chat answers in this format."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 def pack(events: Sequence[Event], /) -> bytes | None:
-    """The events as bytes; None when a provider's own value in them is none that can be kept."""
+    """Return the events as bytes, or None if an event holds a provider value that cannot be serialized."""
     packed: dict[str, Any] = {"order": bytes([_NUMBER[type(event)] for event in events])}
     for event in events:
         packed.setdefault(type(event).__name__, []).append(event)
@@ -40,7 +40,11 @@ def pack(events: Sequence[Event], /) -> bytes | None:
 
 
 def unpack(value: bytes, /) -> list[Event]:
-    """New events. Raises msgspec.DecodeError for what are none."""
+    """Return new events.
+
+    Raises:
+        msgspec.DecodeError: The value does not hold events.
+    """
     packed = _decode(value)
     of_kind: dict[int, Iterator[Event]] = {}
     events: list[Event] = []
@@ -53,7 +57,7 @@ def unpack(value: bytes, /) -> list[Event]:
 
 
 def pieces(events: Sequence[Event]) -> list[list[Event]]:
-    """What a stream of them hands out at a time: what stands before the first piece with it, then each by itself."""
+    """Return the batches in which a stream yields the events: the first piece with all before it, then one by one."""
     first = next((at for at, event in enumerate(events) if not isinstance(event, _PREFACE)), len(events) - 1) + 1
     return [list(events[:first]), *([event] for event in events[first:])]
 

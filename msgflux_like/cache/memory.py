@@ -1,4 +1,4 @@
-"""Entries in the memory of this process: the least recently used one goes first."""
+"""A store in the memory of this process. The least recently used entry is removed first."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ from collections.abc import Callable, Iterator
 
 import cachetools
 
-from msgflux_like._concurrency.single_flight import guard
+from msgflux_like._concurrency.processes import fork_safe_lock
 
 MAX_BYTES = 256 * 1024 * 1024
 
 
 class MemoryStore:
-    """See `Store`. Bounded by entries and by their bytes."""
+    """A `Store` in memory, limited by the number of entries and by their bytes.
+
+    Args:
+        maxsize: Maximum number of entries.
+        ttl_s: Seconds until an entry expires; None for never.
+        clock: Returns the Unix time in seconds.
+        max_bytes: Maximum size of all entries together.
+    """
 
     blocks = False
-    place = ""
+    location = ""
 
     def __init__(
         self, maxsize: int, ttl_s: float | None, clock: Callable[[], float], max_bytes: int = MAX_BYTES
     ) -> None:
-        self._most = maxsize
+        self._limit = maxsize
         self.maxsize: int | None = maxsize
         self.ttl_s = ttl_s
         self._max_bytes = max_bytes
         self._salt = secrets.token_bytes(32)
-        self._guard = guard()
+        self._lock = fork_safe_lock()
         self._entries: cachetools.Cache[bytes, bytes] = (
             cachetools.LRUCache(max_bytes, getsizeof=len)
             if ttl_s is None
@@ -39,38 +46,38 @@ class MemoryStore:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Store`."""
-        with self._guard:
+        with self._lock:
             return self._entries.get(key)
 
     def put(self, key: bytes, data: bytes) -> None:
-        """See `Store`. One that is larger than all may be together is not kept."""
-        if len(data) > self._max_bytes or not self._most:
+        """See `Store`. A value that is larger than `max_bytes` is not stored."""
+        if len(data) > self._max_bytes or not self._limit:
             return
-        with self._guard:
+        with self._lock:
             self._entries[key] = data
-            while len(self._entries) > self._most:
+            while len(self._entries) > self._limit:
                 self._entries.popitem()
 
     def drop(self, key: bytes) -> None:
         """See `Store`."""
-        with self._guard:
+        with self._lock:
             self._entries.pop(key, None)
 
     def clear(self) -> None:
         """See `Store`."""
-        with self._guard:
+        with self._lock:
             self._entries.clear()
 
     def count(self) -> int:
         """See `Store`."""
-        with self._guard:
+        with self._lock:
             return len(self._entries)
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """See `Store`."""
-        with self._guard:
+        with self._lock:
             found = list(self._entries.items())
         return iter(found)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""

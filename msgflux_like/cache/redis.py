@@ -1,4 +1,4 @@
-"""Entries in Redis, or in what speaks its protocol: one cache for many machines. The server bounds it."""
+"""A store in Redis, or a server with its protocol: one cache for many machines. The server limits its size."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from urllib.parse import urlsplit
 from msgflux_like.errors import InvalidRequestError, NotInstalledError, StoreError
 
 SCHEMES: Final = ("redis", "rediss", "unix")
-_PREFIX: Final = b"msgflux-like:1:"  # another layout has another number
-_PATIENCE_S: Final = 2.0
-_AT_ONCE: Final = 500
+_PREFIX: Final = b"msgflux-like:1:"  # the number changes with the layout
+_TIMEOUT_S: Final = 2.0
+_BATCH: Final = 500
 
 
 class RedisStore:
-    """See `Store`. How much is kept is the server's: `maxmemory`, with `maxmemory-policy allkeys-lru`.
+    """A `Store` in Redis. The server limits its size: `maxmemory`, with `maxmemory-policy allkeys-lru`.
 
     Args:
         url: `redis://host:6379/0`, `rediss://` for TLS, or `unix://path`.
-        ttl_s: After how many seconds the server forgets an entry.
+        ttl_s: Seconds until the server removes an entry; None for never.
     """
 
     blocks = True
     maxsize: int | None = None
 
     def __init__(self, url: str, ttl_s: float | None) -> None:
-        self.place = without_password(url)
+        self.location = without_password(url)
         self.ttl_s = ttl_s
         try:
             redis: Any = import_module("redis")
@@ -39,25 +39,25 @@ class RedisStore:
         try:
             self._redis: Any = redis.Redis.from_url(
                 url,
-                password=os.environ.get("MSGFLUX_LIKE_REDIS_PASSWORD"),  # one in the URL counts more
-                socket_timeout=_PATIENCE_S,
-                socket_connect_timeout=_PATIENCE_S,
+                password=os.environ.get("MSGFLUX_LIKE_REDIS_PASSWORD"),  # a password in the URL takes precedence
+                socket_timeout=_TIMEOUT_S,
+                socket_connect_timeout=_TIMEOUT_S,
                 retry=import_module("redis.retry").Retry(
                     import_module("redis.backoff").NoBackoff(), 1
                 ),  # for a connection that the server has closed
             )
         except ValueError as error:
-            raise InvalidRequestError(f"cache: {self.place} is no URL of Redis: {error}") from None
+            raise InvalidRequestError(f"cache: {self.location} is not a URL of Redis: {error}") from None
         self._salt = b""
 
     def salt(self) -> bytes:
         """See `Store`."""
         if not self._salt:
-            self._agree_on(secrets.token_bytes(32))
+            self._share_salt(secrets.token_bytes(32))
         return self._salt
 
-    def _agree_on(self, salt: bytes) -> None:
-        """That of whoever came first; a server that is full may have let go of it."""
+    def _share_salt(self, salt: bytes) -> None:
+        """Store the salt unless another client was first, and use the one that is stored."""
         self._ask("set", _SALT, salt, nx=True)
         self._salt = self._ask("get", _SALT) or salt
 
@@ -68,20 +68,20 @@ class RedisStore:
     def put(self, key: bytes, data: bytes) -> None:
         """See `Store`."""
         self._ask("set", _name(key), data, px=None if self.ttl_s is None else max(int(self.ttl_s * 1000), 1))
-        self._agree_on(self._salt or secrets.token_bytes(32))  # it counts as used again
+        self._share_salt(self._salt or secrets.token_bytes(32))  # marks it as used, so that the server keeps it
 
     def drop(self, key: bytes) -> None:
         """See `Store`."""
         self._ask("unlink", _name(key))
 
     def clear(self) -> None:
-        """See `Store`. Keys of others stay."""
+        """See `Store`. Keys of other programs are left alone."""
         names = list(self._names())
-        for at in range(0, len(names), _AT_ONCE):
-            self._ask("unlink", *names[at : at + _AT_ONCE])
+        for at in range(0, len(names), _BATCH):
+            self._ask("unlink", *names[at : at + _BATCH])
 
     def count(self) -> int:
-        """See `Store`. Looks at all keys of the server."""
+        """See `Store`. Scans all keys of the server."""
         return sum(1 for _ in self._names())
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
@@ -95,10 +95,10 @@ class RedisStore:
         self._redis.close()
 
     def _names(self) -> Iterator[bytes]:
-        """The server may tell one more than once."""
+        """Yield the names of all entries; the server may repeat one while it scans."""
         cursor, seen = 0, set[bytes]()
         while True:
-            cursor, names = self._ask("scan", cursor, match=_ENTRIES + b"*", count=_AT_ONCE)
+            cursor, names = self._ask("scan", cursor, match=_ENTRIES + b"*", count=_BATCH)
             yield from (name for name in names if name not in seen)
             seen.update(names)
             if not cursor:
@@ -108,7 +108,7 @@ class RedisStore:
         try:
             return getattr(self._redis, command)(*arguments, **more)
         except self._failures as error:
-            raise StoreError(f"{self.place}: {type(error).__name__}") from None
+            raise StoreError(f"{self.location}: {type(error).__name__}") from None
 
 
 _SALT: Final = _PREFIX + b"salt"
@@ -120,7 +120,7 @@ def _name(key: bytes) -> bytes:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown and stored."""
+    """Return the URL without its password, so that it may be shown and stored."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     netloc = user.partition(":")[0] + at + host if user.partition(":")[0] else host

@@ -1,4 +1,4 @@
-"""Entries in an SQLite file, shared by threads and processes: whole or not there, whatever ends a process."""
+"""A store in an SQLite file, shared by threads and processes. However a process ends, entries are whole or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from msgflux_like._concurrency.single_flight import guard
+from msgflux_like._concurrency.processes import PerProcess, fork_safe_lock, keep_inherited
 from msgflux_like.errors import CacheWarning, InvalidRequestError, StoreError
 
 T = TypeVar("T")
@@ -20,12 +20,12 @@ T = TypeVar("T")
 MAX_ENTRIES: Final = 100_000
 MAX_BYTES: Final = 1024 * 1024 * 1024
 _BUSY_S: Final = 5.0
-_APPLICATION: Final = 0x6D666C78  # in the file's head, so that nobody else's database is ever written to
+_APPLICATION: Final = 0x6D666C78  # in the file's header, so that a database of another program is never written to
 _SUFFIXES: Final = (".sqlite", ".sqlite3", ".db")
 _HEAD: Final = b"SQLite format 3\x00"
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
-# The names hold the layout's version: another version's tables are not seen.
+# The names hold the version of the layout, so that tables of other versions are not seen.
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS salt_1 (id INTEGER PRIMARY KEY CHECK (id = 0), salt BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS entries_1 (
@@ -55,18 +55,18 @@ _TOUCH: Final = "UPDATE entries_1 SET used = (SELECT max(used) + 1 FROM entries_
 _EXPIRED: Final = "DELETE FROM entries_1 WHERE expires_at <= ?"
 _OVER: Final = "SELECT entries > ? OR bytes > ? FROM total_1"
 _EVICT: Final = "DELETE FROM entries_1 WHERE key = (SELECT key FROM entries_1 ORDER BY used LIMIT 1)"
-_MOST_TOUCHED: Final = 256  # remembered in memory; a hit is no write
+_MAX_TOUCHED: Final = 256  # hits are noted in memory first, so that a hit does not write
 
 
 class SqliteStore:
-    """See `Store`. Bounded by entries and by their bytes; the file itself keeps the size it once had.
+    """A `Store` in an SQLite file, limited by the number of entries and by their bytes. The file does not shrink.
 
     Args:
-        path: The file, made when it is first needed, for its owner alone.
-        maxsize: Most entries.
-        max_bytes: Most bytes of all entries together.
-        ttl_s: After how many seconds an entry is none any more.
-        clock: Seconds since 1970.
+        path: The file. It is created when it is first needed, readable by its owner only.
+        maxsize: Maximum number of entries; None for 100,000.
+        ttl_s: Seconds until an entry expires; None for never.
+        clock: Returns the Unix time in seconds.
+        max_bytes: Maximum size of all entries together.
     """
 
     blocks = True
@@ -79,71 +79,69 @@ class SqliteStore:
         clock: Callable[[], float],
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self.place = os.fspath(path)
-        self._most = MAX_ENTRIES if maxsize is None else maxsize
-        self.maxsize: int | None = self._most
+        self.location = os.fspath(path)
+        self._limit = MAX_ENTRIES if maxsize is None else maxsize
+        self.maxsize: int | None = self._limit
         self.ttl_s = ttl_s
         self._path = Path(path).expanduser().absolute()
         self._max_bytes = max_bytes
         self._clock = clock
-        self._guard = guard()
-        self._file: _File | None = None
-        self._seen: tuple[int, int] | None = None  # which file lay there when it was last looked at
-        self._touched: dict[bytes, None] = {}
+        self._lock = fork_safe_lock()
+        self._state = PerProcess(_State)
 
     def salt(self) -> bytes:
         """See `Store`."""
-        return self._ask(lambda file: file.salt)
+        return self._run(lambda file: file.salt)
 
     def get(self, key: bytes) -> bytes | None:
         """See `Store`."""
-        return self._ask(lambda file: self._get(file.db, key))
+        return self._run(lambda file: self._get(file.db, key))
 
     def put(self, key: bytes, data: bytes) -> None:
-        """See `Store`. One that is larger than all may be together is not kept."""
-        if self._most and len(data) <= self._max_bytes:
-            self._ask(lambda file: self._put(file.db, key, data))
+        """See `Store`. A value that is larger than `max_bytes` is not stored."""
+        if self._limit and len(data) <= self._max_bytes:
+            self._run(lambda file: self._put(file.db, key, data))
 
     def drop(self, key: bytes) -> None:
         """See `Store`."""
-        self._ask(lambda file: file.db.execute("DELETE FROM entries_1 WHERE key = ?", (key,)))
+        self._run(lambda file: file.db.execute("DELETE FROM entries_1 WHERE key = ?", (key,)))
 
     def clear(self) -> None:
         """See `Store`."""
-        self._ask(lambda file: _clear(file.db))
+        self._run(lambda file: _clear(file.db))
 
     def count(self) -> int:
         """See `Store`."""
         live = "SELECT count(*) FROM entries_1 WHERE expires_at IS NULL OR expires_at > ?"
-        return self._ask(lambda file: file.db.execute(live, (self._clock(),)).fetchone()[0])
+        return self._run(lambda file: file.db.execute(live, (self._clock(),)).fetchone()[0])
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `Store`: those of this moment, the last used one last, read one by one."""
+        """See `Store`. Yields the entries of the moment of the call, the most recently used one last."""
         live = "SELECT key FROM entries_1 WHERE expires_at IS NULL OR expires_at > ? ORDER BY used"
-        keys: list[bytes] = self._ask(lambda file: [row[0] for row in file.db.execute(live, (self._clock(),))])
+        keys: list[bytes] = self._run(lambda file: [row[0] for row in file.db.execute(live, (self._clock(),))])
         for key in keys:
-            found = self._ask(lambda file, key=key: file.db.execute(_GET, (key, self._clock())).fetchone())
+            found = self._run(lambda file, key=key: file.db.execute(_GET, (key, self._clock())).fetchone())
             if found is not None:
                 yield key, found[0]
 
     def close(self) -> None:
         """See `Store`."""
-        with self._guard:
-            if self._file is not None and self._file.process == os.getpid():
-                with contextlib.suppress(sqlite3.Error):  # what was used last is not worth more
-                    self._write_touched(self._file.db)
-                self._file.db.close()
-            self._file = None
-
-    # ---- the work
+        state = self._state()
+        with self._lock:
+            if state.file is not None:
+                with contextlib.suppress(sqlite3.Error):  # the order of use is not worth an error
+                    self._write_touched(state.file.db)
+                state.file.db.close()
+            state.file = None
 
     def _get(self, db: sqlite3.Connection, key: bytes) -> bytes | None:
         found = db.execute(_GET, (key, self._clock())).fetchone()
         if found is None:
             return None
-        self._touched.pop(key, None)
-        self._touched[key] = None
-        if len(self._touched) >= _MOST_TOUCHED:
+        touched = self._state().touched
+        touched.pop(key, None)
+        touched[key] = None
+        if len(touched) >= _MAX_TOUCHED:
             with contextlib.suppress(sqlite3.OperationalError), _transaction(db):  # another process is writing
                 self._write_touched(db)
         return found[0]
@@ -155,119 +153,138 @@ class SqliteStore:
             self._write_touched(db)
             db.execute(_EXPIRED, (now,))
             db.execute(_PUT, {"key": key, "expires_at": expires_at, "bytes": len(data), "data": data})
-            while db.execute(_OVER, (self._most, self._max_bytes)).fetchone()[0]:
+            while db.execute(_OVER, (self._limit, self._max_bytes)).fetchone()[0]:
                 db.execute(_EVICT)
 
     def _write_touched(self, db: sqlite3.Connection) -> None:
-        if self._touched:
-            db.executemany(_TOUCH, [(key,) for key in self._touched])
-            self._touched.clear()
+        touched = self._state().touched
+        if touched:
+            db.executemany(_TOUCH, [(key,) for key in touched])
+            touched.clear()
 
-    def _ask(self, work: Callable[[_File], T]) -> T:
-        """What `work` gives; once more with a new file where this one is damaged."""
-        with self._guard:
+    def _run(self, work: Callable[[_File], T]) -> T:
+        """Call `work` with the open file; if the file is damaged, move it aside and call it once more."""
+        state = self._state()
+        with self._lock:
             for left in (1, 0):
                 try:
-                    return work(self._opened())
+                    return work(self._open(state))
                 except sqlite3.Error as error:
                     if not left or not _is_corrupt(error):
-                        raise StoreError(f"{self._path}: {_why(error)}") from None
-                    self._move_aside()
+                        raise StoreError(f"{self._path}: {_reason(error)}") from None
+                    self._move_aside(state)
                 except OSError as error:
                     raise StoreError(f"{self._path}: {error.strerror}") from None
         raise AssertionError("unreachable")
 
-    def _opened(self) -> _File:
-        file, process = self._file, os.getpid()
-        self._seen = _identity(self._path)
-        if file is not None and file.process != process:
-            _parents.append(file)
-            self._touched.clear()
-        elif file is not None and file.identity == self._seen:
-            return file
-        elif file is not None:  # somebody removed it, or moved it aside
-            file.db.close()
-        self._file = None
-        if self._seen is None:
-            _make(self._path)
-            self._seen = _identity(self._path)
-        self._file = file = _File(self._path, self._seen)
-        weakref.finalize(self, _let_go, file)
+    def _open(self, state: _State) -> _File:
+        """Return the open file, after a look whether it is still the one at the path."""
+        state.seen = _identity(self._path)
+        if state.file is not None:
+            if state.file.identity == state.seen:
+                return state.file
+            state.file.db.close()  # another process removed the file, or moved it aside
+            state.file = None
+        if state.seen is None:
+            _create(self._path)
+            state.seen = _identity(self._path)
+        state.file = file = _File(self._path, state.seen)
+        weakref.finalize(self, _close, file)
         return file
 
-    def _move_aside(self) -> None:
-        """Keep a damaged file under another name, unless another process has put a new one in its place already."""
-        if self._file is not None:
-            self._file.db.close()
-            self._file = None
-        if self._seen != _identity(self._path):
+    def _move_aside(self, state: _State) -> None:
+        """Rename a damaged file, unless another process has put a new one in its place already."""
+        if state.file is not None:
+            state.file.db.close()
+            state.file = None
+        if state.seen != _identity(self._path):
             return
         if not _may_be_moved(self._path):
-            raise InvalidRequestError(f"cache: {self._path} is no SQLite file, and is left as it is: name another one")
+            raise InvalidRequestError(f"cache: {self._path} is not an SQLite file and was left alone: use another path")
         aside = f"{self._path}.corrupt-{secrets.token_hex(4)}"
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self._path}{ending}").rename(f"{aside}{ending}")
         warnings.warn(
-            f"the cache file {self._path} is damaged: it lies at {aside} now, and a new one is begun",
+            f"the cache file {self._path} is damaged: it was renamed to {aside}, and a new one was created",
             CacheWarning,
             stacklevel=2,
         )
 
 
-def _let_go(file: _File) -> None:
-    """The store was dropped, or the process ends."""
+class _State:
+    """What a store knows in one process. SQLite's connections must not be used, nor closed, in a forked child.
+
+    Attributes:
+        file: The open file.
+        seen: The identity of the file that was at the path when it was last opened.
+        touched: Keys that were used since the last write.
+    """
+
+    def __init__(self) -> None:
+        self.file: _File | None = None
+        self.seen: tuple[int, int] | None = None
+        self.touched: dict[bytes, None] = {}
+
+
+def _close(file: _File) -> None:
+    """Close the file of a store that was dropped, if this process opened it."""
     if file.process == os.getpid():
         file.db.close()
-
-
-_parents: list[_File] = []
-"""Connections of the process that this one was forked from: to close them here would end that one's locks."""
+    else:
+        keep_inherited(file)
 
 
 class _File:
-    """An open file of this process."""
+    """An open file.
+
+    Attributes:
+        process: Id of the process that opened it.
+        identity: Device and number of the file.
+        db: The connection.
+        salt: The salt that is stored in it.
+    """
 
     def __init__(self, path: Path, identity: tuple[int, int] | None) -> None:
         self.process = os.getpid()
         self.identity = identity
-        self.db = _connected(path)
+        self.db = _connect(path)
         try:
             _check_owner(self.db, path)
             self.db.execute("PRAGMA synchronous = NORMAL")
             if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries_1'").fetchone():
-                _lay_out(self.db)
+                _create_tables(self.db)
             self.salt: bytes = self.db.execute("SELECT salt FROM salt_1").fetchone()[0]
         except BaseException:
             self.db.close()
             raise
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
 
 
-def _make(path: Path) -> None:
-    """A new file, which is there when it is complete; another process may be first."""
-    path = path.resolve()  # a link may be there, to nothing yet
+def _create(path: Path) -> None:
+    """Create the file so that it appears when it is complete; another process may be first."""
+    path = path.resolve()  # there may be a link whose target does not exist yet
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        db = _connected(draft)
+        db = _connect(draft)
         try:
             db.execute("PRAGMA journal_mode = WAL")
-            _lay_out(db)
+            _create_tables(db)
         finally:
             db.close()
-        _put_in_place(draft, path)
+        _publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _put_in_place(draft: Path, path: Path) -> None:
+def _publish(draft: Path, path: Path) -> None:
     try:
-        os.link(draft, path)  # fails where one is there, as a rename would not
+        os.link(draft, path)  # fails if the path exists, which a rename does not
     except FileExistsError:
         return
     except OSError:  # a file system without links
@@ -280,8 +297,7 @@ def _check_owner(db: sqlite3.Connection, path: Path) -> None:
         raise InvalidRequestError(f"cache: {path} is a database of another program: name another file")
 
 
-def _lay_out(db: sqlite3.Connection) -> None:
-    """Make the tables."""
+def _create_tables(db: sqlite3.Connection) -> None:
     with _transaction(db):
         for statement in _statements(_TABLES):
             db.execute(statement)
@@ -290,7 +306,7 @@ def _lay_out(db: sqlite3.Connection) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """`executescript` would end the transaction."""
+    """Split a script, because `executescript` would commit the transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -302,7 +318,7 @@ def _statements(script: str) -> Iterator[str]:
 def _clear(db: sqlite3.Connection) -> None:
     with _transaction(db):
         db.execute("DELETE FROM entries_1")
-    with contextlib.suppress(sqlite3.OperationalError):  # another process is reading: the space is used again
+    with contextlib.suppress(sqlite3.OperationalError):  # another process is reading; the space is reused later
         db.execute("VACUUM")
 
 
@@ -323,8 +339,8 @@ def _is_corrupt(error: sqlite3.Error) -> bool:
     return isinstance(code, int) and code & 0xFF in _CORRUPT
 
 
-def _why(error: sqlite3.Error) -> str:
-    """SQLite's own words; those of Python's module may quote what is kept."""
+def _reason(error: sqlite3.Error) -> str:
+    """Return SQLite's own message; messages of Python's module may quote stored data."""
     return str(error) if getattr(error, "sqlite_errorcode", None) else type(error).__name__
 
 
@@ -337,7 +353,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _may_be_moved(path: Path) -> bool:
-    """Whether it is a database, or called like one: a wrong path must not move somebody's notes."""
+    """Return whether the file is a database or is named like one: a wrong path must not rename a user's document."""
     if path.suffix in _SUFFIXES:
         return True
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What keeps entries: a protocol of a few methods over keys and bytes."""
+"""The protocol of a store: bytes under keys of 32 bytes."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from typing import Protocol
 
 
 class Store(Protocol):
-    """Keeps bytes under keys of 32 bytes, from any mix of threads and forks. It may drop any of them at any time.
+    """Stores bytes under keys of 32 bytes, for any mix of threads and forks. It may drop any entry at any time.
 
-    What goes wrong is raised, best as a StoreError; the cache tells it in one warning and goes on without the store.
+    Errors are raised, best as a StoreError; the cache reports them in one warning and goes on without the store.
 
     Attributes:
-        blocks: Whether it waits for a disk or a network, so that event loops must ask it from a thread.
-        maxsize: Most entries, None where only their bytes are bounded.
-        place: Where the entries are, without a password: a path, a URL, or "" for this process.
-        ttl_s: After how many seconds an entry is none any more.
+        blocks: Whether it waits for a disk or a network, so that event loops must call it in a thread.
+        maxsize: Maximum number of entries; None if only their size in bytes is limited.
+        location: Where the entries are, without a password: a path, a URL, or "" for the memory of this process.
+        ttl_s: Seconds until an entry expires; None for never.
     """
 
     blocks: bool
     maxsize: int | None
-    place: str
+    location: str
     ttl_s: float | None
 
     def salt(self) -> bytes:
-        """32 random bytes that belong to this store, always the same."""
+        """Return the store's 32 random bytes, which never change."""
         ...
 
     def get(self, key: bytes) -> bytes | None:
-        """What was put there last, as the most recently used one from now on."""
+        """Return the value that was stored last, and mark it as the most recently used; None if there is none."""
         ...
 
     def put(self, key: bytes, data: bytes) -> None:
-        """Keep it, and let go of those that were used longest ago where there are too many."""
+        """Store a value, and remove the least recently used ones if there are too many."""
         ...
 
     def drop(self, key: bytes) -> None:
-        """Forget one."""
+        """Remove one value, if it is there."""
         ...
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all values."""
         ...
 
     def count(self) -> int:
-        """How many there are."""
+        """Return the number of values."""
         ...
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and what is kept under them."""
+        """Yield keys and values."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections. Twice is once, and a later call opens new ones."""
+        """Close files and connections. Idempotent. The store can be used again; it reconnects on demand."""
         ...

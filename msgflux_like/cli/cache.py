@@ -31,7 +31,7 @@ def stats(options: argparse.Namespace) -> int:
         models[f"{entry.provider}/{entry.model}"] += 1
         times.append(entry.made_at)
         size += len(entry.value)
-    facts = [("cache", cache.place), ("answers", f"{len(times):,} ({size:,} bytes)")]
+    facts = [("cache", cache.location), ("answers", f"{len(times):,} ({size:,} bytes)")]
     if times:
         facts += [("oldest", _time(min(times))), ("newest", _time(max(times)))]
     facts += [("" if number else "models", f"{path}  {count:,}") for number, (path, count) in _most(models)]
@@ -46,7 +46,7 @@ def clear(options: argparse.Namespace) -> int:
         return _nothing(options)
     count = cache.cache_info().currsize
     cache.cache_clear()
-    echo(f"{cache.place}: {count:,} answers forgotten")
+    echo(f"{cache.location}: {count:,} answers forgotten")
     return 0
 
 
@@ -62,14 +62,14 @@ def export(options: argparse.Namespace) -> int:
 def _cache(options: argparse.Namespace) -> ResponseCache | None:
     """None where no file is; this makes none."""
     cache = ResponseCache(store=options.path or True)
-    if "://" not in cache.place and not Path(cache.place).expanduser().exists():
+    if "://" not in cache.location and not Path(cache.location).expanduser().exists():
         return None
     cache.check()
     return cache
 
 
 def _nothing(options: argparse.Namespace, tell: Callable[[str], None] = echo) -> int:
-    tell(f"there is no cache at {ResponseCache(store=options.path or True).place}")
+    tell(f"there is no cache at {ResponseCache(store=options.path or True).location}")
     return 0
 
 

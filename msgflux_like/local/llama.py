@@ -24,11 +24,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from msgflux_like import errors
+from msgflux_like._concurrency.processes import fork_safe_lock
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -203,9 +203,7 @@ class LocalServer:
 
 
 _servers: dict[Path, LocalServer] = {}
-_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):  # a fork waits until a server that is being started is there, and inherits it
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = fork_safe_lock()  # a fork waits until a server that is being started is there, and inherits it
 
 
 def serve(model_id: str = "smollm2") -> str:

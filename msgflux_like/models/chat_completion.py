@@ -166,7 +166,7 @@ class ChatCompletion(RequestBuilder):
 
         prepared = self._prepare(messages, stream=stream, serve=False, **call)
         call_metadata = prepared.call_metadata
-        key = prepared.place.looked_for() if prepared.place is not None else None
+        key = prepared.place.find_key() if prepared.place is not None else None
         cost = estimate_of(prepared.request, call_metadata.profile)
         return plan_of(prepared.http, call_metadata.changes, call_metadata.warnings, cost, key.hex() if key else None)
 

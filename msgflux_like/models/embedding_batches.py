@@ -26,9 +26,11 @@ class VectorCache:
     KIND: Final = "vector/1"
 
     def __init__(self, cache: ResponseCache, provider: str, model: str) -> None:
-        self._cache = cache
+        from msgflux_like.cache import engine_of  # noqa: PLC0415  imported already by whoever made the cache
+
+        self._cache = engine_of(cache)
         self._names = (provider, model)
-        self.blocks = cache.blocks
+        self.blocks = self._cache.blocks
 
     def find(self, requests: Mapping[int, HttpRequest], facts: dict[str, str]) -> dict[int, list[float]]:
         """Those that are there, by the places of their texts."""
@@ -44,7 +46,7 @@ class VectorCache:
 
     def keep(self, vectors: dict[int, list[float]]) -> None:
         """Keep what came, by the places of the texts."""
-        if not self._cache.keeps:
+        if not self._cache.has_room:
             return
         for place, vector in vectors.items():
             if (key := self._keys[place]) is not None:

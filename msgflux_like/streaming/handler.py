@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Self
 
+from msgflux_like._concurrency.loops import current_task
 from msgflux_like.errors import StreamClosedError
 from msgflux_like.streaming.chunks import ChatCompletionChunk, Pushed, StreamData, StreamError, StreamFinish
 from msgflux_like.streaming.worker import Target
@@ -272,7 +273,7 @@ class AsyncStreamHandler:
     def _abandon(self) -> None:
         """Handle no further event."""
         self._abandoned = True
-        if _current_task() is not self._task:
+        if current_task() is not self._task:
             self._task.cancel()
 
     async def _until_ended(self, waiting: Any) -> None:
@@ -298,13 +299,6 @@ class AsyncStreamHandler:
             self.failure = failure
             if self._on_failure is not None:
                 self._on_failure()
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # not in an event loop
-        return None
 
 
 def _handle(handler: Any, event: Pushed, state: Any) -> Any:

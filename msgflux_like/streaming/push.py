@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
 
+from msgflux_like._concurrency.loops import is_async
 from msgflux_like.errors import APIError, GatewayError, InvalidRequestError, StreamClosedError
 from msgflux_like.response.stream import ModelStreamResponse
 from msgflux_like.streaming.chunks import ChunkMaker, Pushed, StreamData, StreamError, StreamFinish, TextChunkMaker
 from msgflux_like.streaming.handler import AsyncStreamHandler, StreamHandler
 from msgflux_like.streaming.worker import AsyncPusher, Pusher, Target, await_result, callback_target
-from msgflux_like.tools.function_schema import is_async
 
 Maker = ChunkMaker | TextChunkMaker
 Opened = tuple[ModelStreamResponse, Maker]

@@ -26,6 +26,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
+from msgflux_like._concurrency.loops import running_loop
 from msgflux_like.errors import StreamClosedError
 
 
@@ -185,7 +186,7 @@ class AsyncPusher:
         self._target.abandon()
         if self._task.done():
             return
-        if _running_loop() is not self._loop:
+        if running_loop() is not self._loop:
             self._loop.call_soon_threadsafe(self._task.cancel)
         elif not self.is_mine():
             self._task.cancel()
@@ -210,13 +211,6 @@ class AsyncPusher:
 
 
 _running: set[asyncio.Task[None]] = set()  # strong references; an event loop keeps weak ones
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 async def await_result(result: Any) -> None:

@@ -99,11 +99,6 @@ def bind(function: Function, arguments: Mapping[str, Any]) -> Callable[[], Any]:
     return lambda: function(*positional, **named)
 
 
-def is_async(function: Function) -> bool:
-    """Return whether calling the function returns an awaitable."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  whether that method is async
-
-
 def _describe(function: Function) -> Tool:
     name = getattr(function, "__name__", None)
     if inspect.isclass(function) or not isinstance(name, str):

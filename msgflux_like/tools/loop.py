@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from msgflux_like._attrdict import dotdict
+from msgflux_like._concurrency.loops import is_async
 from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
 from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallError
 from msgflux_like.messages.normalize import normalize
@@ -103,7 +104,7 @@ def run_tools(
         ('It is 21 degrees.', 2)
     """
     tools = list(tools)
-    if named := next((function_schema.describe(each).name for each in tools if function_schema.is_async(each)), None):
+    if named := next((function_schema.describe(each).name for each in tools if is_async(each)), None):
         raise InvalidRequestError(f"the tool {named!r} is async: run it with `await arun_tools(...)`")
     run = ToolRun(messages)
     steps, outcome = _steps(run, tools, max_rounds, call), None
@@ -144,7 +145,7 @@ class _Execution(NamedTuple):
 
     async def aresult(self) -> str:
         """Async counterpart of `result`."""
-        if self.function is None or not function_schema.is_async(self.function):
+        if self.function is None or not is_async(self.function):
             return await to_thread(self.result)
         try:
             return _text(await self._start())

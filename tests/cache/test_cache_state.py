@@ -139,14 +139,14 @@ def test_a_place_of_the_states_own_choosing_is_not_used_unless_it_is_said_again(
     monkeypatch.setenv("MSGFLUX_LIKE_REDIS_PASSWORD", "hush")
     store = store.format(own=own_folder)
     for cache in (store, {"store": store, "account": "team"}):
-        with pytest.raises(InvalidRequestError, match=r"the state keeps answers at .*: pass cache=") as raised:
+        with pytest.raises(InvalidRequestError, match=r"stores its cached answers at .*: pass cache=") as raised:
             mf.Model.from_serialized(**state_of(cache))
         assert "hush" not in str(raised.value)
         assert mf.Model.from_serialized(**state_of(cache), cache=False)._response_cache is None
         own = mf.ResponseCache()
         assert mf.Model.from_serialized(**state_of(cache), cache=own)._response_cache is own
         said = mf.Model.from_serialized(**state_of(cache), cache=cache)._response_cache
-        assert said.place == store.replace(":hush", "")
+        assert said.location == store.replace(":hush", "")
     assert list(own_folder.iterdir()) == [own_folder / "link"]
 
 
@@ -157,20 +157,20 @@ def test_the_librarys_own_folder_needs_no_word(openai, own_folder):
     assert state["state"]["cache"] == {"store": True}  # wherever that folder is
     for cache in (True, {"store": True}, str(own_folder / "responses.sqlite"), {"store": f"{own_folder}/deep/c.db"}):
         with mf.Model.from_serialized(**state_of(cache)) as restored:
-            assert restored("hi").metadata.get("cached", False) is ("deep" not in restored._response_cache.place)
+            assert restored("hi").metadata.get("cached", False) is ("deep" not in restored._response_cache.location)
     assert len(openai.requests) == 2
 
 
 def test_a_state_that_says_no_place_needs_no_word(own_folder):
     for cache in (None, False, {"maxsize": 3}, {"store": None}):
         restored = mf.Model.from_serialized(**state_of(cache))._response_cache
-        assert restored is None or restored.place == ""
+        assert restored is None or restored.location == ""
 
 
 def test_a_gateway_passes_on_where_its_models_keep_answers(own_folder):
     gateway = mf.ModelGateway([made(cache="answers.sqlite"), made()])
     state = json.loads(json.dumps(gateway.serialize()))
-    with pytest.raises(InvalidRequestError, match=r"the state keeps answers at answers\.sqlite"):
+    with pytest.raises(InvalidRequestError, match=r"the state stores its cached answers at answers\.sqlite"):
         mf.ModelGateway.from_serialized(state)
     shared = mf.ResponseCache()
     restored = mf.ModelGateway.from_serialized(state, cache=shared)

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 import msgflux_like as mf
-from msgflux_like._concurrency.single_flight import SingleFlight, Turn, await_outcome
+from msgflux_like._concurrency.single_flight import Role, SingleFlight, await_outcome
 from msgflux_like._http.deadline import Deadline
 from msgflux_like.errors import APITimeoutError, BadRequestError, OutputParsingError
 from tests.provider import chat, chat_stream, stream, whole
@@ -45,7 +45,7 @@ class Watched(SingleFlight):
 
     def join(self, key, loop, *, may_wait):
         turn = super().join(key, loop, may_wait=may_wait)
-        if not isinstance(turn, Turn):
+        if not isinstance(turn, Role):
             with self._count:
                 self._seen += 1
                 if self._seen == self.expected:
@@ -68,9 +68,9 @@ def watched(provider, model_of, cache_in):
         gate = Gate(reply)
         server = provider(gate, *more) if more else provider(gate)
         cache = cache_in()
-        cache.flights = Watched()
+        cache._engine.flights = Watched()
         model = model_of(server, cache=cache, **options)
-        return model, server, gate, cache.flights
+        return model, server, gate, cache._engine.flights
 
     return make
 
@@ -185,7 +185,7 @@ def test_all_that_wait_and_the_first_may_be_cancelled(watched):
         return [call.cancelled() for call in calls]
 
     assert asyncio.run(main()) == [True] * 4
-    assert flights._flights == {}
+    assert flights._calls() == {}
     assert model("hi").consume() == "two"
     assert len(server.requests) == 2
 
@@ -210,7 +210,7 @@ def test_each_has_a_time_limit_of_its_own(watched):
 def test_one_whose_own_time_is_over_hands_over(model_of, cache_in):
     """Its client says that the time is over when the other call waits."""
     cache, gate = cache_in(), Gate(None)
-    cache.flights = Watched()
+    cache._engine.flights = Watched()
 
     def reply(request):
         if not gate.arrived.is_set():
@@ -223,7 +223,7 @@ def test_one_whose_own_time_is_over_hands_over(model_of, cache_in):
         leader = pool.submit(model, "hi")
         assert gate.arrived.wait(PATIENCE_S)
         other = pool.submit(model, "hi")
-        cache.flights.wait_for(1)
+        cache._engine.flights.wait_for(1)
         gate.through.set()
         assert isinstance(leader.exception(), APITimeoutError)
         assert other.result().consume() == "second"
@@ -289,13 +289,13 @@ def test_calls_past_the_cache_and_without_room_do_not_wait(provider, model_of):
 
 def test_a_place_that_was_left_is_passed_over():
     flights = SingleFlight()
-    assert flights.join(b"k", None, may_wait=True) is Turn.LEAD
+    assert flights.join(b"k", None, may_wait=True) is Role.LEADER
     first, second = (flights.join(b"k", None, may_wait=True) for _ in range(2))
-    flights.leave(b"k", first)
-    flights.hand_over(b"k")
-    assert second.future.result(0) is Turn.LEAD
-    flights.leave(b"k", second)  # it had its turn, and gave it back
-    assert flights.join(b"k", None, may_wait=True) is Turn.LEAD
+    flights.cancel(b"k", first)
+    flights.promote(b"k")
+    assert second.future.result(0) is Role.LEADER
+    flights.cancel(b"k", second)  # it had its turn, and gave it back
+    assert flights.join(b"k", None, may_wait=True) is Role.LEADER
 
 
 def test_a_place_in_a_loop_that_is_closed_is_passed_over():
@@ -304,9 +304,9 @@ def test_a_place_in_a_loop_that_is_closed_is_passed_over():
     flights.join(b"k", None, may_wait=True)
     gone, here = flights.join(b"k", loop, may_wait=True), flights.join(b"k", None, may_wait=True)
     loop.close()
-    flights.hand_over(b"k")
+    flights.promote(b"k")
     assert not gone.future.done()
-    assert here.future.result(0) is Turn.LEAD
+    assert here.future.result(0) is Role.LEADER
 
 
 def test_a_loop_that_is_closed_in_flight_does_not_hold_up_those_that_come_after(watched):
@@ -321,7 +321,7 @@ def test_a_loop_that_is_closed_in_flight_does_not_hold_up_those_that_come_after(
         assert model("hi", timeout=PATIENCE_S).consume() == "second"
         assert waiting.result().consume() == "second"
     gate.through.set()
-    assert flights._flights == {}
+    assert flights._calls() == {}
     assert len(server.requests) == 2
     task._log_destroy_pending = False
 
@@ -333,20 +333,20 @@ def test_nothing_is_left_of_a_flight(watched):
         model(str(n))
         asyncio.run(model.acall(str(n)))
     gc.collect()
-    assert flights._flights == {}
+    assert flights._calls() == {}
 
 
 def test_a_turn_that_comes_in_the_moment_of_being_cancelled_is_handed_on():
     flights = SingleFlight()
 
     async def main():
-        assert flights.join(b"k", None, may_wait=True) is Turn.LEAD
+        assert flights.join(b"k", None, may_wait=True) is Role.LEADER
         waiting = asyncio.ensure_future(await_outcome(flights, b"k", Deadline(mf.Timeouts())))
         await asyncio.sleep(0)
-        flights.hand_over(b"k")  # the task learns of it in the loop's next round
+        flights.promote(b"k")  # the task learns of it in the loop's next round
         waiting.cancel()
         await asyncio.wait([waiting])
         return waiting.cancelled()
 
     assert asyncio.run(main())
-    assert flights.join(b"k", None, may_wait=True) is Turn.LEAD
+    assert flights.join(b"k", None, may_wait=True) is Role.LEADER

@@ -17,7 +17,7 @@ from msgspec import Struct
 import msgflux_like as mf
 from msgflux_like._wire.secrets import Secret, TokenSource
 from msgflux_like._wire.sigv4 import Credentials, SigV4
-from msgflux_like.cache.key import key_of
+from msgflux_like.cache.key import request_key
 from msgflux_like.request import HttpRequest
 from tests.provider import chat, whole
 
@@ -53,7 +53,7 @@ class Signs:
 
 
 def key(http: HttpRequest = HTTP, facts: Any = None, salt: bytes = SALT, account: str | None = None) -> bytes:
-    return key_of(http, facts or {"dialect": "openai_chat"}, salt, account)
+    return request_key(http, facts or {"dialect": "openai_chat"}, salt, account)
 
 
 def changed(**fields: Any) -> HttpRequest:

@@ -384,10 +384,10 @@ def test_a_time_that_is_none_is_refused(ttl_s):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"cache": 5}, "a cache is a ResponseCache, a path, a redis:// URL or a Store, not int"),
-        ({"cache": ""}, "a cache is at a path: an empty text is none"),
-        ({"cache": "http://127.0.0.1"}, "a cache is at a path, or at a URL of redis, rediss, unix"),
-        ({"cache": "redis://127.0.0.1", "cache_size": 5}, "a Redis server bounds what it keeps by itself"),
+        ({"cache": 5}, "a cache must be a ResponseCache, a path, a redis:// URL or a Store, not int"),
+        ({"cache": ""}, "the path of a cache is empty: name a file or a folder"),
+        ({"cache": "http://127.0.0.1"}, "a cache must be at a path, or at a URL of redis, rediss, unix"),
+        ({"cache": "redis://127.0.0.1", "cache_size": 5}, "a Redis server limits its size itself"),
         ({"cache": mf.ResponseCache(), "cache_size": 5}, "cache_size is for a cache of the model's own"),
         ({"cache": {"size": 5}}, "cache has unknown fields: size"),
     ],
@@ -437,5 +437,5 @@ def test_a_cache_says_where_it_is_and_no_password(tmp_path):
     server = Provider(echo)
     with server, mf.Model.chat_completion("openai/x", api_key="k", base_url=server.base_url, cache=tmp_path) as model:
         model("hi")
-        assert model._response_cache.place == str(tmp_path / "responses.sqlite")
+        assert model._response_cache.location == str(tmp_path / "responses.sqlite")
         model._response_cache.close()

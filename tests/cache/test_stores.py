@@ -212,7 +212,7 @@ def test_many_reads_are_one_write_now_and_then(path, clock):
         store.put(number.to_bytes(32, "big"), b"x")
     for number in range(300):
         store.get(number.to_bytes(32, "big"))
-    assert len(store._touched) == 300 - 256
+    assert len(store._state().touched) == 300 - 256
     store.close()
 
 
@@ -238,8 +238,8 @@ def test_threads_share_a_file(path):
         try:
             for each in range(50):
                 key = bytes([number, each]) * 16
-                cache.put(key, "k", bytes([number]), "p", "m")
-                assert cache.get(key, "k") == bytes([number])
+                cache._engine.put(key, "k", bytes([number]), "p", "m")
+                assert cache._engine.get(key, "k") == bytes([number])
         except BaseException as error:  # noqa: BLE001  told below
             errors.append(error)
 
@@ -261,7 +261,7 @@ def test_a_damaged_file_is_moved_aside_with_one_warning(asks, path, damage):
     cache = stored(path)
     _, _, ask = asks(cache)
     for number in range(100):
-        cache.put(number.to_bytes(32, "big"), "k", bytes(500), "p", "m")
+        cache._engine.put(number.to_bytes(32, "big"), "k", bytes(500), "p", "m")
     cache.close()
     content = path.read_bytes()
     if damage == "no database":
@@ -277,7 +277,7 @@ def test_a_damaged_file_is_moved_aside_with_one_warning(asks, path, damage):
     aside = list(path.parent.glob("cache.sqlite.corrupt-*[0-9a-f]"))
     assert len(aside) == 1
     assert str(told[0].message) == (
-        f"the cache file {path} is damaged: it lies at {aside[0]} now, and a new one is begun"
+        f"the cache file {path} is damaged: it was renamed to {aside[0]}, and a new one was created"
     )
     cache.close()
 
@@ -286,7 +286,7 @@ def test_somebodys_notes_are_not_moved(asks, tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("buy milk")
     _, server, ask = asks(stored(notes))
-    with pytest.raises(InvalidRequestError, match="is no SQLite file, and is left as it is"):
+    with pytest.raises(InvalidRequestError, match="is not an SQLite file and was left alone"):
         ask("a")
     assert (notes.read_text(), server.requests) == ("buy milk", [])
 
@@ -319,7 +319,7 @@ def test_an_entry_of_another_version_is_asked_for_anew(asks, cache_in, kind):
     cache = cache_in()
     model, _, ask = asks(cache)
     key = bytes.fromhex(model.plan("a").cache_key)
-    cache.put(key, kind, b"\x93\x01\x02\x03", "openai", "gpt-4o")
+    cache._engine.put(key, kind, b"\x93\x01\x02\x03", "openai", "gpt-4o")
     assert [ask("a"), ask("a")] == [False, True]
     info = cache.cache_info()
     assert (info.hits, info.misses) == (1, 1)
@@ -355,12 +355,12 @@ def test_a_full_disk_costs_no_answer(asks, path):
     cache = stored(path)
     model, _server, ask = asks(cache)
     ask("a")
-    db = cache._store._file.db
+    db = cache._store._state().file.db
     db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.warns(CacheWarning, match="the cache is not used for now: .*database or disk is full") as told:
         assert model("b" * 50_000).consume() == "B" * 50_000
     assert len(told) == 1
-    cache._paused_until = 0.0
+    cache._engine._paused_until = 0.0
     assert ask("a")
     cache.close()
 
@@ -382,7 +382,7 @@ def test_a_file_that_becomes_somebodys_notes_in_between_costs_no_answer(path, pr
     cache = stored(path)
     model = model_of(provider(reply), cache=cache)
     assert model("a").consume() == "A"
-    with pytest.raises(InvalidRequestError, match="is no SQLite file"):
+    with pytest.raises(InvalidRequestError, match="is not an SQLite file"):
         model("a")
     assert path.read_text() == "buy milk"
     cache.close()
@@ -455,7 +455,7 @@ def test_a_server_needs_its_client(monkeypatch):
 class Own:
     blocks = False
     maxsize = None
-    place = ""
+    location = ""
     ttl_s = None
 
     def __init__(self) -> None:
@@ -522,14 +522,15 @@ def test_a_forked_child_has_connections_and_locks_of_its_own(asks, cache_in):
     cache = cache_in()
     _model, _server, ask = asks(cache)
     ask("a")
-    flying = cache.flights.join(b"k" * 32, None, may_wait=True)
+    flying = cache._engine.flights.join(b"k" * 32, None, may_wait=True)
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                seen = [ask("a"), ask("b"), ask("b"), cache.flights.join(b"k" * 32, None, may_wait=True) == flying]
+                role = cache._engine.flights.join(b"k" * 32, None, may_wait=True)
+                seen = [ask("a"), ask("b"), ask("b"), role == flying]
             os.write(writing, repr(seen).encode())
         finally:
             os._exit(0)
@@ -548,7 +549,7 @@ print(flush=True)
 number = int(sys.argv[2])
 while True:
     number += 1
-    cache.put(number.to_bytes(32, "big"), "k", (number % 251).to_bytes(1, "big") * 5000, "p", "m")
+    cache._engine.put(number.to_bytes(32, "big"), "k", (number % 251).to_bytes(1, "big") * 5000, "p", "m")
 """
 
 
@@ -569,7 +570,7 @@ def test_whatever_moment_a_writer_is_killed_at_only_whole_entries_are_there(path
         assert writer.stdout.readline() == b"\n"
         before = cache.cache_info().currsize
         for _ in range(choose.randrange(400)):  # so long as it takes to look around
-            cache.get(bytes(32), "k")
+            cache._engine.get(bytes(32), "k")
         writer.send_signal(signal.SIGKILL)
         writer.wait(PATIENCE_S)
         writer.stdout.close()
@@ -597,7 +598,7 @@ def test_processes_that_begin_a_file_at_once_all_use_it(path):
     import msgflux_like as mf
     cache = mf.ResponseCache(store=sys.argv[1])
     sys.stdin.readline()
-    cache.put(bytes([int(sys.argv[2])]) * 32, "k", b"x", "p", "m")
+    cache._engine.put(bytes([int(sys.argv[2])]) * 32, "k", b"x", "p", "m")
     print(cache._store.salt().hex())
     """
     processes = [

@@ -69,7 +69,7 @@ def test_a_file_that_is_no_cache_is_an_error(command, tmp_path, action):
     status, out, err = command("cache", action, "--path", str(tmp_path / "notes.txt"))
     assert (status, out) == (1, "")
     assert (
-        err == f"msgflux-like: cache: {tmp_path}/notes.txt is no SQLite file, and is left as it is: name another one\n"
+        err == f"msgflux-like: cache: {tmp_path}/notes.txt is not an SQLite file and was left alone: use another path\n"
     )
     assert (tmp_path / "notes.txt").read_text() == "buy milk"
 

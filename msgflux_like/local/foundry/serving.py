@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 
+from msgflux_like._concurrency.processes import fork_safe_lock
 from msgflux_like.errors import APIConnectionError, APIError, BadRequestError, NotFoundError
 from msgflux_like.local.foundry.command import NO_COMMAND
 from msgflux_like.local.foundry.manager import FoundryLocalManager
 
 _served: dict[tuple[str, str], tuple[str, str]] = {}
-_lock = threading.Lock()  # one loads at a time: what an alias stands for is seen in what comes to the loaded ones
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_lock = fork_safe_lock()  # one loads at a time: what an alias stands for is seen in what comes to the loaded ones
 
 # The second generation's words, and the first one's. Neither sends a code.
 _NOT_LOADED = ("model not loaded", "no openaiservice provider found")
