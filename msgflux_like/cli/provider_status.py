@@ -71,7 +71,7 @@ def address(row: Provider) -> tuple[str, str]:
     if name := _first_set(row.base_url_env):
         return shown_url(os.environ[name]), name
     if row.embedded:
-        return servers.PLACES[row.embedded], ""
+        return servers.LOCATIONS[row.embedded], ""
     return shown_url(row.base_url), ""
 
 
