@@ -140,7 +140,7 @@ def test_a_file_must_be_text(command, tmp_path):
         (["-m", GPT], "pass a prompt, --file or --tokens, or pipe text in"),
         (["-m", GPT, "hi", "--tokens", "1k"], "--tokens cannot be combined with a prompt or a file"),
         (["-m", GPT, "--file", "x", "--tokens", "1k"], "--tokens cannot be combined with a prompt or a file"),
-        (["-m", GPT, "--tokens", "1k/1k", "--max-tokens", "5"], "leave out --max-tokens"),
+        (["-m", GPT, "--tokens", "1k/1k", "--max-tokens", "5"], "cannot be combined with --max-tokens"),
         (["-m", GPT, "--tokens", "1k/1k/1k"], "'1k/1k' is not a number of tokens"),
         (["-m", GPT, "--tokens", "-1"], "'-1' is not a number of tokens"),
         (["-m", GPT, "--tokens", "1k", "--cached", "101%"], "'101%' is not a share: write 0% to 100%"),

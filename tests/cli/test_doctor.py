@@ -87,7 +87,7 @@ def test_a_url_of_the_environment_is_shown_without_what_is_secret_in_it(doctor, 
     row = doctor("openai")[1]["openai"]
     assert row == (
         "built-in row openai_chat OPENAI_API_KEY not set https://gateway.example/v1 OPENAI_BASE_URL "
-        "base_url for openai must be an http or https URL without spaces, user or query, like 'https://host/v1'"
+        "base_url for openai must be an http or https URL without spaces, user or query, such as 'https://host/v1'"
     )
 
 
