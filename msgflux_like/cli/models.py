@@ -33,7 +33,7 @@ def list_models(options: argparse.Namespace) -> int:
     if not found:
         left = 0 if options.retired else len(_search(options, retired=True))
         more = f"; --retired finds {left} that left the catalogue" if left else ""
-        echo_error(f"msgflux-like models: no model of the catalogue is all of that{more}")
+        echo_error(f"msgflux-like models: no model of the catalogue matches{more}")
         return 1
     shown = found[: options.limit]
     if options.json:

@@ -26,7 +26,7 @@ def list_providers(options: argparse.Namespace) -> int:
     """Print a table, or JSON; fail if no provider matches."""
     found = list(_found(options.text.casefold(), ready=options.ready))
     if not found:
-        echo_error("msgflux-like providers: there is none of that name" + (" that is ready" if options.ready else ""))
+        echo_error("msgflux-like providers: no provider has that name" + (" and is ready" if options.ready else ""))
         return 1
     if options.json:
         echo_json(map(_facts, found))

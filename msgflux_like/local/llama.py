@@ -185,7 +185,7 @@ class LocalServer:
 
     @property
     def running(self) -> bool:
-        """Whether the server process is running, as seen from this process or from a fork of it."""
+        """True while the server process is running, as seen from this process or from a fork of it."""
         return self._process is not None and _send(self._process, b"\n")
 
     def close(self) -> None:

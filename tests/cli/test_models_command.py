@@ -104,7 +104,7 @@ def test_nothing_found_is_a_failure_with_a_sentence(command):
     assert command("models", "no-such-model") == (
         1,
         "",
-        "msgflux-like models: no model of the catalogue is all of that\n",
+        "msgflux-like models: no model of the catalogue matches\n",
     )
     status, _, errors = command("models", "claude-3-5-sonnet-20241022", "--provider", "anthropic")
     assert (status, "--retired finds 1 that left the catalogue" in errors) == (1, True)
@@ -232,7 +232,7 @@ def test_providers_whose_key_is_set_are_ready_and_the_key_is_not_shown(command, 
 
 def test_a_provider_that_is_not_there_is_a_failure(command):
     status, output, errors = command("providers", "no-such")
-    assert (status, output, errors) == (1, "", "msgflux-like providers: there is none of that name\n")
+    assert (status, output, errors) == (1, "", "msgflux-like providers: no provider has that name\n")
 
 
 def test_a_broken_row_is_one_row_of_the_table(command, write_row):
