@@ -62,17 +62,19 @@ def test_a_path_that_names_no_model_is_refused_with_the_form(path):
     assert str(raised.value).startswith(f"{path!r} does not name a model: write provider/model")
 
 
-def test_a_provider_alone_is_called_one():
+def test_a_path_of_a_provider_alone_is_called_a_provider():
     with pytest.raises(UnknownModelError) as raised:
         mf.Model.chat_completion("openai")
-    assert str(raised.value) == ("'openai' does not name a model: write provider/model ('openai' alone is a provider)")
+    assert str(raised.value) == (
+        "'openai' does not name a model: write provider/model ('openai' is the name of a provider)"
+    )
 
 
 @pytest.mark.parametrize("path", [None, 5, b"openai/gpt-4o", ["openai", "gpt-4o"]])
-def test_a_path_that_is_no_text_is_refused_by_its_type(path):
-    with pytest.raises(ValueError, match="a model is named by a text") as raised:
+def test_a_path_that_is_not_a_string_is_refused_with_its_type(path):
+    with pytest.raises(ValueError, match="a model path must be a string") as raised:
         mf.Model.chat_completion(path)
-    assert str(raised.value) == f"a model is named by a text like 'openai/gpt-4o', not by {type(path).__name__}"
+    assert str(raised.value) == f"a model path must be a string such as 'openai/gpt-4o'; got {type(path).__name__}"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ OF_THE_USERS = "${OPENAI_COMPATIBLE_BASE_URL}"
 
 
 @pytest.mark.parametrize("file", ROWS, ids=lambda file: file.stem)
-def test_every_row_is_one(file):
+def test_every_shipped_row_is_valid(file):
     row = config.read_row(file)
     assert row.name == file.stem
     assert row.dialect in dialects.names()
@@ -140,11 +142,11 @@ def test_every_row_is_one(file):
             'name = "x"\ndialect = "openai_chat"\napi_key_env = "X"',
             "x.toml is not a provider row: Expected `array`, got `str` - at `$.api_key_env`",
         ),
-        ('name = "x"\ndialect = "openai"', "x.toml: there is no dialect 'openai': "),
+        ('name = "x"\ndialect = "openai"', "x.toml: unknown dialect 'openai': "),
     ],
     ids=["no TOML", "empty", "unknown field", "wrong type", "unknown dialect"],
 )
-def test_what_is_no_row_is_refused_with_its_file_and_field(tmp_path, toml, refusal):
+def test_an_invalid_row_is_refused_with_its_file_and_field(tmp_path, toml, refusal):
     (tmp_path / "x.toml").write_text(toml)
     with pytest.raises(InvalidRequestError) as raised:
         config.read_row(tmp_path / "x.toml")
@@ -161,7 +163,7 @@ def test_a_missing_key_is_named_by_its_variable():
     assert isinstance(raised.value, ValueError)
 
 
-def test_a_server_of_ones_own_needs_no_key(provider, monkeypatch):
+def test_a_self_hosted_server_needs_no_key(provider, monkeypatch):
     server = provider(whole(chat()))
     monkeypatch.setenv("VLLM_BASE_URL", server.base_url)
     with mf.Model.chat_completion("vllm/m") as model:
@@ -256,19 +258,19 @@ def test_a_key_that_no_environment_could_hold_is_refused_too():
 
 
 @pytest.mark.parametrize("key", [5, b"sk-secret", ("AKIA", "secret")])
-def test_a_key_that_is_no_text_is_refused(key):
+def test_a_key_that_is_not_a_string_is_refused(key):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key=key)
     assert str(raised.value) == f"the key for openai must be a string or a function, not {type(key).__name__}"
 
 
-def test_spaces_around_a_key_are_none_of_it(provider, model_of):
+def test_spaces_around_a_key_are_stripped(provider, model_of):
     server = provider(whole(chat()))
     model_of(server, api_key="  sk-secret ")("hi")
     assert server.requests[0].headers["authorization"] == "Bearer sk-secret"
 
 
-def test_the_key_is_in_no_text_about_the_model(provider, model_of):
+def test_the_key_is_never_shown_by_a_model(provider, model_of):
     server = provider(whole(chat()))
     model = model_of(server, api_key="sk-secret", temperature=0)
     response = model("hi")
@@ -315,8 +317,7 @@ def test_a_key_never_goes_over_plain_http_to_another_machine(monkeypatch, url, w
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key="sk-secret", base_url=url if where == "argument" else None)
     assert str(raised.value) == (
-        "base_url for openai is plain http, which would show the key to everyone on the way: "
-        "use https, or a loopback address"
+        "base_url for openai is plain http, which would expose the key on the network: use https, or a loopback address"
     )
 
 
@@ -343,18 +344,18 @@ def test_plain_http_is_fine_where_there_is_no_key():
         "https://gateway.example/v1#there",
     ],
 )
-def test_what_is_no_url_is_refused_when_the_model_is_made(url):
+def test_an_invalid_url_is_refused_when_the_model_is_made(url):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key="sk-secret", base_url=url)
     assert str(raised.value) == (
-        "base_url for openai must be an http or https URL without spaces, user or query, like 'https://host/v1'"
+        "base_url for openai must be an http or https URL without spaces, user or query, such as 'https://host/v1'"
     )
 
 
 # ---- another dialect
 
 
-def test_a_provider_may_be_spoken_to_in_another_dialect(provider, model_of):
+def test_a_provider_can_be_used_with_another_dialect(provider, model_of):
     server = provider(whole(REPLY_OF_ANTHROPIC))
     model = model_of(server, "vllm/m", dialect="anthropic_messages")
     assert model("hi").consume() == "Hi"
@@ -365,4 +366,4 @@ def test_a_provider_may_be_spoken_to_in_another_dialect(provider, model_of):
 def test_a_mistyped_dialect_is_answered_with_the_near_name():
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("vllm/m", dialect="openai-chat")
-    assert str(raised.value) == "there is no dialect 'openai-chat': did you mean openai_chat?"
+    assert str(raised.value) == "unknown dialect 'openai-chat': did you mean openai_chat?"

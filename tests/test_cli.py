@@ -153,7 +153,7 @@ def test_no_prompt_is_a_wrong_use(openai, run, piped):
     server = openai(chat_stream("ok"))
     status, output, errors = run(piped=piped)
     assert (status, output) == (2, "")
-    assert "give a prompt, or pipe one in" in errors
+    assert "pass a prompt, or pipe one in" in errors
     assert server.requests == []
 
 
@@ -163,7 +163,7 @@ def test_what_is_piped_in_must_be_a_text(openai, errors):
     with process(PYTHONIOENCODING=f"utf-8:{errors}") as running:
         output, complaint = running.communicate(b"\xff\xfe\0", PATIENCE_S)
     assert (running.returncode, output) == (2, b"")
-    assert complaint == b"msgflux-like run: error: what is piped in is not text\n"
+    assert complaint == b"msgflux-like run: error: the piped input is not text\n"
     assert server.requests == []
 
 

@@ -45,7 +45,7 @@ def test_every_model_of_the_catalogue_resolves_or_says_why_not(name):
         try:
             row = resolve.find_provider(name, model)
         except UnsupportedError as error:
-            assert re.match(rf"{re.escape(name)} (speaks \w+, a wire dialect|cannot be spoken to: \w)", str(error))
+            assert re.match(rf"{re.escape(name)} is not supported: \w", str(error))
             continue
         assert row.dialect in dialects.names()
         variables = dict.fromkeys(config.template_variables(row.base_url), "x")
@@ -72,7 +72,7 @@ def test_a_model_that_the_catalogue_lists_elsewhere_is_asked_there_whoever_wrote
     assert "cohere/north-mini-code-1-0" in found
 
 
-def test_a_row_of_ones_own_beats_what_the_catalogue_lists_of_a_model(tmp_path):
+def test_a_users_row_overrides_the_catalogue_for_every_model(tmp_path):
     rows = tmp_path / "config" / "providers"
     rows.mkdir(parents=True)
     (rows / "cohere.toml").write_text(
@@ -97,7 +97,7 @@ def test_how_many_resolve_is_in_the_documents():
     assert reached / total >= 0.99
 
 
-def test_a_written_row_beats_the_catalogue():
+def test_a_shipped_row_overrides_the_catalogue():
     assert resolve.find_provider("openai", "gpt-4o").dialect == "openai_chat"
     assert get_provider_profile("openai").npm == "@ai-sdk/openai"  # which the catalogue would take for responses
 
@@ -164,7 +164,7 @@ def test_a_row_in_the_users_folder_is_a_provider(tmp_path):
     assert "mine" in mf.Model.providers()["chat_completion"]
 
 
-def test_a_users_row_beats_ours(tmp_path):
+def test_a_users_row_overrides_a_shipped_row(tmp_path):
     own_row(tmp_path, "groq", ROW.replace('"mine"', '"groq"'))
     assert resolve.find_provider("groq", "x").base_url == "http://127.0.0.1:9/v1"
 
@@ -179,11 +179,11 @@ def test_a_broken_row_is_an_error_only_for_its_own_provider(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("openai_chat", "morse"), "mine.toml: there is no dialect 'morse'"),
+        (("openai_chat", "morse"), "mine.toml: unknown dialect 'morse'"),
         (("base_url", "base_uri"), "mine.toml is not a provider row: Object contains unknown field `base_uri`"),
     ],
 )
-def test_what_is_wrong_in_a_row_is_named(tmp_path, change, message):
+def test_an_invalid_field_of_a_row_is_named(tmp_path, change, message):
     own_row(tmp_path, "mine", ROW.replace(*change))
     with pytest.raises(InvalidRequestError, match=f"^{re.escape(message)}"):
         resolve.find_provider("mine", "x")
@@ -264,24 +264,24 @@ def test_a_class_without_a_name_or_a_kind_is_refused(missing):
     ("path", "message"),
     [
         ("gpt-4o", "'gpt-4o' does not name a model: write provider/model: did you mean openai/gpt-4o?"),
-        ("openai", "'openai' does not name a model: write provider/model ('openai' alone is a provider)"),
-        ("openai/", "'openai/' does not name a model: write provider/model, like 'openai/gpt-4o'"),
-        ("", "'' does not name a model: write provider/model, like 'openai/gpt-4o'"),
-        (None, "a model is named by a text like 'openai/gpt-4o', not by NoneType"),
+        ("openai", "'openai' does not name a model: write provider/model ('openai' is the name of a provider)"),
+        ("openai/", "'openai/' does not name a model: write provider/model, such as 'openai/gpt-4o'"),
+        ("", "'' does not name a model: write provider/model, such as 'openai/gpt-4o'"),
+        (None, "a model path must be a string such as 'openai/gpt-4o'; got NoneType"),
     ],
 )
-def test_a_path_that_names_no_model(path, message):
+def test_a_path_without_a_model_is_refused_with_a_suggestion(path, message):
     with pytest.raises(UnknownModelError) as caught:
         mf.Model.chat_completion(path)
     assert str(caught.value) == message
 
 
-def test_a_model_without_its_provider_and_with_a_typo():
+def test_a_mistyped_model_without_its_provider_is_answered_with_full_paths():
     with pytest.raises(UnknownModelError, match=r": did you mean openai/gpt-4o or "):
         mf.Model.chat_completion("gpt4o")
 
 
-def test_a_provider_with_a_typo():
+def test_a_mistyped_provider_is_answered_with_similar_names():
     with pytest.raises(UnknownProviderError) as caught:
         mf.Model.chat_completion("opnai/gpt-4o")
     assert str(caught.value) == "Provider `opnai` not registered for type `chat_completion`: did you mean openai?"
@@ -300,14 +300,14 @@ def test_a_missing_key_names_the_variable_and_who_else_serves_the_model(monkeypa
     with pytest.raises(MissingKeyError) as caught:
         mf.Model.chat_completion("groq/llama-3.3-70b-versatile")
     assert str(caught.value) == "groq needs a key: set GROQ_API_KEY in the environment, or pass api_key="
-    with pytest.raises(MissingKeyError, match=r"or pass api_key=; the same model is also at abacus/gpt-4o, "):
+    with pytest.raises(MissingKeyError, match=r"or pass api_key=; the same model is also offered by abacus/gpt-4o, "):
         mf.Model.chat_completion("openai/gpt-4o")
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-secret")
     with pytest.raises(MissingKeyError) as caught:
         mf.Model.chat_completion("openai/gpt-4o")
     assert str(caught.value) == (
         "openai needs a key: set OPENAI_API_KEY in the environment, or pass api_key="
-        "; the same model is within reach at openrouter/openai/gpt-4o"
+        "; the same model is available from openrouter/openai/gpt-4o"
     )
 
 
@@ -316,7 +316,7 @@ def test_a_template_variable_that_is_not_set_is_named(monkeypatch):
     with pytest.raises(MissingKeyError) as caught:
         mf.Model.chat_completion("azure/gpt-4o")
     assert str(caught.value).startswith(
-        "the address of azure needs AZURE_RESOURCE_NAME: set it in the environment, or pass base_url="
+        "the base URL of azure needs AZURE_RESOURCE_NAME: set it in the environment, or pass base_url="
     )
 
 
@@ -324,8 +324,7 @@ def test_a_plain_http_url_does_not_get_a_key():
     with pytest.raises(InvalidRequestError) as caught:
         mf.Model.chat_completion("openai/gpt-4o", api_key="sk-x", base_url="http://example.com/v1")
     assert str(caught.value) == (
-        "base_url for openai is plain http, which would show the key to everyone on the way: "
-        "use https, or a loopback address"
+        "base_url for openai is plain http, which would expose the key on the network: use https, or a loopback address"
     )
 
 
@@ -335,19 +334,19 @@ def test_a_dialect_that_is_not_built_in_is_named_with_others_that_serve_the_mode
     with pytest.raises(UnsupportedError) as caught:
         mf.Model.chat_completion("deepinfra/tencent/Hy3")
     assert str(caught.value) == (
-        "deepinfra speaks semaphore, a wire dialect that is not built in yet"
-        "; the same model is within reach at openrouter/tencent/hy3"
+        "deepinfra is not supported: the wire dialect semaphore is not implemented"
+        "; the same model is available from openrouter/tencent/hy3"
     )
 
 
-def test_why_a_provider_cannot_be_spoken_to_is_in_the_documents():
+def test_unsupported_providers_are_documented_with_their_reasons():
     reasons = set()
     for name in provider_ids():
         for model in get_provider_profile(name).models:
             try:
                 resolve.find_row(name, model)
             except UnsupportedError as error:
-                reasons.add(str(error).partition(" cannot be spoken to: "))
+                reasons.add(str(error).partition(" is not supported: "))
     text = (config.Path(__file__).parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
     for provider, _, reason in sorted(reasons):
         count = len(get_provider_profile(provider).models)

@@ -164,7 +164,7 @@ def test_the_shared_file_has_a_part_for_each_profile(
     if profile:
         nowhere.setenv("AWS_PROFILE", profile)
     assert access_key(aws.signer("amazon-bedrock", HOST)) == found
-    assert aws.are_at_hand()
+    assert aws.has_static_credentials()
 
 
 def test_the_shared_file_may_lie_elsewhere(nowhere: pytest.MonkeyPatch, tmp_path: Path):
@@ -179,7 +179,7 @@ def test_a_file_that_is_none_is_named_and_not_shown(nowhere: pytest.MonkeyPatch,
         aws.signer("amazon-bedrock", HOST)
     assert str(file) in str(raised.value)
     assert "hush" not in str(raised.value)
-    assert not aws.are_at_hand()
+    assert not aws.has_static_credentials()
 
 
 def test_what_botocore_knows_is_found_and_kept_fresh(nowhere: pytest.MonkeyPatch, tmp_path: Path):
@@ -202,14 +202,14 @@ def test_what_botocore_knows_is_found_and_kept_fresh(nowhere: pytest.MonkeyPatch
 
 def test_a_login_that_has_run_out_is_an_error_of_ours(nowhere: pytest.MonkeyPatch, tmp_path: Path):
     write(tmp_path / ".aws" / "config", f"[default]\ncredential_process = {sys.executable} -c 1/0\n")
-    with pytest.raises(MissingKeyError, match=r"CredentialRetrievalError.*log in anew"):
+    with pytest.raises(MissingKeyError, match=r"CredentialRetrievalError.*log in again"):
         aws.signer("amazon-bedrock", HOST)
 
 
 def test_nothing_at_all_is_an_error_that_names_the_ways(nowhere: pytest.MonkeyPatch):
     with pytest.raises(MissingKeyError, match=r"AWS_BEARER_TOKEN_BEDROCK.*AWS_ACCESS_KEY_ID.*credentials.*api_key="):
         aws.signer("amazon-bedrock", HOST)
-    assert not aws.are_at_hand()
+    assert not aws.has_static_credentials()
 
 
 def test_without_botocore_the_error_names_the_extra(nowhere: pytest.MonkeyPatch):

@@ -123,7 +123,7 @@ def test_a_model_without_a_key_may_be_asked_elsewhere_by_plain_http():
 
 def test_a_model_with_one_may_not():
     asked = mf.Model.chat_completion("openai/gpt-4o", api_key="sk-x")
-    with pytest.raises(InvalidRequestError, match="plain http, which would show the key"):
+    with pytest.raises(InvalidRequestError, match="plain http, which would expose the key"):
         asked.plan("Hello", base_url="http://10.0.0.5/v1")
 
 

@@ -141,7 +141,7 @@ class ProviderModel(Serializable, ClosesOnExit):
         """The endpoint of one call that names another key, another place, or both."""
         place = (endpoint.base_url if self._row.embedded else "") or base_url or endpoint.base_url
         if api_key is None:
-            return config.moved(self._row, endpoint, place)
+            return config.with_base_url(self._row, endpoint, place)
         return config.endpoint(self._row, base_url=place or None, api_key=api_key)
 
     def _explained(self, error: NotFoundError) -> NotFoundError:

@@ -78,7 +78,7 @@ class Serializable:
         if extra := sorted(set(state.get("parameters", {})) & set(ConnectionOptions.__annotations__)):
             raise InvalidRequestError(f"state has {', '.join(extra)} among its parameters")
         row = resolve.find_provider(provider, state["model_id"], cls.model_type)
-        elsewhere = "base_url" in state and not config.is_home(row, state["base_url"])
+        elsewhere = "base_url" in state and not config.is_own_host(row, state["base_url"])
         if elsewhere and api_key is None and (row.key_required or config.key_is_set(row)):
             raise MissingKeyError(
                 f"the stored base_url is not {provider}'s own: pass api_key= to say which key may go there"

@@ -1,4 +1,4 @@
-"""Which snapshot of the catalogue is in use: the one the user fetched, or the one that ships."""
+"""The choice of the snapshot in use: the one that the user fetched, or the one that ships with the package."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CURRENT = "current.json"
-"""In the folder of fetched snapshots: the file that names the one in use, a `RefreshedSnapshot`."""
+"""Name of the file, in the folder of fetched snapshots, that says which one is in use (a `RefreshedSnapshot`)."""
 
 _T = TypeVar("_T")
 
 
 class RefreshedSnapshot(Struct, frozen=True):
-    """Which fetched snapshot is in use.
+    """The content of `current.json`: the fetched snapshot in use.
 
     Attributes:
-        folder: Its folder, beside this file.
-        fetched_on: The day it was fetched.
-        url: Where it came from.
-        etag: What the server called that version, to ask for a newer one only.
+        folder: Name of its folder, which is in the same folder as `current.json`.
+        fetched_on: Day of the fetch, in UTC.
+        url: URL it was fetched from.
+        etag: ETag of the reply, sent with the next request so that an unchanged catalogue is not sent again.
     """
 
     folder: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
@@ -38,9 +38,12 @@ class RefreshedSnapshot(Struct, frozen=True):
 
 
 class ActiveSnapshot:
-    """The snapshot in use: the fetched one where it can be read and is not older, else the one that ships.
+    """The snapshot in use: the fetched one if it can be read and is not older, else the shipped one.
 
-    A broken fetched one is noted in `problem` once and left alone from then on; a broken one of our own raises.
+    A damaged fetched snapshot is reported in `problem` and not used again until `reset`; a damaged shipped one raises.
+
+    Attributes:
+        problem: Why the fetched snapshot is not used; None if it is, or if there is none.
     """
 
     def __init__(self) -> None:
@@ -48,20 +51,20 @@ class ActiveSnapshot:
         self._snapshot: Snapshot | None = None
 
     def reset(self) -> None:
-        """Choose anew at the next question."""
+        """Choose the snapshot again at the next look-up."""
         self.problem = self._snapshot = None
 
-    def ask(self, question: Callable[[Snapshot], _T]) -> _T:
-        """The answer of the snapshot in use; one that proves broken while answering is in use no longer."""
+    def ask(self, function: Callable[[Snapshot], _T]) -> _T:
+        """Call a function with the snapshot in use; if that proves damaged, call it with the shipped one instead."""
         snapshot = self._snapshot or self._choose()
         try:
-            return question(snapshot)
+            return function(snapshot)
         except SnapshotError as error:
             own = shipped()
             if snapshot.folder == own.folder:
                 raise
             self.problem, self._snapshot = str(error), own
-            return question(own)
+            return function(own)
 
     def _choose(self) -> Snapshot:
         own = shipped()
@@ -79,24 +82,27 @@ class ActiveSnapshot:
 
 
 active_snapshot = ActiveSnapshot()
-"""The process's own."""
+"""The snapshot that this process uses."""
 
 
 def shipped() -> Snapshot:
-    """The snapshot that came with the package."""
+    """Return the snapshot that ships with the package."""
     return Snapshot(data_folder("profiles"))
 
 
 def refreshed_folder() -> Path:
-    """Where fetched snapshots are kept; not created here."""
+    """Return the folder of fetched snapshots, without creating it."""
     return cache_folder() / "profiles"
 
 
 def find_refreshed(folder: Path | None = None) -> RefreshedSnapshot | None:
-    """Which fetched snapshot of `folder` (else of the user's) is in use; None when none was fetched.
+    """Return which fetched snapshot is in use; None if none was fetched.
+
+    Args:
+        folder: Folder of fetched snapshots; default: the user's.
 
     Raises:
-        SnapshotError: The file that says so is broken.
+        SnapshotError: `current.json` cannot be read.
     """
     try:
         content = ((folder or refreshed_folder()) / CURRENT).read_bytes()

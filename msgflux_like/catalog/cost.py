@@ -1,4 +1,4 @@
-"""What a call costs: the catalogue's prices, applied to token counts."""
+"""The price lists of models, and their application to token counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Price = Annotated[float, Meta(ge=0)]
 
 _T = TypeVar("_T")
 
-# Sums and products of token counts and prices are exact in this, whatever context the caller has set.
+# Sums and products of token counts and prices are exact in this context, whatever context the caller has set.
 _EXACT = Context(prec=100)
 
 
@@ -21,7 +21,7 @@ def _wire_name(name: str) -> str:
 
 
 class PriceList(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, rename=_wire_name):
-    """Prices in US dollars per million tokens, for one range of context sizes. None is unknown; 0 is free.
+    """Prices in US dollars per million tokens, for one range of context sizes. None means unknown; 0 means free.
 
     Source: the `cost` table of https://models.dev.
     """
@@ -36,29 +36,29 @@ class PriceList(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False,
 
 
 class TierBound(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where a tier begins: with `type` "context", above `size` tokens of input."""
+    """The lower bound of a tier: with `type` "context", the tier applies above `size` tokens of input."""
 
     type: str
     size: int
 
 
 class CostTier(PriceList, frozen=True, kw_only=True, gc=False):
-    """The prices of a whole request whose input is longer than the tier's bound."""
+    """The prices of a request whose input is longer than the tier's bound; they apply to the whole request."""
 
     tier: TierBound
 
 
 class Buckets(Struct, Generic[_T], frozen=True, kw_only=True):
-    """One value for each kind of token; no token is of two kinds.
+    """One value for each kind of token; each token is of exactly one kind.
 
     Attributes:
-        input: Input that is none of the following.
+        input: Input of no other kind.
         cache_read: Input read from the provider's cache.
         cache_write: Input written to the provider's cache.
-        input_audio: Audio in the input, not from the cache.
-        output: Output that is none of the following.
+        input_audio: Audio input that was not read from the cache.
+        output: Output of no other kind.
         reasoning: Reasoning.
-        output_audio: Audio in the output.
+        output_audio: Audio output.
     """
 
     input: _T
@@ -74,10 +74,10 @@ class CostBreakdown(Buckets[Decimal], frozen=True, kw_only=True):
     """US dollars for each kind of token; the seven add up exactly to `total`.
 
     Attributes:
-        total: US dollars, the sum of the seven.
-        tokens: How many tokens of each kind were counted.
-        per_million: The price used for each kind, after tier and fallback, in US dollars per million tokens.
-        above_context_tokens: Bound of the context tier whose prices were used, None for the base prices.
+        total: Sum of the seven, in US dollars.
+        tokens: Number of tokens of each kind.
+        per_million: Price that was applied to each kind, in US dollars per million tokens.
+        above_context_tokens: Bound of the tier whose prices were applied, in tokens; None for the base prices.
     """
 
     total: Decimal
@@ -89,12 +89,23 @@ class CostBreakdown(Buckets[Decimal], frozen=True, kw_only=True):
 class ModelCost(PriceList, frozen=True, kw_only=True, gc=False):
     """The prices of one model at one provider, in US dollars per million tokens.
 
-    A model whose prices are not known has no `ModelCost`: its profile's `cost` is None. A price of 0 is what the
-    catalogue states: the model is free, or paid for by a subscription.
+    The profile of a model without known prices has no `ModelCost`; its `cost` is None. A price of 0 is stated by the
+    catalogue: the model is free, or paid for by a subscription.
 
     Attributes:
-        tiers: Prices of requests with a long context, where the provider has such.
-        context_over_200k: The catalogue's older form of a single tier above 200,000 tokens; used when `tiers` is empty.
+        input_per_million: Price of input.
+        output_per_million: Price of output.
+        cache_read_per_million: Price of input read from the provider's cache; None: the price of input.
+        cache_write_per_million: Price of input written to the provider's cache; None: the price of input.
+        reasoning_per_million: Price of reasoning; None: the price of output.
+        input_audio_per_million: Price of audio input; None: the price of input.
+        output_audio_per_million: Price of audio output; None: the price of output.
+        tiers: Prices of requests with a long context, if the provider has such prices.
+        context_over_200k: Older form of a single tier above 200,000 tokens; applied if `tiers` is empty.
+
+    Example:
+        >>> ModelCost(input_per_million=2.5, output_per_million=10.0).calculate(1000, 500)
+        0.0075
     """
 
     tiers: tuple[CostTier, ...] = ()
@@ -111,10 +122,26 @@ class ModelCost(PriceList, frozen=True, kw_only=True, gc=False):
         input_audio_tokens: int = 0,
         output_audio_tokens: int = 0,
     ) -> float:
-        """Price of one call in US dollars: the `total` of `breakdown`, which see for the counts and what raises.
+        """Return the price of one call, in US dollars.
 
-        >>> ModelCost(input_per_million=2.5, output_per_million=10.0).calculate(1000, 500)
-        0.0075
+        Args:
+            input_tokens: Whole input, 0 or more.
+            output_tokens: Whole output, 0 or more.
+            cached_tokens: Part of the input that was read from the provider's cache; default: 0.
+            cache_write_tokens: Part of the input that was written to the provider's cache; default: 0.
+            reasoning_tokens: Part of the output that is reasoning; default: 0.
+            input_audio_tokens: Part of the input that is audio and was not read from the cache; default: 0.
+            output_audio_tokens: Part of the output that is audio; default: 0.
+
+        Returns:
+            The `total` of `breakdown`, rounded to a float.
+
+        Raises:
+            ValueError: A count is negative or not an int, or the parts exceed the whole; the message names the count.
+
+        Example:
+            >>> ModelCost(input_per_million=2.5, output_per_million=10.0).calculate(1000, 500)
+            0.0075
         """
         return float(
             self.breakdown(
@@ -139,26 +166,35 @@ class ModelCost(PriceList, frozen=True, kw_only=True, gc=False):
         input_audio_tokens: int = 0,
         output_audio_tokens: int = 0,
     ) -> CostBreakdown:
-        """Price of one call in US dollars, kind by kind, exact.
+        """Return the exact price of one call for each kind of token, in US dollars.
 
-        `input_tokens` is the whole input: `cached_tokens`, `cache_write_tokens` and `input_audio_tokens` (audio
-        that was not read from the cache) are parts of it, and each is billed at its own price instead of the input
-        price. `output_tokens` is the whole output, with `reasoning_tokens` and `output_audio_tokens` likewise.
+        Each part of the input and of the output is billed at its own price instead of the price of the whole. If the
+        catalogue gives no price for a part, the price of the whole applies. If `input_tokens` is above the bound of a
+        tier, the prices of that tier apply to the whole request, and the base prices are not used at all.
 
-        A price the catalogue does not give is that of the whole: the input price for cache reads, cache writes and
-        audio in, the output price for reasoning and audio out. With `input_tokens` above a tier's bound the tier's
-        prices hold for the whole request; the base prices then count for nothing, not even where the tier is silent.
+        Args:
+            input_tokens: Whole input, 0 or more.
+            output_tokens: Whole output, 0 or more.
+            cached_tokens: Part of the input that was read from the provider's cache; default: 0.
+            cache_write_tokens: Part of the input that was written to the provider's cache; default: 0.
+            reasoning_tokens: Part of the output that is reasoning; default: 0.
+            input_audio_tokens: Part of the input that is audio and was not read from the cache; default: 0.
+            output_audio_tokens: Part of the output that is audio; default: 0.
+
+        Returns:
+            The price of each kind, their total, and the counts and prices that they were calculated from.
 
         Raises:
-            ValueError: A count is negative or no whole number, or the parts exceed the whole; it names the count.
+            ValueError: A count is negative or not an int, or the parts exceed the whole; the message names the count.
 
-        >>> cost = ModelCost(input_per_million=2.5, output_per_million=10.0, cache_read_per_million=1.25)
-        >>> spent = cost.breakdown(1000, 500, cached_tokens=800)
-        >>> print(f"{spent.input:f} + {spent.cache_read:f} + {spent.output:f} = {spent.total:f}")
-        0.0005000 + 0.00100000 + 0.0050000 = 0.00650000
+        Example:
+            >>> cost = ModelCost(input_per_million=2.5, output_per_million=10.0, cache_read_per_million=1.25)
+            >>> spent = cost.breakdown(1000, 500, cached_tokens=800)
+            >>> print(f"{spent.input:f} + {spent.cache_read:f} + {spent.output:f} = {spent.total:f}")
+            0.0005000 + 0.00100000 + 0.0050000 = 0.00650000
         """
         tokens = Buckets(
-            input=_rest(
+            input=_remainder(
                 "input_tokens",
                 input_tokens,
                 cached_tokens=cached_tokens,
@@ -168,7 +204,7 @@ class ModelCost(PriceList, frozen=True, kw_only=True, gc=False):
             cache_read=cached_tokens,
             cache_write=cache_write_tokens,
             input_audio=input_audio_tokens,
-            output=_rest(
+            output=_remainder(
                 "output_tokens",
                 output_tokens,
                 reasoning_tokens=reasoning_tokens,
@@ -181,7 +217,7 @@ class ModelCost(PriceList, frozen=True, kw_only=True, gc=False):
         return _priced(tokens, _effective(prices), bound)
 
     def _prices_at(self, input_tokens: int) -> tuple[PriceList, int | None]:
-        """The prices of a request with this much input, and the bound of the tier they come from."""
+        """Return the prices of a request with that much input, and the bound of their tier, None for the base."""
         bounds = [(tier.tier.size, tier) for tier in self.tiers if tier.tier.type == "context"]
         if not self.tiers and self.context_over_200k is not None:
             bounds = [(200_000, self.context_over_200k)]
@@ -192,20 +228,20 @@ class ModelCost(PriceList, frozen=True, kw_only=True, gc=False):
         return prices, size
 
 
-def _rest(whole: str, count: int, **parts: int) -> int:
-    """What of `count` is in none of its parts; a ValueError names a count that cannot be."""
+def _remainder(whole: str, count: int, **parts: int) -> int:
+    """Return how many of `count` tokens are in no part; raise ValueError that names an invalid count."""
     for name, tokens in {whole: count, **parts}.items():
         if type(tokens) is not int or tokens < 0:
             raise ValueError(f"{name} must be a whole number of tokens, 0 or more; got {tokens!r}")
     rest = count - sum(parts.values())
     if rest < 0:
         stated = " + ".join(f"{name}={tokens}" for name, tokens in parts.items() if tokens)
-        raise ValueError(f"{stated} is more than {whole}={count}, of which it is a part")
+        raise ValueError(f"{stated} is more than {whole}={count}, which includes it")
     return rest
 
 
 def _effective(prices: PriceList) -> Buckets[Decimal]:
-    """The price of each kind, with the whole's price where the catalogue gives none."""
+    """Return the price of each kind; the price of the whole if the catalogue gives none."""
 
     def price(own: float | None, whole: float) -> Decimal:
         # repr gives the digits the catalogue wrote: Decimal(0.1) itself would be 0.1000000000000000055...

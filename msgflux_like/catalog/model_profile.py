@@ -1,6 +1,6 @@
-"""What the catalogue says of a model and of a provider, as typed records.
+"""Typed records of the models and providers in the catalogue.
 
-The records decode from the JSON of https://models.dev as it is; a fact the catalogue leaves out is None here.
+The records decode from the JSON of https://models.dev without conversion. A fact that the catalogue omits is None.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Tokens = Annotated[int, Meta(ge=0)]
 
 
 class Capabilities(Struct, frozen=True):
-    """What a model can do. None: the catalogue does not say.
+    """The capabilities of a model. None means that the catalogue does not say.
 
     Attributes:
-        tool_call: It calls tools.
-        structured_output: It keeps to a JSON schema.
-        reasoning: It reasons before it answers.
-        attachment: It takes files.
-        temperature: It takes the parameter; False means that a request with it is refused.
+        tool_call: Whether the model supports tool calling.
+        structured_output: Whether the model can be bound to a JSON schema.
+        reasoning: Whether the model reasons before it answers.
+        attachment: Whether the model accepts files.
+        temperature: Whether the model accepts the parameter `temperature`; requests with it are refused otherwise.
     """
 
     tool_call: bool | None = None
@@ -35,19 +35,19 @@ class Capabilities(Struct, frozen=True):
 
 
 class Modalities(Struct, frozen=True, omit_defaults=True, gc=False, rename=lambda name: name.removeprefix("_")):
-    """Kinds of content a model takes and gives: "text", "image", "audio", "video", "pdf"."""
+    """Kinds of content that a model accepts and produces: "text", "image", "audio", "video", "pdf"."""
 
     _input: tuple[str, ...] = ()
     _output: tuple[str, ...] = ()
 
     @property
     def input(self) -> list[str]:
-        """What it takes; a list of your own."""
+        """Accepted kinds, as a new list."""
         return list(self._input)
 
     @property
     def output(self) -> list[str]:
-        """What it gives; a list of your own."""
+        """Produced kinds, as a new list."""
         return list(self._output)
 
     def __repr__(self) -> str:
@@ -55,12 +55,12 @@ class Modalities(Struct, frozen=True, omit_defaults=True, gc=False, rename=lambd
 
 
 class Limits(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Sizes in tokens. None: not known, which the catalogue also writes as 0.
+    """Maximum sizes in tokens. None means unknown, which the catalogue also writes as 0.
 
     Attributes:
         context: Input and output together.
-        input: Input alone, where that is less.
-        output: Output alone, with reasoning.
+        input: Input alone, if that is less than `context`.
+        output: Output alone, including reasoning.
     """
 
     context: Tokens | None = None
@@ -75,13 +75,13 @@ class Limits(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class ReasoningOption(Struct, frozen=True, omit_defaults=True, gc=False):
-    """One way to say how much to reason.
+    """One way to control how much a model reasons.
 
     Attributes:
-        type: "toggle" (on or off), "effort" (a word), "budget_tokens" (a number of tokens).
-        values: The words, for "effort"; a None among them means that leaving it out is one.
-        min_tokens: Least budget, for "budget_tokens"; -1 lets the model choose.
-        max_tokens: Greatest budget, for "budget_tokens".
+        type: "toggle" (on or off), "effort" (a level), "budget_tokens" (a number of tokens).
+        values: Levels, for "effort"; None among them means that the parameter may be omitted.
+        min_tokens: Minimum budget, for "budget_tokens"; -1 lets the model choose.
+        max_tokens: Maximum budget, for "budget_tokens".
     """
 
     type: str
@@ -91,20 +91,20 @@ class ReasoningOption(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Interleaved(Struct, frozen=True, omit_defaults=True, gc=False):
-    """The reply's field that holds reasoning between tool calls and must be sent back, such as `reasoning_content`."""
+    """The field of a reply, such as `reasoning_content`, whose reasoning must be sent back with tool results."""
 
     field: str
 
 
 class ProviderOverride(Struct, frozen=True, omit_defaults=True, gc=False):
-    """How one model, or one mode of it, is reached differently from the provider's others. None: no different.
+    """Connection facts of one model, or of one mode of it, that differ from its provider's. None means no difference.
 
     Attributes:
-        npm: The adapter's npm package, which tells the wire dialect.
+        npm: The adapter's npm package, which implies the wire dialect.
         api: Base URL; may hold `${VARIABLE}`.
-        shape: "responses" or "completions", where the dialect has both.
-        body: Fields for the request's body.
-        headers: Headers for the request.
+        shape: "responses" or "completions", if the host supports both.
+        body: Fields of the request's body.
+        headers: Headers of the request.
     """
 
     npm: str | None = None
@@ -115,14 +115,14 @@ class ProviderOverride(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Mode(Struct, frozen=True, omit_defaults=True, gc=False):
-    """An experimental way to call a model, such as "fast", with its own prices (None: those of the model)."""
+    """An experimental mode of a model, such as "fast". A `cost` of None means that the prices of the model apply."""
 
     cost: ModelCost | None = None
     provider_override: ProviderOverride | None = field(name="provider", default=None)
 
 
 class Experimental(Struct, frozen=True, omit_defaults=True, gc=False):
-    """What of a model may change without notice."""
+    """The experimental features of a model, which may change without notice."""
 
     modes: dict[str, Mode] = {}
 
@@ -135,31 +135,40 @@ class ModelProfile(
     frozen=True,
     kw_only=True,
     omit_defaults=True,
-    gc=False,  # JSON makes no cycles, and 8,000 records of them would be walked at every collection
+    gc=False,  # decoded JSON has no cycles, and each collection would walk 8,000 of these records
     rename=lambda name: _MODEL_FIELDS.get(name, name.removeprefix("_")),
 ):
-    """One model at one provider, as the catalogue describes it. None: the catalogue does not say.
+    """One model at one provider, as the catalogue describes it. None means that the catalogue does not say.
 
     Attributes:
-        id: The model's id, as the provider spells it.
-        provider_id: The provider's id, as in `provider/model`.
-        name: For people.
-        description: One sentence, for people.
-        family: Models of one kind share it, such as "claude-opus".
-        canonical_model_id: The model itself as `lab/model`, the same at every provider; see `get_same_models`.
-        modalities: What it takes and gives.
-        limits: Sizes, in tokens.
-        cost: Prices, in US dollars per million tokens; None when they are not known, so there is nothing to calculate.
+        id: Id of the model, as the provider spells it.
+        provider_id: Id of the provider, as in `provider/model`.
+        name: Name for display.
+        description: Description for display, in one sentence.
+        family: Family of similar models, such as "claude-opus".
+        canonical_model_id: Id of the model as `lab/model`, the same at every provider; see `get_same_models`.
+        capabilities: Features that the model supports.
+        modalities: Kinds of content that the model accepts and produces.
+        limits: Maximum sizes, in tokens.
+        cost: Prices, in US dollars per million tokens; None if unknown.
+        modes: Experimental modes by name, such as "fast".
         knowledge: End of the training data, `YYYY-MM` or `YYYY-MM-DD`.
         release_date: `YYYY-MM` or `YYYY-MM-DD`.
         last_updated: `YYYY-MM` or `YYYY-MM-DD`.
         open_weights: Whether the weights are published.
-        status: "alpha", "beta" or "deprecated"; None when the catalogue marks none.
-        reasoning_options: How reasoning is asked for; empty when it cannot be steered.
-        interleaved: Whether, or in which field, reasoning goes between tool calls.
-        provider_override: How it is reached differently from the provider's other models.
-        retired_on: The last day the catalogue is known to have listed it; None while it does.
-        gone_by: A day by which the catalogue listed it no more; None while it does.
+        status: "alpha", "beta" or "deprecated"; None if the catalogue gives no status.
+        reasoning_options: Ways to control reasoning; empty if it cannot be controlled.
+        interleaved: Whether, or in which field, the model reasons between tool calls.
+        provider_override: Connection facts that differ from those of the provider's other models.
+        retired_on: Last day on which the catalogue is known to have listed the model; None for a listed model.
+        gone_by: First day on which the catalogue is known not to have listed it; None for a listed model.
+        raw: The model's entry in the catalogue.
+
+    Example:
+        >>> from msgflux_like.models.profiles import get_model_profile
+        >>> profile = get_model_profile("gpt-4o", provider_id="openai")
+        >>> profile.limits.context, profile.capabilities.tool_call, profile.modalities.input
+        (128000, True, ['text', 'image', 'pdf'])
     """
 
     id: str
@@ -185,7 +194,7 @@ class ModelProfile(
     cost: ModelCost | None = None
     canonical_model_id: str | None = None
 
-    # Not the catalogue's: set by `decode_model`.
+    # Not fields of the catalogue: set by `decode_model`.
     provider_id: str = ""
     retired_on: date | None = None
     gone_by: date | None = None
@@ -193,7 +202,7 @@ class ModelProfile(
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
+        """Features that the model supports."""
         return Capabilities(
             tool_call=self._tool_call,
             structured_output=self._structured_output,
@@ -209,7 +218,7 @@ class ModelProfile(
 
     @property
     def raw(self) -> dict[str, Any]:
-        """The model's entry in the catalogue's `api.json`, whole; a dict of your own."""
+        """The model's whole entry in the catalogue's `api.json`, as a new dict."""
         return msgspec.json.decode(self._source, type=dict[str, Any])
 
     def __hash__(self) -> int:
@@ -221,16 +230,16 @@ class ModelProfile(
 
 
 class ProviderProfile(Struct, frozen=True, kw_only=True):
-    """A provider, as the catalogue describes it.
+    """One provider, as the catalogue describes it.
 
     Attributes:
-        id: As in `provider/model`.
-        name: For people.
-        npm: The adapter's npm package, which tells the wire dialect.
-        env: Environment variables it is set up with; a key is among them, not always the first.
-        doc: URL of its documentation.
-        api: Base URL, where the adapter does not imply it; may hold `${VARIABLE}`.
-        models: Ids of its models, as it spells them.
+        id: Id of the provider, as in `provider/model`.
+        name: Name for display.
+        npm: The adapter's npm package, which implies the wire dialect.
+        env: Environment variables that configure it; the key is among them, not always first.
+        doc: URL of the documentation.
+        api: Base URL, if the adapter does not imply it; may hold `${VARIABLE}`.
+        models: Ids of its models, as the provider spells them.
     """
 
     id: str
@@ -248,13 +257,19 @@ _decoder = msgspec.json.Decoder(ModelProfile)
 def decode_model(
     source: msgspec.Raw, provider_id: str, *, retired_on: date | None = None, gone_by: date | None = None
 ) -> ModelProfile:
-    """The record of one model from its JSON.
+    """Decode the record of one model.
+
+    Args:
+        source: The model's entry in `api.json`.
+        provider_id: Id of the provider.
+        retired_on: See `ModelProfile`.
+        gone_by: See `ModelProfile`.
 
     Raises:
-        msgspec.DecodeError: It is not of the catalogue's form; the text names the place.
+        msgspec.DecodeError: `source` does not have the catalogue's form; the message names the field.
     """
     profile = _decoder.decode(source)
-    # The record is nobody else's yet. `msgspec.structs.replace` would copy all its fields, 8,000 times over.
+    # The record is not shared yet. `msgspec.structs.replace` would copy all its fields, for each of 8,000 models.
     set_field = msgspec.structs.force_setattr
     set_field(profile, "provider_id", provider_id)
     set_field(profile, "_source", source)

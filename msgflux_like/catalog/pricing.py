@@ -1,4 +1,4 @@
-"""The cost of a reported usage, by the prices of a model's profile."""
+"""The cost of a response, calculated from its reported usage and the prices of the model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from msgflux_like.events import TokenUsage
 
 
 class CostDetails(Struct, frozen=True):
-    """What one answer cost, and how that is known.
+    """The cost of one response, and the source of that number.
 
     Attributes:
-        usd: US dollars, None when it is not known.
-        source: "provider" for a price in the reply itself (gateways), "catalogue" for tokens times listed prices,
-            "cache" for an answer that was not paid for.
-        breakdown: The catalogue's price, kind by kind; also beside a provider's own.
-        reason: Why it is not known, None when it is.
+        usd: Cost in US dollars; None if unknown.
+        source: "provider" for a cost that the reply states, "catalogue" for token counts times listed prices, "cache"
+            for a cached response, which is free; None if the cost is unknown.
+        breakdown: Cost by the catalogue's prices for each kind of token, even if the reply states a cost; None if it
+            cannot be calculated.
+        reason: Why the cost is unknown; None if it is known.
     """
 
     usd: Decimal | None
@@ -33,7 +34,7 @@ FREE = CostDetails(Decimal(0), "cache")
 
 
 def cost_of(usage: TokenUsage | None, model: ModelProfile | None, name: str) -> CostDetails:
-    """The cost of an answer with that usage; `name` is the model's, for the reason when it is not known."""
+    """Return the cost of a response with that usage; `name` is the model's, for the reason if it is unknown."""
     if usage is None:
         return CostDetails(None, reason=f"{name} reported no usage")
     breakdown, reason = _priced(usage, model, name)
@@ -61,5 +62,5 @@ def _priced(usage: TokenUsage, model: ModelProfile | None, name: str) -> tuple[C
             cache_write_tokens=usage.cache_write or 0,
             reasoning_tokens=usage.reasoning or 0,
         ), None
-    except ValueError as error:  # parts that are more than the whole
+    except ValueError as error:  # the parts exceed the whole
         return None, f"{name} reported a usage that does not add up: {error}"

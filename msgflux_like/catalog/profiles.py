@@ -1,9 +1,9 @@
-"""What every known model can do, take and cost, looked up offline.
+"""Look-up of models and providers in the catalogue, offline.
 
     get_model_profile("gpt-4o", provider_id="openai").cost.output_per_million
 
-The facts are those of https://models.dev: a snapshot ships with the package,
-`models.profiles.refresh_profiles` fetches a newer one. Nothing else here opens a connection or writes a file.
+The facts come from https://models.dev. A snapshot ships with the package, and `models.profiles.refresh_profiles`
+fetches a newer one. Nothing in this module opens a connection or writes a file.
 """
 
 from __future__ import annotations
@@ -65,30 +65,30 @@ PROVIDER_ALIASES: Mapping[str, str | None] = {
     "novita": "novita-ai",
     "together": "togetherai",
     "vertex": "google-vertex",
-    # These serve whatever was loaded into them: nobody's list can say what that takes or costs.
+    # These serve whatever was loaded into them: no catalogue can say what that accepts or costs.
     "bud": None,
     "foundry-local": None,
     "local": None,
     "ollama": None,
     "vllm": None,
 }
-"""Provider names in use elsewhere -> the catalogue's id; None for a provider that the catalogue cannot describe.
+"""Other names of providers -> the catalogue's id; None for a provider that the catalogue cannot describe.
 
-A name with hyphens is meant with underscores too.
+Underscores are equivalent to hyphens.
 """
 
 Sort = Literal["name", "price", "context", "date"]
 
 
 class SnapshotInfo(Struct, frozen=True):
-    """Where the profiles in use come from.
+    """The origin of the profiles in use.
 
     Attributes:
-        folder: The folder they are read from.
-        refreshed: True when they were fetched, False when they came with the package.
-        newest_entry: The latest change in them.
-        sha256: Of the `api.json` they were made from.
-        problem: Why fetched ones are there and not used; None when that is not so.
+        folder: Path of the folder they are read from.
+        refreshed: True for fetched profiles, False for those that ship with the package.
+        newest_entry: Day of the latest change in them.
+        sha256: SHA-256 of the `api.json` that they were made from.
+        problem: Why fetched profiles are not used; None if they are, or if there are none.
     """
 
     folder: str
@@ -99,12 +99,24 @@ class SnapshotInfo(Struct, frozen=True):
 
 
 def reload_profiles() -> None:
-    """Look for fetched profiles anew; other processes do so when they start."""
+    """Look for fetched profiles again, for example after another process has refreshed them.
+
+    Example:
+        >>> reload_profiles()
+    """
     active_snapshot.reset()
 
 
 def snapshot_info() -> SnapshotInfo:
-    """Where the profiles in use come from, and how old they are."""
+    """Return the origin and the age of the profiles in use.
+
+    Raises:
+        SnapshotError: The profiles that ship with the package are damaged.
+
+    Example:
+        >>> snapshot_info().newest_entry.year >= 2026
+        True
+    """
     snapshot, index = active_snapshot.ask(lambda snapshot: (snapshot, snapshot.index))
     return SnapshotInfo(
         folder=str(snapshot.folder),
@@ -116,22 +128,33 @@ def snapshot_info() -> SnapshotInfo:
 
 
 def get_model_profile(model_id: str, provider_id: str | None = None) -> ModelProfile | None:
-    """What is known of a model; None when it is not known.
+    """Return the profile of a model.
 
-    With `provider_id`, that provider's model, also by one of `PROVIDER_ALIASES`. Without, the first of these:
+    Without `provider_id`, the result is the first of these:
 
-    1. `model_id` read as `provider/model`;
-    2. a provider that lists the id: the lab that made the model, else one that has a price for it, else any, each
-       time the first by name;
-    3. `model_id` read as the catalogue's `lab/model`, at the provider preferred likewise;
-    4. the same among the models that have left the catalogue, which have `retired_on` set.
+    1. the model with the path `provider/model`, if `model_id` has that form;
+    2. the model with that id at the preferred provider: the lab that made the model, else a provider with a price for
+       it, else any provider, in each case the first by name;
+    3. the model with the canonical id `lab/model`, if `model_id` has that form, at the preferred provider;
+    4. the first match by 1 or 2 among the retired models, which have `retired_on` set.
 
-    >>> get_model_profile("gpt-4o", provider_id="openai").limits.context
-    128000
-    >>> get_model_profile("gpt-4o").provider_id
-    'openai'
-    >>> get_model_profile("no-such-model") is None
-    True
+    Args:
+        model_id: Id of the model; without `provider_id` also a path or a canonical id.
+        provider_id: Id of the provider, or one of `PROVIDER_ALIASES`; default: any provider, by the rules above.
+
+    Returns:
+        The profile; None if the model is not known.
+
+    Raises:
+        SnapshotError: The profiles that ship with the package are damaged.
+
+    Example:
+        >>> get_model_profile("gpt-4o", provider_id="openai").limits.context
+        128000
+        >>> get_model_profile("gpt-4o").provider_id
+        'openai'
+        >>> get_model_profile("no-such-model") is None
+        True
     """
     if provider_id is None:
         return active_snapshot.ask(lambda snapshot: _find(snapshot, model_id))
@@ -144,23 +167,40 @@ def get_model_profile(model_id: str, provider_id: str | None = None) -> ModelPro
 
 
 def get_provider_profile(provider_id: str) -> ProviderProfile | None:
-    """What is known of a provider, also by one of `PROVIDER_ALIASES`; None when it is not known or not listed any more.
+    """Return the profile of a provider.
 
-    >>> get_provider_profile("together").env
-    ('TOGETHER_API_KEY',)
+    Args:
+        provider_id: Id of the provider, or one of `PROVIDER_ALIASES`.
+
+    Returns:
+        The profile; None if the provider is not known or no longer listed.
+
+    Raises:
+        SnapshotError: The profiles that ship with the package are damaged.
+
+    Example:
+        >>> get_provider_profile("together").env
+        ('TOGETHER_API_KEY',)
     """
     known_as = _catalogue_id(provider_id)
     return None if known_as is None else active_snapshot.ask(lambda snapshot: snapshot.provider(known_as))
 
 
 def get_same_models(model: ModelProfile | str) -> tuple[ModelProfile, ...]:
-    """Every listing of one model, the preferred first as in `get_model_profile`.
+    """Return every listing of one model, at all providers.
 
-    `model` is the profile of any of them, or the catalogue's `lab/model`; there are none for a model that no listing
-    names so.
+    Args:
+        model: Profile of any of the listings, or the canonical id `lab/model`.
 
-    >>> [profile.provider_id for profile in get_same_models("openai/gpt-4o")][:2]
-    ['openai', 'abacus']
+    Returns:
+        The profiles, in the order of preference of `get_model_profile`; empty if no listing has that canonical id.
+
+    Raises:
+        SnapshotError: The profiles that ship with the package are damaged.
+
+    Example:
+        >>> [profile.provider_id for profile in get_same_models("openai/gpt-4o")][:2]
+        ['openai', 'abacus']
     """
     name = model if isinstance(model, str) else model.canonical_model_id or f"{model.provider_id}/{model.id}"
 
@@ -172,12 +212,31 @@ def get_same_models(model: ModelProfile | str) -> tuple[ModelProfile, ...]:
 
 
 def provider_ids() -> tuple[str, ...]:
-    """Ids of all providers of the catalogue, in alphabetical order."""
+    """Return the ids of all providers of the catalogue, in alphabetical order.
+
+    Raises:
+        SnapshotError: The profiles that ship with the package are damaged.
+
+    Example:
+        >>> "anthropic" in provider_ids()
+        True
+    """
     return active_snapshot.ask(lambda snapshot: tuple(sorted(snapshot.index.providers)))
 
 
 def all_profiles(*, retired: bool = False) -> tuple[ModelProfile, ...]:
-    """All models of all providers; with `retired`, those as well that have left the catalogue."""
+    """Return the profiles of all models of all providers.
+
+    Args:
+        retired: Whether to include models that have left the catalogue; default: False.
+
+    Raises:
+        SnapshotError: The profiles that ship with the package are damaged.
+
+    Example:
+        >>> len(all_profiles(retired=True)) > len(all_profiles()) > 1000
+        True
+    """
     return active_snapshot.ask(lambda snapshot: (*snapshot.models(), *(snapshot.retired_models() if retired else ())))
 
 
@@ -272,15 +331,15 @@ _SORTS: Mapping[str, tuple[Callable[[ModelProfile], Any], bool]] = {
 
 
 def _find(snapshot: Snapshot, model_id: str) -> ModelProfile | None:
-    """The preferred listing of `model_id`; see `get_model_profile`."""
+    """Return the preferred listing of `model_id`, by the rules of `get_model_profile`."""
     provider_id, slash, own_id = model_id.partition("/")
     provider_id = _catalogue_id(provider_id) if slash else None
     if provider_id and (found := snapshot.model(provider_id, own_id)):
         return found
     if listed_by := next(snapshot.listings(model_id), None):
         return snapshot.model(listed_by, model_id)
-    if slash and (place := next(snapshot.same(model_id), None)):
-        return snapshot.model(*place)
+    if slash and (listing := next(snapshot.same(model_id), None)):
+        return snapshot.model(*listing)
     if provider_id and (found := snapshot.retired_model(provider_id, own_id)):
         return found
     left = next(snapshot.retired_listings(model_id), None)

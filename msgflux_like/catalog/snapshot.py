@@ -1,9 +1,9 @@
-"""Writes the snapshot of https://models.dev that profiles are read from.
+"""Writer of snapshots of https://models.dev, and the command that rebuilds the one that ships with the package.
 
     python -m msgflux_like.catalog.snapshot api.json --retired older/*.json
 
-`snapshot_reader` tells what is in the folder. The same files in give the same bytes out. Models that have left the
-catalogue stay in the table of retired ones: those the folder held before, and those of the older files given.
+`snapshot_reader` documents the format. Output is reproducible: equal input gives equal bytes. Models that have left
+the catalogue stay in the table of retired models: those that the folder held before, and those of the older files.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 SOURCE_URL = "https://models.dev/api.json"
 
 OWN_PROVIDER = {"amazon": "amazon-bedrock", "arcee-ai": "arcee", "bytedance-seed": "volcengine"}
-"""Labs whose own provider has another id than the lab."""
+"""Labs -> the ids of their own providers, where they differ."""
 
 _MAX_MODEL_ID = 256
 
@@ -49,14 +49,14 @@ _T = TypeVar("_T")
 
 
 class Catalogue(Struct, frozen=True):
-    """An `api.json` that was read and found good.
+    """A validated `api.json`.
 
     Attributes:
-        sha256: Of its bytes.
-        newest_entry: The latest `last_updated` of its models: the day it is taken to be of.
-        providers: Each provider's entry, by id.
-        sources: Each provider's entry, byte for byte, by id.
-        models: Every model, by provider id and model id.
+        sha256: SHA-256 of its bytes.
+        newest_entry: Latest `last_updated` of its models, which serves as the date of the catalogue.
+        providers: Entries of the providers by id.
+        sources: Entries of the providers by id, byte for byte.
+        models: Models by provider id and model id.
     """
 
     sha256: str
@@ -67,14 +67,14 @@ class Catalogue(Struct, frozen=True):
 
 
 class SnapshotSummary(Struct, frozen=True):
-    """What was written.
+    """The size and the date of a snapshot that was written.
 
     Attributes:
-        newest_entry: The latest change among the models.
-        providers: How many there are.
-        models: How many are listed.
-        retired: How many are not listed any more.
-        file_bytes: Length of all data files together.
+        newest_entry: Day of the latest change among the models.
+        providers: Number of providers.
+        models: Number of listed models.
+        retired: Number of retired models.
+        file_bytes: Size of all data files together, in bytes.
     """
 
     newest_entry: date
@@ -85,16 +85,16 @@ class SnapshotSummary(Struct, frozen=True):
 
 
 def read_catalogue(api: bytes) -> Catalogue:
-    """An `api.json`, checked from end to end.
+    """Decode and validate an `api.json` from end to end.
 
     Raises:
-        SnapshotError: It is too long, no JSON, not of the catalogue's form, holds a negative price or an id that
-            cannot be one; the text names the place.
+        SnapshotError: It is too long, not JSON, does not have the catalogue's form, or holds a negative price or an
+            invalid id; the message names the entry.
     """
     if len(api) > MAX_BYTES:
-        raise SnapshotError(f"the catalogue is {len(api)} bytes long; at most {MAX_BYTES} are read")
+        raise SnapshotError(f"the catalogue is {len(api)} bytes long; the maximum is {MAX_BYTES}")
     if b"\\u001b" in api.lower():
-        raise SnapshotError("the catalogue holds a terminal's escape sequence")
+        raise SnapshotError("the catalogue contains a terminal escape sequence")
     sources = _decode(api, dict[str, Raw], "the catalogue")
     providers = {name: _decode(source, ProviderEntry, name) for name, source in sources.items()}
     if wrong := [name for name, entry in providers.items() if entry.id != name]:
@@ -112,7 +112,7 @@ def read_catalogue(api: bytes) -> Catalogue:
 
 
 def read_api(snapshot: Snapshot) -> bytes:
-    """The `api.json` that the snapshot was made from, byte for byte if that was written without spaces."""
+    """Return the `api.json` that the snapshot was made from, byte for byte if that was written without spaces."""
     files = ((name, read_gzip(snapshot.folder / file_of(name))) for name in snapshot.index.providers)
     return b"{" + b",".join(msgspec.json.encode(name) + b":" + entry for name, entry in files) + b"}"
 
@@ -126,18 +126,21 @@ def write_snapshot(
     retired: RetiredTable | None = None,
     mode: int = 0o644,
 ) -> SnapshotSummary:
-    """Write the snapshot of `api` into `folder`, in place of one that is there.
+    """Write a snapshot into a folder, replacing the one that it holds.
 
     Args:
-        api: An `api.json`.
-        folder: Is made if need be.
-        source: Where `api` came from, for `SOURCE.toml`.
-        older: `api.json` files of other days, for the models that have left since.
-        retired: Models that are known to have left, by provider and id.
-        mode: Permissions of the files.
+        api: Content of an `api.json`.
+        folder: Folder, which is created if necessary.
+        source: URL that `api` came from, for `SOURCE.toml`; default: `SOURCE_URL`.
+        older: Contents of `api.json` files of other days, to find models that have left since.
+        retired: Known retired models.
+        mode: Permissions of the files; default: 0o644.
+
+    Returns:
+        The size and the date of the snapshot.
 
     Raises:
-        SnapshotError: `api`, one of `older` or the snapshot that is there cannot be used; nothing was written.
+        SnapshotError: `api`, one of `older` or the existing snapshot is not valid; nothing was written.
     """
     newest = read_catalogue(api)
     past = [read_catalogue(content) for content in older]
@@ -165,7 +168,7 @@ def write_snapshot(
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Whoever reads `path` meanwhile finds the old file or the new one, never a part."""
+    """Replace a file atomically: concurrent readers see the old content or the new, never a part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     try:
@@ -178,7 +181,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def find_retired(newest: Catalogue, past: Sequence[Catalogue], table: RetiredTable) -> RetiredTable:
-    """The models of `past` and of an earlier `table` that `newest` does not list, the labs' own providers first."""
+    """Return the models of `past` and of `table` that `newest` does not list, the labs' own providers first."""
     days = sorted({catalogue.newest_entry for catalogue in [*past, newest]})
     seen = {
         (provider_id, model_id): found for provider_id, models in table.items() for model_id, found in models.items()
@@ -203,18 +206,20 @@ def _checked_models(providers: dict[str, ProviderEntry]) -> Iterator[ModelProfil
     for provider_id, entry in providers.items():
         for model_id, source in entry.models.items():
             if not (0 < len(model_id) <= _MAX_MODEL_ID and model_id.isprintable()):
-                raise SnapshotError(f"a model of {provider_id} has an id that cannot be one: {model_id[:80]!r}")
+                raise SnapshotError(f"a model of {provider_id} has an invalid id: {model_id[:80]!r}")
             try:
                 profile = decode_model(source, provider_id)
             except (msgspec.DecodeError, RecursionError) as error:
-                raise SnapshotError(f"{provider_id}/{model_id} is not of the catalogue's form: {error}") from error
+                raise SnapshotError(
+                    f"{provider_id}/{model_id} does not have the form of the catalogue: {error}"
+                ) from error
             if profile.id != model_id:
                 raise SnapshotError(f"the entry of {provider_id}/{model_id} in the catalogue has another id")
             yield profile
 
 
 def _newest_entry(models: Iterable[ModelProfile]) -> date:
-    """The latest day that a model was changed; entries of which only the month is known do not count."""
+    """Return the latest day on which a model was updated, without the entries that state a month only."""
     days = (model.last_updated or "" for model in models)
     try:
         return date.fromisoformat(max(day for day in days if len(day) == len("2026-01-31")))
@@ -231,7 +236,7 @@ def _data_files(newest: Catalogue, retired: RetiredTable) -> Iterator[tuple[str,
 
 
 def _gzip(content: bytes) -> bytes:
-    return gzip.compress(content, 9, mtime=0)  # no time in it, so that the same content gives the same file
+    return gzip.compress(content, 9, mtime=0)  # without a time, so that equal content gives equal files
 
 
 def _index(catalogue: Catalogue, retired: RetiredTable) -> Index:
@@ -241,7 +246,7 @@ def _index(catalogue: Catalogue, retired: RetiredTable) -> Index:
     same: dict[str, list[ModelProfile]] = defaultdict(list)
     for model in catalogue.models.values():
         listed[model.id].append(model)
-        if (name := _canonical(model)) in stated:
+        if (name := _canonical_id(model)) in stated:
             same[name].append(model)
     labs = _lab_providers(catalogue)
     return Index(
@@ -256,7 +261,7 @@ def _index(catalogue: Catalogue, retired: RetiredTable) -> Index:
         ),
         same=_raw(
             {
-                name: [(position[model.provider_id], model.id) for model in _preferred(models, {_own(name)})]
+                name: [(position[model.provider_id], model.id) for model in _preferred(models, {_lab_of(name)})]
                 for name, models in sorted(same.items())
             }
         ),
@@ -265,11 +270,11 @@ def _index(catalogue: Catalogue, retired: RetiredTable) -> Index:
 
 
 def _preferred(models: list[ModelProfile], labs: set[str]) -> list[ModelProfile]:
-    """The listings in order of preference: the lab's own, those with a price, the others; each by provider.
+    """Sort listings by preference: the lab's own, those with a price, the others; each group by provider.
 
-    The lab is the one that most of the listings name; where none does, any of `labs` will do.
+    The lab is the one that most listings name in their canonical id; if none has one, any of `labs`.
     """
-    named = Counter(_own(model.canonical_model_id) for model in models if model.canonical_model_id)
+    named = Counter(_lab_of(model.canonical_model_id) for model in models if model.canonical_model_id)
     own = {max(named, key=lambda lab: (named[lab], lab))} if named else labs
 
     def rank(model: ModelProfile) -> tuple[bool, bool, str, str]:
@@ -280,17 +285,17 @@ def _preferred(models: list[ModelProfile], labs: set[str]) -> list[ModelProfile]
 
 
 def _lab_providers(catalogue: Catalogue) -> set[str]:
-    named = {_own(model.canonical_model_id) for model in catalogue.models.values() if model.canonical_model_id}
+    named = {_lab_of(model.canonical_model_id) for model in catalogue.models.values() if model.canonical_model_id}
     return named & catalogue.providers.keys()
 
 
-def _own(canonical_model_id: str) -> str:
-    """The id of the provider that is the lab of `lab/model`."""
+def _lab_of(canonical_model_id: str) -> str:
+    """Return the id of the provider that belongs to the lab of `lab/model`."""
     lab = canonical_model_id.partition("/")[0]
     return OWN_PROVIDER.get(lab, lab)
 
 
-def _canonical(model: ModelProfile) -> str:
+def _canonical_id(model: ModelProfile) -> str:
     return model.canonical_model_id or f"{model.provider_id}/{model.id}"
 
 
@@ -304,7 +309,7 @@ sha256 = "{sha256}"  # of the api.json; the provider files hold it byte for byte
 bytes = {api_bytes}
 providers = {summary.providers}
 models = {summary.models}
-retired_models = {summary.retired}  # listed in older snapshots of the same source, and here no more
+retired_models = {summary.retired}  # listed in older snapshots of the same source, but not in this one
 """
 
 
@@ -312,16 +317,16 @@ def _raw(value: object) -> Raw:
     return Raw(msgspec.json.encode(value))
 
 
-def _decode(content: bytes | Raw, form: type[_T], place: str) -> _T:
+def _decode(content: bytes | Raw, form: type[_T], name: str) -> _T:
     try:
         return msgspec.json.decode(content, type=form)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise SnapshotError(f"{place} is not of the catalogue's form: {error}") from error
+        raise SnapshotError(f"{name} does not have the form of the catalogue: {error}") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    import argparse  # noqa: PLC0415  `refresh_profiles` needs no command line
+    """Run the command line and return the exit status."""
+    import argparse  # noqa: PLC0415  `refresh_profiles` does not need it
 
     from msgflux_like._paths import data_folder  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What changed from one state of the catalogue to another."""
+"""The difference between two states of the catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Entries = dict[str, dict[str, Any]]
 
 
 class FieldChange(Struct, frozen=True):
-    """One field of an entry: its place, such as "cost.input", and its values; None where it was not there."""
+    """A changed field: its path in the entry, such as "cost.input", and its values, None for a missing one."""
 
     field: str
     old: Any
@@ -25,22 +25,24 @@ class FieldChange(Struct, frozen=True):
 
 
 class EntryChange(Struct, frozen=True):
-    """A provider or a model (`provider/model`) that is in both, and what of it changed."""
+    """A provider or a model (`provider/model`) that is on both sides, and its changed fields."""
 
     path: str
     fields: tuple[FieldChange, ...]
 
 
 class SnapshotDiff(Struct, frozen=True, kw_only=True):
-    """What changed; false when nothing did. A change of a provider's `api` moves where requests and keys go.
+    """The difference between two states of the catalogue; false if there is none.
+
+    A change of a provider's `api` changes the host that requests and keys are sent to.
 
     Attributes:
-        added: `provider/model` of models that are new.
-        removed: `provider/model` of models that are gone.
-        changed: Models that changed.
-        providers_added: Ids of providers that are new.
-        providers_removed: Ids of providers that are gone.
-        providers_changed: Providers that changed, other than in their models.
+        added: New models, as `provider/model`.
+        removed: Removed models, as `provider/model`.
+        changed: Changed models.
+        providers_added: Ids of new providers.
+        providers_removed: Ids of removed providers.
+        providers_changed: Providers that changed, apart from their models.
     """
 
     added: tuple[str, ...] = ()
@@ -55,10 +57,17 @@ class SnapshotDiff(Struct, frozen=True, kw_only=True):
 
 
 def diff_profiles(old: bytes | Snapshot, new: bytes | Snapshot) -> SnapshotDiff:
-    """What changed from `old` to `new`, each a snapshot or the bytes of an `api.json`, all in alphabetical order.
+    """Compare two states of the catalogue.
+
+    Args:
+        old: A snapshot, or the bytes of an `api.json`.
+        new: A snapshot, or the bytes of an `api.json`.
+
+    Returns:
+        The changes from `old` to `new`, in alphabetical order.
 
     Raises:
-        SnapshotError: One of them cannot be used.
+        SnapshotError: One of them cannot be read.
     """
     old_providers, old_models = _entries(old)
     new_providers, new_models = _entries(new)
@@ -73,7 +82,7 @@ def diff_profiles(old: bytes | Snapshot, new: bytes | Snapshot) -> SnapshotDiff:
 
 
 def _entries(source: bytes | Snapshot) -> tuple[_Entries, _Entries]:
-    """The providers without their models by id, and the models by `provider/model`."""
+    """Return the providers by id, without their models, and the models by `provider/model`."""
     api = read_api(source) if isinstance(source, Snapshot) else source
     try:
         providers = msgspec.json.decode(api, type=_Entries)
@@ -83,7 +92,7 @@ def _entries(source: bytes | Snapshot) -> tuple[_Entries, _Entries]:
             for model_id, model in msgspec.convert(provider.pop("models", {}), _Entries).items()
         }
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise SnapshotError(f"not of the catalogue's form: {error}") from error
+        raise SnapshotError(f"the file does not have the form of the catalogue: {error}") from error
     return providers, models
 
 
@@ -95,19 +104,19 @@ def _changes(old: _Entries, new: _Entries) -> Iterator[EntryChange]:
     for path in sorted(old.keys() & new.keys()):
         if old[path] != new[path]:
             before, after = dict(_flat(old[path])), dict(_flat(new[path]))
-            places = sorted(before.keys() | after.keys())
+            paths = sorted(before.keys() | after.keys())
             yield EntryChange(
                 path=path,
                 fields=tuple(
-                    FieldChange(field=place, old=before.get(place), new=after.get(place))
-                    for place in places
-                    if before.get(place) != after.get(place)
+                    FieldChange(field=name, old=before.get(name), new=after.get(name))
+                    for name in paths
+                    if before.get(name) != after.get(name)
                 ),
             )
 
 
 def _flat(entry: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its dotted place; a list is one value."""
+    """Yield every value with its dotted path; a list is one value."""
     for name, value in entry.items():
         if isinstance(value, dict):
             yield from _flat(msgspec.convert(value, dict[str, Any]), f"{prefix}{name}.")

@@ -1,11 +1,19 @@
-"""Reads a snapshot folder: an index, and for each provider its models and its retired ones.
+"""The format of a snapshot of the catalogue, and its reader.
 
-    _index.json.gz                `Index`: which providers there are, which of them list a model id
+Theory of operation
+
+A snapshot is a folder:
+
+    _index.json.gz                `Index`: the providers, and which of them list a model id
     <provider>.json.gz            the provider's entry of https://models.dev/api.json, byte for byte
     retired/<provider>.json.gz    `RetiredModel` by model id
-    SOURCE.toml                   for people: where it came from, when, under which licence
+    SOURCE.toml                   for people: URL, day and licence of the catalogue
 
-`msgflux_like.catalog.snapshot` writes one. No provider's id begins with an underscore, so the index clashes with none.
+A look-up decompresses the index, then the file of one provider, then decodes one model; each result is kept. A search
+decodes all models once. The ids of providers match `ProviderId`, so that they are safe as file names and cannot clash
+with the index. A file that is missing or damaged raises SnapshotError when it is read, and `active_snapshot` then
+falls back to the shipped snapshot. The writer is `msgflux_like.catalog.snapshot`; fetching a newer catalogue is
+`snapshot_refresh`.
 """
 
 from __future__ import annotations
@@ -29,25 +37,25 @@ INDEX = "_index.json.gz"
 RETIRED = "retired"
 
 MAX_BYTES = 64 * 1024 * 1024
-"""A catalogue, or one of its files unpacked, longer than this is refused; the whole of it is 5 MB today."""
+"""Maximum size of a catalogue, and of each file of a snapshot when decompressed. The catalogue has 5 MB today."""
 
-# A provider's id becomes a file's name.
+# The id of a provider is the name of its file.
 ProviderId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-_Place = tuple[int, str]
+_Listing = tuple[int, str]
 
 _T = TypeVar("_T")
 
 
 class Index(Struct, frozen=True, kw_only=True):
-    """What is where in a snapshot.
+    """The index of a snapshot.
 
     Attributes:
-        newest_entry: The latest `last_updated` of its models, by which the age of snapshots is told.
-        sha256: Of the `api.json` it was made from.
+        newest_entry: Latest `last_updated` of the models, by which snapshots are compared in age.
+        sha256: SHA-256 of the `api.json` that it was made from.
         providers: Ids of the providers, in the order of `api.json`.
-        listed: Model id -> positions in `providers`, the preferred provider first (see `snapshot`).
+        listed: Model id -> positions in `providers`, the preferred provider first (see `snapshot._preferred`).
         same: `lab/model` -> (position in `providers`, model id) of every listing of that model.
-        retired: Provider -> ids of the models it lists no more, the labs' own providers first.
+        retired: Provider -> ids of its retired models, the labs' own providers first.
     """
 
     newest_entry: date
@@ -59,7 +67,7 @@ class Index(Struct, frozen=True, kw_only=True):
 
 
 class ProviderEntry(Struct, frozen=True, gc=False):
-    """One provider's entry of `api.json`, its models not yet decoded."""
+    """One provider's entry of `api.json`; its models are not decoded yet."""
 
     id: ProviderId
     name: str
@@ -71,7 +79,7 @@ class ProviderEntry(Struct, frozen=True, gc=False):
 
 
 class RetiredModel(Struct, frozen=True, gc=False):
-    """A model that has left the catalogue: the last day it was seen, the first it was not, its last entry."""
+    """A model that has left the catalogue: the last day it was listed, the first day it was not, and its last entry."""
 
     retired_on: date
     gone_by: date
@@ -79,13 +87,13 @@ class RetiredModel(Struct, frozen=True, gc=False):
 
 
 RetiredTable = dict[str, dict[str, RetiredModel]]
-"""By provider id and model id."""
+"""Retired models by provider id and model id."""
 
 
 class Snapshot:
-    """A snapshot folder; what is read of it is kept.
+    """A reader of one snapshot folder, which keeps what it has read.
 
-    Everything here raises SnapshotError when a file of the folder is missing or broken.
+    All methods raise SnapshotError if a file of the folder is missing or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,7 +104,7 @@ class Snapshot:
 
     @cached_property
     def index(self) -> Index:
-        """What is where."""
+        """The index of the snapshot."""
         return _decode(read_gzip(self.folder / INDEX), Index, INDEX)
 
     @cached_property
@@ -108,8 +116,8 @@ class Snapshot:
         return _decode(self.index.listed, dict[str, tuple[int, ...]], INDEX)
 
     @cached_property
-    def _same(self) -> dict[str, tuple[_Place, ...]]:
-        return _decode(self.index.same, dict[str, tuple[_Place, ...]], INDEX)
+    def _same(self) -> dict[str, tuple[_Listing, ...]]:
+        return _decode(self.index.same, dict[str, tuple[_Listing, ...]], INDEX)
 
     @cached_property
     def _retired_ids(self) -> dict[str, frozenset[str]]:
@@ -124,7 +132,7 @@ class Snapshot:
         return entry
 
     def provider(self, provider_id: str) -> ProviderProfile | None:
-        """The provider's record."""
+        """Return the record of a provider; None if it is not listed."""
         if (entry := self.entry(provider_id)) is None:
             return None
         return ProviderProfile(
@@ -138,7 +146,7 @@ class Snapshot:
         )
 
     def model(self, provider_id: str, model_id: str) -> ModelProfile | None:
-        """The record of a model that the provider lists."""
+        """Return the record of a model that the provider lists; None if there is none."""
         if profile := self._profiles.get((provider_id, model_id)):
             return profile
         entry = self.entry(provider_id)
@@ -147,7 +155,7 @@ class Snapshot:
         return self._keep(provider_id, entry.models[model_id])
 
     def retired(self, provider_id: str) -> dict[str, RetiredModel]:
-        """The models that the provider listed once and no longer does, by id."""
+        """Return the retired models of a provider by id."""
         if provider_id not in self._retired_ids:
             return {}
         if provider_id not in self._retired:
@@ -156,47 +164,47 @@ class Snapshot:
         return self._retired[provider_id]
 
     def retired_model(self, provider_id: str, model_id: str) -> ModelProfile | None:
-        """The record of a model that the provider listed once and no longer does."""
+        """Return the record of a retired model of a provider; None if there is none."""
         if model_id not in self._retired_ids.get(provider_id, ()):
             return None
         return _retired_model(provider_id, self.retired(provider_id)[model_id])
 
     def retired_listings(self, model_id: str) -> Iterator[str]:
-        """Ids of the providers that listed the id once and no longer do, the labs' own first."""
+        """Yield the ids of the providers that have a retired model with that id, the labs' own first."""
         return (provider_id for provider_id, model_ids in self._retired_ids.items() if model_id in model_ids)
 
     def retired_table(self) -> RetiredTable:
-        """All that the snapshot knows of retired models."""
+        """Return all retired models."""
         return {provider_id: self.retired(provider_id) for provider_id in self._retired_ids}
 
     def listings(self, model_id: str) -> Iterator[str]:
-        """Ids of the providers that list the id, the preferred one first."""
+        """Yield the ids of the providers that list the model id, the preferred one first."""
         return (self.index.providers[position] for position in self._listed.get(model_id, ()))
 
     def same(self, canonical_model_id: str) -> Iterator[tuple[str, str]]:
-        """(provider id, model id) of every listing of the model called `lab/model`."""
+        """Yield (provider id, model id) of every listing of the model with the canonical id `lab/model`."""
         places = self._same.get(canonical_model_id, ())
         return ((self.index.providers[position], model_id) for position, model_id in places)
 
     def models(self) -> Iterator[ModelProfile]:
-        """All models that are listed."""
+        """Yield all listed models."""
         for provider_id in self.index.providers:
             yield from self.models_of(provider_id)
 
     def models_of(self, provider_id: str) -> Iterator[ModelProfile]:
-        """The models that the provider lists."""
+        """Yield the models that a provider lists."""
         if entry := self.entry(provider_id):
             known = self._profiles
             for model_id, source in entry.models.items():
                 yield known.get((provider_id, model_id)) or self._keep(provider_id, source)
 
     def retired_models(self) -> Iterator[ModelProfile]:
-        """All models that are no longer listed."""
+        """Yield all retired models."""
         for provider_id in self._retired_ids:
             yield from self.retired_models_of(provider_id)
 
     def retired_models_of(self, provider_id: str) -> Iterator[ModelProfile]:
-        """The models that the provider listed once and no longer does."""
+        """Yield the retired models of a provider."""
         return (_retired_model(provider_id, found) for found in self.retired(provider_id).values())
 
     def _keep(self, provider_id: str, source: Raw) -> ModelProfile:
@@ -205,15 +213,15 @@ class Snapshot:
 
 
 def file_of(provider_id: str) -> str:
-    """Name of the provider's file."""
+    """Return the name of a provider's file."""
     return f"{provider_id}.json.gz"
 
 
 def read_gzip(path: Path) -> bytes:
-    """Return the file's content, decompressed.
+    """Read and decompress a file.
 
     Raises:
-        SnapshotError: The file is missing or damaged, or its content is longer than `MAX_BYTES`.
+        SnapshotError: The file is missing, damaged, or longer than `MAX_BYTES` when decompressed.
     """
     try:
         return gunzip(path.read_bytes(), MAX_BYTES)
@@ -225,7 +233,7 @@ def _decode(content: bytes | Raw, form: type[_T], name: str) -> _T:
     try:
         return msgspec.json.decode(content, type=form)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise SnapshotError(f"{name} is not of a snapshot's form: {error}") from error
+        raise SnapshotError(f"{name} does not have the form of a snapshot: {error}") from error
 
 
 def _model(
@@ -234,7 +242,7 @@ def _model(
     try:
         return decode_model(source, provider_id, retired_on=retired_on, gone_by=gone_by)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise SnapshotError(f"a model of {provider_id} is not of the catalogue's form: {error}") from error
+        raise SnapshotError(f"a model of {provider_id} does not have the form of the catalogue: {error}") from error
 
 
 def _retired_model(provider_id: str, found: RetiredModel) -> ModelProfile:

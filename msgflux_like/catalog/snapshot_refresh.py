@@ -1,10 +1,19 @@
-"""Fetches the catalogue anew into the user's cache folder.
+"""Refresh of the catalogue: fetch a newer one, check it, and store it as a snapshot in the user's cache folder.
 
-    <cache folder>/profiles/current.json            which of the folders is in use (`RefreshedSnapshot`)
-    <cache folder>/profiles/<start of its sha256>/  a snapshot
+Theory of operation
 
-A snapshot is complete before `current.json` names it, and stays while processes that started before may read it, until
-the next refresh but one. Whatever fails, the one in use stays as it was.
+    <cache folder>/profiles/current.json            which snapshot is in use (`RefreshedSnapshot`)
+    <cache folder>/profiles/.unfinished-*/          a snapshot that is being written
+    <cache folder>/profiles/<start of its sha256>/  a complete snapshot
+
+1. The request carries the ETag of the snapshot in use if that is undamaged. After "304 Not Modified" only its date is
+   updated.
+2. The reply is checked from end to end, and refused if it has less than half of the models known before.
+3. The snapshot is written to an unfinished folder, which is then renamed, so that it exists whole or not at all.
+4. `current.json` is replaced atomically. From then on, new processes use the new snapshot.
+5. All snapshots but the new one and its predecessor are removed: processes that started before may still read that.
+
+If any step fails, the snapshot in use is unchanged.
 """
 
 from __future__ import annotations
@@ -39,20 +48,20 @@ if TYPE_CHECKING:
 
 _OK, _NOT_MODIFIED = 200, 304
 
-SNAPSHOT_FOLDERS = "[0-9a-f]" * 16
+_SNAPSHOT_FOLDER_GLOB = "[0-9a-f]" * 16
 
 
 class RefreshReport(Struct, frozen=True, kw_only=True):
-    """What a refresh did.
+    """The result of a refresh.
 
     Attributes:
-        url: Where the catalogue came from.
-        changed: Whether another snapshot than before is in use now.
-        newest_entry: The latest change in the one in use.
-        providers: How many there are.
-        models: How many are listed.
-        retired: How many are known that are listed no more.
-        diff: What changed.
+        url: URL of the catalogue.
+        changed: Whether the profiles differ from those in use before.
+        newest_entry: Day of the latest change in the profiles in use.
+        providers: Number of providers.
+        models: Number of listed models.
+        retired: Number of retired models.
+        diff: Differences from the profiles in use before.
     """
 
     url: str
@@ -67,23 +76,23 @@ class RefreshReport(Struct, frozen=True, kw_only=True):
 def refresh_profiles(
     *, fetch: Fetch, url: str | None = None, folder: Path | None = None, today: date | None = None
 ) -> RefreshReport:
-    """Fetch the catalogue, check it, and use it from now on; this process at once, others when they start.
+    """Fetch the newest catalogue, check it, and store it; see `msgflux_like.models.profiles.refresh_profiles`.
 
     Args:
-        fetch: Given a URL and headers, it answers with status, headers (names in lower case) and body. What it
-            raises is passed on.
-        url: Of an `api.json`; else `MSGFLUX_LIKE_PROFILES_URL`, else https://models.dev/api.json.
-        folder: Where snapshots are kept; else the user's cache folder.
-        today: The day to note; else that of the clock, in UTC.
+        fetch: Function that takes a URL and headers and returns status, headers (names in lower case) and body. Its
+            exceptions are passed on.
+        url: URL of an `api.json`; default: `MSGFLUX_LIKE_PROFILES_URL`, else https://models.dev/api.json.
+        folder: Folder of the snapshots; default: in the user's cache folder.
+        today: Day to record; default: the current day in UTC.
 
     Raises:
-        InvalidRequestError: The URL is neither https nor of this machine.
-        SnapshotError: The answer is no catalogue, or less than half of the one in use; that stays in use.
-        OSError: The folder cannot be written to.
+        InvalidRequestError: The URL is neither https nor on this machine.
+        SnapshotError: The reply is not a catalogue, or has less than half of the models of the one in use.
+        OSError: The folder cannot be written.
     """
     url = url or os.environ.get("MSGFLUX_LIKE_PROFILES_URL") or SOURCE_URL
     if not _is_safe(url):
-        raise InvalidRequestError(f"profiles are fetched by https or from this machine, not from {url}")
+        raise InvalidRequestError(f"the URL of the profiles must be https, or http on this machine; got {url}")
     folder, today = folder or refreshed_folder(), today or datetime.now(UTC).date()
     current, before = _in_use(folder)
     headers = {"accept": "application/json"}
@@ -94,14 +103,14 @@ def refresh_profiles(
         _use(folder, msgspec.structs.replace(current, fetched_on=today))
         return _report(url, before, SnapshotDiff())
     if status != _OK:
-        raise SnapshotError(f"{url} answered with status {status}; the profiles stay as they are")
+        raise SnapshotError(f"{url} answered with status {status}; the profiles in use are unchanged")
     try:
-        kept_in = _keep(body, folder, url, before)
+        stored = _store(body, folder, url, before)
     except SnapshotError as error:
-        raise SnapshotError(f"what {url} sent is not used: {error}") from error
-    _use(folder, RefreshedSnapshot(folder=kept_in.name, fetched_on=today, url=url, etag=reply_headers.get("etag")))
-    _remove_others(folder, keep={kept_in, before.folder})
-    return _report(url, Snapshot(kept_in), diff_profiles(before, body))
+        raise SnapshotError(f"the reply of {url} is not used: {error}") from error
+    _use(folder, RefreshedSnapshot(folder=stored.name, fetched_on=today, url=url, etag=reply_headers.get("etag")))
+    _remove_others(folder, keep={stored, before.folder})
+    return _report(url, Snapshot(stored), diff_profiles(before, body))
 
 
 def _is_safe(url: str) -> bool:
@@ -113,7 +122,10 @@ def _is_safe(url: str) -> bool:
 
 
 def _in_use(folder: Path) -> tuple[RefreshedSnapshot | None, Snapshot]:
-    """The fetched snapshot if it is whole, else the shipped one; a broken one must not answer "not modified"."""
+    """Return the fetched snapshot if it is undamaged, else the shipped one.
+
+    Reading it whole ensures that "304 Not Modified" does not confirm a damaged snapshot.
+    """
     try:
         if current := find_refreshed(folder):
             snapshot = Snapshot(folder / current.folder)
@@ -125,8 +137,8 @@ def _in_use(folder: Path) -> tuple[RefreshedSnapshot | None, Snapshot]:
     return None, shipped()
 
 
-def _keep(api: bytes, folder: Path, url: str, before: Snapshot) -> Path:
-    """The folder of the snapshot of `api`; made under another name, so that it is there whole or not at all."""
+def _store(api: bytes, folder: Path, url: str, before: Snapshot) -> Path:
+    """Write the snapshot of `api` and return its folder."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
     try:
@@ -140,7 +152,7 @@ def _keep(api: bytes, folder: Path, url: str, before: Snapshot) -> Path:
         )
         listed = sum(1 for _ in before.models())
         if summary.models * 2 < listed:
-            raise SnapshotError(f"it lists {summary.models} models, less than half of the {listed} known before")
+            raise SnapshotError(f"it lists {summary.models} models, less than half of the {listed} in use")
         final = folder / Snapshot(unfinished).index.sha256[:16]
         if final != before.folder:
             shutil.rmtree(final, ignore_errors=True)
@@ -156,7 +168,7 @@ def _use(folder: Path, snapshot: RefreshedSnapshot) -> None:
 
 
 def _remove_others(folder: Path, keep: set[Path]) -> None:
-    for path in folder.glob(SNAPSHOT_FOLDERS):  # not the unfinished ones: they may be another process's
+    for path in folder.glob(_SNAPSHOT_FOLDER_GLOB):  # not the unfinished ones: another process may be writing them
         if path not in keep:
             shutil.rmtree(path, ignore_errors=True)
 

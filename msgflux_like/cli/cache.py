@@ -1,4 +1,4 @@
-"""`msgflux-like cache`: what a cache of responses holds, all of it as JSON, and forgetting it."""
+"""`msgflux-like cache`: statistics of a response cache, its export as JSON, and its deletion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from msgflux_like.cache import Entry, ResponseCache, answers
-from msgflux_like.cli.output import echo, echo_error, say_json
+from msgflux_like.cli.output import echo, echo_error, echo_json
 from msgflux_like.cli.tables import card
 from msgflux_like.request import to_json
 
@@ -20,10 +20,10 @@ _MODELS = 10
 
 
 def stats(options: argparse.Namespace) -> int:
-    """How many answers, of which models, how large and how old."""
+    """Print the number, the size, the age and the models of the cached answers."""
     cache = _cache(options)
     if cache is None:
-        return _nothing(options)
+        return _report_missing_cache(options)
     models: Counter[str] = Counter()
     times: list[float] = []
     size = 0
@@ -34,16 +34,16 @@ def stats(options: argparse.Namespace) -> int:
     facts = [("cache", cache.location), ("answers", f"{len(times):,} ({size:,} bytes)")]
     if times:
         facts += [("oldest", _time(min(times))), ("newest", _time(max(times)))]
-    facts += [("" if number else "models", f"{path}  {count:,}") for number, (path, count) in _most(models)]
+    facts += [("" if number else "models", f"{path}  {count:,}") for number, (path, count) in _counts(models)]
     echo(*card(facts))
     return 0
 
 
 def clear(options: argparse.Namespace) -> int:
-    """Forget all answers."""
+    """Delete all cached answers."""
     cache = _cache(options)
     if cache is None:
-        return _nothing(options)
+        return _report_missing_cache(options)
     count = cache.cache_info().currsize
     cache.cache_clear()
     echo(f"{cache.location}: {count:,} answers forgotten")
@@ -51,16 +51,16 @@ def clear(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Each answer on a line; what was asked is not in a cache."""
+    """Print each answer as a line of JSON. Caches do not contain the questions."""
     cache = _cache(options)
     if cache is None:
-        return _nothing(options, echo_error)  # what reads the lines wants JSON
-    say_json(_object(key, entry) for key, entry in cache.entries())
+        return _report_missing_cache(options, echo_error)  # standard output is for JSON only
+    echo_json(_object(key, entry) for key, entry in cache.entries())
     return 0
 
 
 def _cache(options: argparse.Namespace) -> ResponseCache | None:
-    """None where no file is; this makes none."""
+    """Return the cache; None if its file does not exist, which is not created."""
     cache = ResponseCache(store=options.path or True)
     if "://" not in cache.location and not Path(cache.location).expanduser().exists():
         return None
@@ -68,8 +68,8 @@ def _cache(options: argparse.Namespace) -> ResponseCache | None:
     return cache
 
 
-def _nothing(options: argparse.Namespace, tell: Callable[[str], None] = echo) -> int:
-    tell(f"there is no cache at {ResponseCache(store=options.path or True).location}")
+def _report_missing_cache(options: argparse.Namespace, output: Callable[[str], None] = echo) -> int:
+    output(f"there is no cache at {ResponseCache(store=options.path or True).location}")
     return 0
 
 
@@ -86,16 +86,16 @@ def _object(key: bytes, entry: Entry) -> dict[str, Any]:
         events = None
     if events is None:
         return {**fields, "kind": entry.kind}
-    return {**fields, "events": [{"event": type(each).__name__, **_said(each)} for each in events]}
+    return {**fields, "events": [{"event": type(each).__name__, **_fields_with_values(each)} for each in events]}
 
 
-def _said(event: Any) -> dict[str, Any]:
-    """The fields of an event that say something."""
+def _fields_with_values(event: Any) -> dict[str, Any]:
+    """Return the fields of an event that are neither None nor empty."""
     fields: dict[str, Any] = msgspec.json.decode(to_json(event))
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def _most(models: Counter[str]) -> Iterator[tuple[int, tuple[str, int]]]:
+def _counts(models: Counter[str]) -> Iterator[tuple[int, tuple[str, int]]]:
     yield from enumerate(models.most_common(_MODELS))
     if len(models) > _MODELS:
         yield (

@@ -1,4 +1,4 @@
-"""`msgflux-like cost`: what models charge for the same prompt, or for numbers of tokens, the cheapest first."""
+"""`msgflux-like cost`: the prices of several models for a prompt or for token counts, the cheapest first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgflux_like.calls.estimate import count_tokens
 from msgflux_like.catalog.profiles import ModelProfile
 from msgflux_like.cli.lookup import find_model
-from msgflux_like.cli.output import UsageError, echo, say_json
-from msgflux_like.cli.prompt import words_and_pipe
+from msgflux_like.cli.output import UsageError, echo, echo_json
+from msgflux_like.cli.prompt import prompt_from_arguments
 from msgflux_like.cli.tables import Column, dollar_range, table
 from msgflux_like.errors import InvalidRequestError
 
@@ -31,17 +31,17 @@ _COLUMNS = (
 
 
 class Priced(Struct, frozen=True, kw_only=True):
-    """What one model charges.
+    """The price of one model.
 
     Attributes:
-        model: `provider/model`.
-        low_usd: With the shortest answer; None when no price is known.
-        high_usd: With the longest answer; None when that is not known.
-        input_tokens: The whole input.
-        basis: How that is known.
-        cached_tokens: The part of the input that comes from the provider's cache.
-        output_tokens: Of the shortest and of the longest answer.
-        notes: What else should be known.
+        model: Path of the model, `provider/model`.
+        low_usd: Price with the shortest answer, in US dollars; None if unknown.
+        high_usd: Price with the longest answer, in US dollars; None if unknown.
+        input_tokens: Length of the whole input, in tokens.
+        basis: Source of `input_tokens`.
+        cached_tokens: Part of the input that is read from the provider's cache, in tokens.
+        output_tokens: Lengths of the shortest and of the longest answer, in tokens; None if unlimited.
+        notes: Remarks on the price or the model.
     """
 
     model: str
@@ -55,12 +55,12 @@ class Priced(Struct, frozen=True, kw_only=True):
 
 
 def compare(options: argparse.Namespace) -> int:
-    """A table, or JSON."""
+    """Print a table, or JSON."""
     text = _text(options)
     profiles = [find_model(path) for path in options.model]
     found = sorted((_priced(profile, options, text) for profile in profiles), key=_order)
     if options.json:
-        say_json(map(msgspec.structs.asdict, found))
+        echo_json(map(msgspec.structs.asdict, found))
     else:
         echo(*table(_COLUMNS, map(_row, found)))
     return 0
@@ -69,16 +69,16 @@ def compare(options: argparse.Namespace) -> int:
 def _text(options: argparse.Namespace) -> str:
     if options.tokens is not None:
         if options.prompt or options.file:
-            raise UsageError("--tokens stands in place of a prompt or a file")
+            raise UsageError("--tokens cannot be combined with a prompt or a file")
         if options.tokens[1] is not None and options.max_tokens is not None:
-            raise UsageError("--tokens IN/OUT has the length of the answer: leave out --max-tokens")
+            raise UsageError("--tokens IN/OUT cannot be combined with --max-tokens")
         return ""
     parts = list(options.prompt)
     if options.file:
         parts = [" ".join(parts).strip(), _content(Path(options.file))]
-    text = "\n\n".join(filter(None, parts)) if options.file else words_and_pipe(parts)
+    text = "\n\n".join(filter(None, parts)) if options.file else prompt_from_arguments(parts)
     if not text.strip():
-        raise UsageError("give a prompt, --file or --tokens, or pipe a text in")
+        raise UsageError("pass a prompt, --file or --tokens, or pipe text in")
     return text
 
 
@@ -86,21 +86,21 @@ def _content(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InvalidRequestError(f"{file} is not a text in UTF-8") from None
+        raise InvalidRequestError(f"{file} is not UTF-8 text") from None
 
 
 def _priced(profile: ModelProfile, options: argparse.Namespace, text: str) -> Priced:
     if options.tokens is not None:
         tokens, given = options.tokens
-        how: Literal["given", "counted", "estimated"] = "given"
+        basis: Literal["given", "counted", "estimated"] = "given"
     else:
         (tokens, counted), given = count_tokens(text, profile), None
-        how = "counted" if counted else "estimated"
+        basis = "counted" if counted else "estimated"
     shortest, longest = (0, _longest(profile, options.max_tokens)) if given is None else (given, given)
     priced = Priced(
         model=f"{profile.provider_id}/{profile.id}",
         input_tokens=tokens,
-        basis=how,
+        basis=basis,
         cached_tokens=_cached(options.cached, tokens),
         output_tokens=(shortest, longest),
         notes=_notes(profile, tokens, given),
@@ -108,9 +108,9 @@ def _priced(profile: ModelProfile, options: argparse.Namespace, text: str) -> Pr
     return _with_price(priced, profile)
 
 
-def _longest(profile: ModelProfile, asked: int | None) -> int | None:
-    """The longest answer: what was asked for, but no longer than the model writes."""
-    known = [length for length in (asked, profile.limits.output) if length is not None]
+def _longest(profile: ModelProfile, max_tokens: int | None) -> int | None:
+    """Return the length of the longest answer: the smaller of `max_tokens` and the model's limit, if any."""
+    known = [length for length in (max_tokens, profile.limits.output) if length is not None]
     return min(known, default=None)
 
 
@@ -148,7 +148,7 @@ def _notes(profile: ModelProfile, tokens_in: int, tokens_out: int | None) -> tup
 
 
 def _order(priced: Priced) -> tuple[Any, ...]:
-    """By the longest answer, then by the shortest, what is not known last."""
+    """Return a sort key: by the price of the longest answer, then of the shortest, unknown prices last."""
     return (
         *((bound is None, bound or Decimal(0)) for bound in (priced.high_usd, priced.low_usd)),
         priced.model,

@@ -1,4 +1,4 @@
-"""`msgflux-like doctor`: what is installed, which profiles are in use, and how each provider would be reached."""
+"""`msgflux-like doctor`: a report on installed packages, the profiles in use, and how providers are reached."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _OPTIONAL = (
     ("google-auth", "vertex", "finds the default credentials of Google Cloud"),
     ("foundry-local-sdk", "foundry", "runs Foundry Local in this process"),
 )
-"""Packages, the extras that install them, and what for."""
+"""Optional packages, the extras that install them, and their purposes."""
 
 
 def examine(options: argparse.Namespace) -> int:
-    """Whatever is wrong is told, and is no failure."""
+    """Print the report. Problems are part of the report and do not change the exit status."""
     today = datetime.now(UTC).date()
     echo(*card((*_installed(), *_profiles(today), *_folders())))
     named = options.provider or sorted(provider_status.written_rows() | _with_key())
@@ -78,7 +78,7 @@ def _profiles(today: date) -> Iterator[tuple[str, str]]:
 
 
 def profile_facts(today: date) -> Iterator[tuple[str, str]]:
-    """Which profiles are in use, how old they are, and what is wrong with others."""
+    """Yield the origin and the age of the profiles in use, and why fetched ones are not used."""
     info = snapshot_info()
     yield "profiles", f"of {info.newest_entry}, {(today - info.newest_entry).days} days old, {_origin(info.refreshed)}"
     yield "", info.folder
@@ -93,8 +93,8 @@ def _origin(refreshed: bool) -> str:
 
 
 def _folders() -> Iterator[tuple[str, str]]:
-    yield "cache", _place(cache_folder())
-    yield "config", _place(config_folder())
+    yield "cache", _folder_state(cache_folder())
+    yield "config", _folder_state(config_folder())
     rows = provider_status.own_rows()
     yield "your rows", ", ".join(file.stem for file in rows)
     for file in rows:
@@ -102,7 +102,7 @@ def _folders() -> Iterator[tuple[str, str]]:
             yield "broken row", problem
 
 
-def _place(folder: Path) -> str:
+def _folder_state(folder: Path) -> str:
     return str(folder) if folder.is_dir() else f"{folder} (not there yet)"
 
 

@@ -9,6 +9,6 @@ from msgflux_like.local import llama
 
 
 def setup(_options: argparse.Namespace) -> int:
-    """Install the model, and say what was done."""
+    """Install the embedded model and print what was done."""
     echo(llama.setup())
     return 0

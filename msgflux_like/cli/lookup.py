@@ -1,4 +1,4 @@
-"""Finding what a command names: a model or a provider of the catalogue, or an error with what was probably meant."""
+"""Look-up of the models and providers that a command names, with suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from msgflux_like.providers import resolve
 
 
 def find_model(path: str) -> ModelProfile:
-    """The profile of `provider/model`, also of one that has left the catalogue.
+    """Return the profile of `provider/model`, including retired models.
 
-    Raises UnknownModelError or UnknownProviderError with near names.
+    Raises:
+        UnknownModelError: The provider has no such model; the message suggests similar names.
+        UnknownProviderError: There is no such provider; the message suggests similar names.
     """
     provider, model = resolve.split_path(path)
     if (profile := get_model_profile(model, provider)) is not None:
@@ -23,7 +25,7 @@ def find_model(path: str) -> ModelProfile:
 
 
 def check_provider(name: str) -> None:
-    """UnknownProviderError, with near names or the reason, for a provider that never had models in the catalogue."""
+    """Raise UnknownProviderError, with similar names or the reason, for a provider without models in the catalogue."""
     if get_provider_profile(name) is not None or search_profiles(provider=name, retired=True):
         return
     names = resolve.provider_names()

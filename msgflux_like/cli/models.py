@@ -1,4 +1,4 @@
-"""`msgflux-like models`: the models of the catalogue that are all of what is asked, one a line."""
+"""`msgflux-like models`: the models of the catalogue that match all filters, one per line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from msgflux_like.catalog.profiles import ModelProfile, search_profiles
-from msgflux_like.cli.output import echo, echo_error, say_json
+from msgflux_like.cli.output import echo, echo_error, echo_json
 from msgflux_like.cli.tables import Column, dollars, short_size, table
 
 _COLUMNS = (
@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 def list_models(options: argparse.Namespace) -> int:
-    """A table, or JSON; nothing found is a failure."""
+    """Print a table, or JSON; fail if no model matches."""
     if options.provider:
         from msgflux_like.cli.lookup import check_provider  # noqa: PLC0415  knows all rows; most searches name no provider
 
@@ -33,11 +33,11 @@ def list_models(options: argparse.Namespace) -> int:
     if not found:
         left = 0 if options.retired else len(_search(options, retired=True))
         more = f"; --retired finds {left} that left the catalogue" if left else ""
-        echo_error(f"msgflux-like models: no model of the catalogue is all of that{more}")
+        echo_error(f"msgflux-like models: no model of the catalogue matches{more}")
         return 1
     shown = found[: options.limit]
     if options.json:
-        say_json(entry(profile) for profile in shown)
+        echo_json(entry(profile) for profile in shown)
         return 0
     echo(*table(_COLUMNS, map(_row, shown)))
     if len(shown) < len(found):
@@ -66,7 +66,7 @@ def _search(options: argparse.Namespace, *, retired: bool) -> tuple[ModelProfile
 
 
 def entry(profile: ModelProfile) -> dict[str, Any]:
-    """The catalogue's entry, with the provider and, for a model that has left, its last days."""
+    """Return the catalogue's entry, with the provider and, for a retired model, `retired_on` and `gone_by`."""
     left = {"retired_on": profile.retired_on, "gone_by": profile.gone_by} if profile.retired_on else {}
     return {"provider_id": profile.provider_id, **left, **profile.raw}
 

@@ -1,4 +1,4 @@
-"""What the commands print: text without control characters, and JSON without them too."""
+"""Output of the commands: text and JSON, both without control characters."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import Any, TextIO
 
 
 class UsageError(Exception):
-    """The arguments of a command do not go together; the text says which."""
+    """Error for arguments of a command that cannot be combined, or are missing."""
 
 
 def echo(*lines: str) -> None:
-    """Lines for whoever asked."""
+    """Print lines to standard output."""
     _put("".join(f"{plain(line)}\n" for line in lines), sys.stdout)
 
 
 def write(text: str) -> None:
-    """A piece of text for whoever asked, seen at once."""
+    """Print a piece of text to standard output and flush it."""
     _put(plain(text), sys.stdout)
     sys.stdout.flush()
 
 
 def echo_error(sentence: str) -> None:
-    """One line about what went wrong."""
+    """Print one line to standard error."""
     _put(plain(" ".join(sentence.split())) + "\n", sys.stderr)
 
 
-def say_json(objects: Iterable[Any]) -> None:
-    """Each object on a line of its own; decimals are numbers, with all their digits."""
-    import msgspec  # noqa: PLC0415  `--help` needs none of it
+def echo_json(objects: Iterable[Any]) -> None:
+    """Print each object as a line of JSON; decimals are numbers with all their digits."""
+    import msgspec  # noqa: PLC0415  `--help` does not need it
 
     encoder = msgspec.json.Encoder(decimal_format="number")
     echo(*(printable_json(encoder.encode(item).decode()) for item in objects))
 
 
 def printable_json(text: str) -> str:
-    r"""The same JSON, with `\u` in place of what must not reach a terminal; it can only be inside of its texts."""
+    r"""Return the JSON with non-printable characters, which can occur in its strings only, escaped by `\u`."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text)
 
 
-# Control characters but tab and line feed, and those that turn the direction of what follows. Not all that is
-# unprintable to Python: spaces of other widths, and the joiners inside of letters and emoji, are part of a text.
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Control characters except tab and line feed, and characters that change the direction of text. Other characters that
+# `str.isprintable` rejects, such as wide spaces and the joiners in emoji, are legitimate text.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str) -> str:
-    """Without control characters: what others write must not steer the terminal."""
-    return text if text.isprintable() else _STEERING.sub("", text)
+    """Remove control characters, so that foreign text cannot control the terminal."""
+    return text if text.isprintable() else _CONTROL_CHARACTERS.sub("", text)
 
 
 def _put(text: str, stream: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""`msgflux-like run --dry-run`: what would be sent and what it may cost."""
+"""`msgflux-like run --dry-run`: the request that would be sent, and its estimated cost."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from msgflux_like.cli.output import echo, printable_json
 from msgflux_like.cli.tables import card, dollar_range
 
 
-def say_plan(plan: CallPlan) -> None:
-    """A card, and below it the body as JSON."""
+def echo_plan(plan: CallPlan) -> None:
+    """Print a card of facts, followed by the body as JSON."""
     body = printable_json(msgspec.json.format(msgspec.json.encode(plan.body), indent=2).decode())
     echo(*card(_facts(plan)), "", body)
 

@@ -1,4 +1,4 @@
-"""`msgflux-like profiles`: which catalogue of models is in use, what changed in it, and getting a newer one."""
+"""`msgflux-like profiles`: the catalogue in use, the differences between catalogues, and the refresh."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from msgflux_like.models.profiles import all_profiles, provider_ids, refresh_pro
 
 
 def refresh(options: argparse.Namespace) -> int:
-    """Fetch, and say what came and what changed; all of it is shown by `profiles diff`."""
+    """Refresh the catalogue and print a summary of the changes; `profiles diff` prints all of them."""
     report = refresh_profiles(url=options.url)
     what = f"{report.models:,} models of {report.providers} providers up to {report.newest_entry}"
     echo(f"{shown_url(report.url)}: {what}, and {report.retired:,} that left")
@@ -37,7 +37,7 @@ def refresh(options: argparse.Namespace) -> int:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """A line for each entry that is new (+), gone (-) or changed (~)."""
+    """Print a line for each new (+), removed (-) and changed (~) entry."""
     new = _api(Path(options.new)) if options.new else active_snapshot.ask(read_api)
     changed = diff_profiles(_api(Path(options.old)), new)
     if not changed:
@@ -47,7 +47,7 @@ def diff(options: argparse.Namespace) -> int:
 
 
 def info(_options: argparse.Namespace) -> int:
-    """Which one is in use, how old it is, and what is in it."""
+    """Print the origin, the age and the size of the catalogue in use."""
     listed = len(all_profiles())
     facts = (
         *profile_facts(datetime.now(UTC).date()),
@@ -64,7 +64,7 @@ def _api(path: Path) -> bytes:
 
 
 def _provider_lines(changed: SnapshotDiff) -> Iterator[str]:
-    """A change of a provider's `api` moves where keys go: providers are always shown."""
+    """Yield the changes of providers. They are always shown, because a new `api` changes the host that keys go to."""
     yield from (f"+ provider {name}" for name in changed.providers_added)
     yield from (f"- provider {name}" for name in changed.providers_removed)
     for entry in changed.providers_changed:

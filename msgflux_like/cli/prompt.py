@@ -1,4 +1,4 @@
-"""What is asked: the words of the command line, and what is piped in."""
+"""The prompt of a command, from its arguments and from standard input."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from msgflux_like.cli.output import UsageError
 
 
-def words_and_pipe(words: Sequence[str]) -> str:
-    """The words of the command line, and what is piped in."""
+def prompt_from_arguments(words: Sequence[str]) -> str:
+    """Return the arguments joined by spaces, followed by what is piped in."""
     return "\n\n".join(filter(None, (" ".join(words).strip(), _piped())))
 
 
@@ -18,7 +18,7 @@ def _piped() -> str:
         return ""
     try:
         piped = sys.stdin.read().strip()
-        piped.encode()  # Python may have let half a character through
+        piped.encode()  # surrogates mark bytes that Python could not decode
     except UnicodeError:
-        raise UsageError("what is piped in is not text") from None
+        raise UsageError("the piped input is not text") from None
     return piped

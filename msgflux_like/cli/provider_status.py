@@ -1,4 +1,4 @@
-"""How providers are reached, in words: the row in use, its URL and its key, without ever showing a key."""
+"""The status of a provider for display: its row, URL, key variable and problems. Keys are never shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from msgflux_like.providers.config import Provider, endpoint, key_is_set
 
 
 class Found(Struct, frozen=True):
-    """A provider's row, or the reason why there is none to use."""
+    """The row of a provider, or the reason why there is none."""
 
     name: str
     row: Provider | None = None
@@ -25,7 +25,7 @@ class Found(Struct, frozen=True):
 
 
 def find(name: str, model: str = "") -> Found:
-    """The row in use for that provider, and for that model of it."""
+    """Return the row of a provider for one of its models."""
     try:
         return Found(name, resolve.find_provider(name, model))
     except MsgfluxError as error:
@@ -35,17 +35,17 @@ def find(name: str, model: str = "") -> Found:
 
 
 def own_rows() -> list[Path]:
-    """The files of the user's own rows."""
+    """Return the files of the rows that the user wrote."""
     return sorted((config_folder() / "providers").glob("*.toml"))
 
 
 def written_rows() -> set[str]:
-    """Names of the rows that come with the package, and of the user's own."""
+    """Return the names of the rows that ship with the package and of those that the user wrote."""
     return {file.stem for file in (*data_folder("providers").glob("*.toml"), *own_rows())}
 
 
 def where_from(name: str) -> str:
-    """Who says how that provider is reached."""
+    """Return the origin of a provider's row, in words."""
     if name in {file.stem for file in own_rows()}:
         return "your row"
     if name in written_rows():
@@ -54,7 +54,7 @@ def where_from(name: str) -> str:
 
 
 def key_words(row: Provider) -> str:
-    """Which variable holds the key, or which ones may."""
+    """Return which variable holds the key, or which variables may, in words."""
     if name := _first_set(row.api_key_env):
         return f"{name} set"
     if key_is_set(row):
@@ -67,20 +67,20 @@ def key_words(row: Provider) -> str:
 
 
 def address(row: Provider) -> tuple[str, str]:
-    """The base URL, fit to be shown, and the variable it comes from, "" for the row itself."""
+    """Return the base URL without secrets, and the variable that it comes from; "" for the row itself."""
     if name := _first_set(row.base_url_env):
         return shown_url(os.environ[name]), name
     if row.embedded:
-        return servers.PLACES[row.embedded], ""
+        return servers.LOCATIONS[row.embedded], ""
     return shown_url(row.base_url), ""
 
 
 def problem(row: Provider) -> str:
-    """What stands in the way besides a key that is not set; "" for nothing."""
+    """Return why a call would fail, apart from a missing key; "" if nothing is wrong."""
     if row.embedded and (missing := servers.missing(row.embedded)):
         return missing
     try:
-        # Any key will do here: that none is set is told by `key_words`.
+        # A placeholder: `key_words` reports a missing key.
         endpoint(row, api_key="any" if row.key_required and not key_is_set(row) else None)
     except MsgfluxError as error:
         return str(error)
@@ -88,11 +88,11 @@ def problem(row: Provider) -> str:
 
 
 def shown_url(url: str) -> str:
-    """The URL without what may be secret in it: a user name and password, a query."""
+    """Return the URL without the parts that may be secret: user name, password and query."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "no URL"
+        return "invalid URL"
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
 

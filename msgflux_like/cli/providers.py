@@ -1,4 +1,4 @@
-"""`msgflux-like providers`: every provider, how it is reached, or why it is not."""
+"""`msgflux-like providers`: all providers, and how each is reached or why it is not supported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from msgflux_like.catalog.profiles import get_provider_profile
 from msgflux_like.cli import provider_status
-from msgflux_like.cli.output import echo, echo_error, say_json
+from msgflux_like.cli.output import echo, echo_error, echo_json
 from msgflux_like.cli.tables import Column, table
 from msgflux_like.providers import resolve
 from msgflux_like.providers.config import has_key
@@ -23,13 +23,13 @@ _COLUMNS = (
 
 
 def list_providers(options: argparse.Namespace) -> int:
-    """A table, or JSON; nothing found is a failure."""
+    """Print a table, or JSON; fail if no provider matches."""
     found = list(_found(options.text.casefold(), ready=options.ready))
     if not found:
-        echo_error("msgflux-like providers: there is none of that name" + (" that is ready" if options.ready else ""))
+        echo_error("msgflux-like providers: no provider has that name" + (" and is ready" if options.ready else ""))
         return 1
     if options.json:
-        say_json(map(_facts, found))
+        echo_json(map(_facts, found))
     else:
         echo(*table(_COLUMNS, map(_row, found)))
     return 0

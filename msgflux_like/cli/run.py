@@ -1,11 +1,11 @@
-"""`msgflux-like run`: ask a model, and print its answer as it comes."""
+"""`msgflux-like run`: send a prompt to a model and stream its answer."""
 
 from __future__ import annotations
 
 import argparse
 
 from msgflux_like.cli.output import UsageError, echo, echo_error, write
-from msgflux_like.cli.prompt import words_and_pipe
+from msgflux_like.cli.prompt import prompt_from_arguments
 from msgflux_like.cli.schema import schema_of
 from msgflux_like.models import Model
 from msgflux_like.request import CallOptions, to_json
@@ -13,18 +13,18 @@ from msgflux_like.response.stream import ModelStreamResponse
 
 
 def run(options: argparse.Namespace) -> int:
-    """One question, one answer; or what would be sent."""
-    prompt = words_and_pipe(options.prompt)
+    """Print the answer to one prompt, or with `--dry-run` the request."""
+    prompt = prompt_from_arguments(options.prompt)
     if not prompt:
-        raise UsageError("give a prompt, or pipe one in")
+        raise UsageError("pass a prompt, or pipe one in")
     call = _call(options)
     typed = bool(options.schema or options.xml)
     streams = not (options.no_stream or typed)
     with Model.chat_completion(options.model, cache=options.cache) as model:
         if options.dry_run:
-            from msgflux_like.cli.plan import say_plan  # noqa: PLC0415  for those who want it
+            from msgflux_like.cli.plan import echo_plan  # noqa: PLC0415  needed for --dry-run only
 
-            say_plan(model.plan(prompt, stream=streams, **call))
+            echo_plan(model.plan(prompt, stream=streams, **call))
             return 0
         response = model(prompt, stream=streams, **call)
         if isinstance(response, ModelStreamResponse):

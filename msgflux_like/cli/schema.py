@@ -1,4 +1,4 @@
-"""The type of an answer, as it is written on the command line."""
+"""Parser of the option `--schema`: the type of an answer, as written on the command line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import msgspec
 from msgflux_like.cli.output import UsageError
 
 _NAMES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "None": None, "Any": Any}
-_HOW = 'write file.py:Type, schema.json, or fields like "name: str, age: int, tags: list[str]"'
+_FORMS = 'write file.py:Type, schema.json, or fields like "name: str, age: int, tags: list[str]"'
 
 
 def schema_of(text: str) -> Any:
-    """What `--schema` names: a type in a Python file, a JSON schema in a file, or fields with their types."""
+    """Return the type that `--schema` names: of a Python file, of a JSON schema in a file, or of fields."""
     file, colon, name = text.rpartition(":")
     if colon and file.endswith(".py"):
         return _type_in(Path(file), name)
@@ -43,24 +43,24 @@ def _json_schema(file: Path) -> Any:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from None
+        raise UsageError(f"{file} is not JSON: {error}") from None
 
 
 def _fields(text: str) -> Any:
-    """A struct of the fields, which are written as a function's parameters are."""
+    """Return a struct of fields that are written like the parameters of a function."""
     try:
         [function] = ast.parse(f"def answer({text}): ...").body
         arguments = function.args.args if isinstance(function, ast.FunctionDef) else []
         fields = [(each.arg, str if each.annotation is None else _type(each.annotation)) for each in arguments]
     except (SyntaxError, ValueError):
-        raise UsageError(f"{text!r} is no type: {_HOW}") from None
+        raise UsageError(f"{text!r} is not a type: {_FORMS}") from None
     if not fields:
-        raise UsageError(f"there is no field in {text!r}: {_HOW}")
+        raise UsageError(f"{text!r} has no fields: {_FORMS}")
     return msgspec.defstruct("Answer", fields)
 
 
 def _type(node: ast.expr) -> Any:
-    """A type by its words; nothing is evaluated. ValueError for any other."""
+    """Return the type that an annotation names, without evaluating it; raise ValueError for an unsupported one."""
     match node:
         case ast.Name(id=name) if name in _NAMES:
             return _NAMES[name]

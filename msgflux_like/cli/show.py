@@ -1,4 +1,4 @@
-"""`msgflux-like models show`: all that is known of one model."""
+"""`msgflux-like models show`: all that is known about one model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PRICES = {
 
 
 def show(options: argparse.Namespace) -> int:
-    """A card, or the catalogue's entry as JSON."""
+    """Print a card of facts, or the catalogue's entry as JSON."""
     profile = find_model(options.model)
     if options.json:
         echo(printable_json(msgspec.json.format(msgspec.json.encode(profile.raw), indent=2).decode()))
@@ -39,10 +39,10 @@ def show(options: argparse.Namespace) -> int:
 def _facts(profile: ModelProfile) -> Iterator[tuple[str, str]]:
     yield "model", f"{profile.provider_id}/{profile.id}"
     yield from _description(profile)
-    yield from _abilities(profile)
+    yield from _capabilities(profile)
     yield from _sizes(profile)
     yield from _prices(profile)
-    yield from _way(profile)
+    yield from _connection(profile)
     others = [f"{each.provider_id}/{each.id}" for each in get_same_models(profile) if each != profile]
     yield "also at", " ".join(others)
 
@@ -61,7 +61,7 @@ def _description(profile: ModelProfile) -> Iterator[tuple[str, str]]:
         yield "retired", resolve.explain_unknown_model(profile.provider_id, profile.id)
 
 
-def _abilities(profile: ModelProfile) -> Iterator[tuple[str, str]]:
+def _capabilities(profile: ModelProfile) -> Iterator[tuple[str, str]]:
     yield "takes", " ".join(profile.modalities.input)
     yield "gives", " ".join(profile.modalities.output)
     words = {True: "can", False: "cannot", None: "not known"}
@@ -112,7 +112,7 @@ def _list(prices: PriceList) -> str:
     return ", ".join(f"{label} {dollars(price)}" for label, price in stated if price is not None)
 
 
-def _way(profile: ModelProfile) -> Iterator[tuple[str, str]]:
+def _connection(profile: ModelProfile) -> Iterator[tuple[str, str]]:
     found = provider_status.find(profile.provider_id, profile.id)
     if (row := found.row) is None:
         yield "out of reach", found.problem

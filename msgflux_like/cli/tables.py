@@ -11,29 +11,29 @@ _WIDTH = 110
 
 
 class Column(NamedTuple):
-    """A column's title, and whether its cells end at one edge, as numbers do."""
+    """The title of a column, and whether its cells are right-aligned, as numbers are."""
 
     title: str
     right: bool = False
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A line for the titles and one for each row; a column without any content is left out."""
+    """Yield a line with the titles and a line for each row; omit empty columns."""
     cells = [[_one_line(cell) for cell in row] for row in rows]
-    shown = [place for place in range(len(columns)) if any(row[place] for row in cells)]
-    widths = {place: max(len(row[place]) for row in [[each.title for each in columns], *cells]) for place in shown}
+    shown = [index for index in range(len(columns)) if any(row[index] for row in cells)]
+    widths = {index: max(len(row[index]) for row in [[each.title for each in columns], *cells]) for index in shown}
     for row in ([each.title for each in columns], *cells):
         yield "  ".join(
-            row[place].rjust(widths[place]) if columns[place].right else row[place].ljust(widths[place])
-            for place in shown
+            row[index].rjust(widths[index]) if columns[index].right else row[index].ljust(widths[index])
+            for index in shown
         ).rstrip()
 
 
 def card(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """A line for each label and its fact, wrapped; those without a fact are left out, a second one has no label."""
-    told = [(label, _one_line(fact)) for label, fact in facts if fact]
-    width = max((len(label) for label, _ in told), default=0) + 2
-    for label, fact in told:
+    """Yield each label with its fact, wrapped; omit labels without a fact. An empty label continues the one above."""
+    present = [(label, _one_line(fact)) for label, fact in facts if fact]
+    width = max((len(label) for label, _ in present), default=0) + 2
+    for label, fact in present:
         yield from textwrap.wrap(
             fact,
             _WIDTH,
@@ -45,7 +45,7 @@ def card(facts: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def short_size(tokens: int | None) -> str:
-    """A number of tokens in few letters: 128k, 1.05M; "" for one that is not known."""
+    """Return a number of tokens in short form, such as 128k or 1.05M; "" if it is unknown."""
     if tokens is None:
         return ""
     if tokens < 1000:
@@ -55,13 +55,13 @@ def short_size(tokens: int | None) -> str:
 
 
 def dollars(amount: float | Decimal) -> str:
-    """US dollars, at least to the cent: a Decimal with all its digits, a float to the millionth."""
+    """Format US dollars with at least two decimals: a Decimal with all its digits, a float to the millionth."""
     whole, _, cents = f"{amount:{'f' if isinstance(amount, Decimal) else '.6f'}}".partition(".")
     return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def dollar_range(low: Decimal | None, high: Decimal | None) -> str:
-    """From the least to the most, without an end where that is not known; "" where nothing is."""
+    """Format a range of prices; without its end if `high` is unknown, "" if `low` is."""
     if low is None:
         return ""
     if high is None:

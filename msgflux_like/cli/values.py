@@ -1,6 +1,6 @@
-"""What words of the command line stand for: sizes, prices, days and shares.
+"""Parsers of argument values: sizes, prices, days and shares.
 
-An `ArgumentTypeError` says what is wrong with a word; argparse adds which option it belongs to.
+Each raises ArgumentTypeError for an invalid value; argparse adds the name of the option.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ _FACTORS = {"": 1, "k": 1000, "m": 1_000_000}
 
 
 def size(text: str) -> int:
-    """A number of tokens: "128000", "128_000", "200k" or "1.5M"; k is 1,000."""
+    """Parse a number of tokens: "128000", "128_000", "200k" or "1.5M"; k is 1,000."""
     found = _SIZE.fullmatch(text)
     number = Decimal(found[1]) * _FACTORS[found[2].lower()] if found and len(text) <= 20 else None
     if number is None or number != int(number):
-        raise ArgumentTypeError(f"{text!r} is no number of tokens: write 128000, 200k or 1.5M")
+        raise ArgumentTypeError(f"{text!r} is not a number of tokens: write 128000, 200k or 1.5M")
     return int(number)
 
 
 def at_least_one(text: str) -> int:
-    """A whole number above zero."""
+    """Parse a number of at least 1."""
     if not (number := size(text)):
         raise ArgumentTypeError("must be 1 or more")
     return number
 
 
 def in_and_out(text: str) -> tuple[int, int | None]:
-    """Tokens in and out from "1M/200k"; None for the latter from "1M"."""
+    """Parse input and output tokens from "1M/200k"; the latter is None for "1M"."""
     tokens_in, slash, tokens_out = text.partition("/")
     return size(tokens_in), size(tokens_out) if slash else None
 
 
 def price(text: str) -> float:
-    """US dollars, 0 or more."""
+    """Parse a price in US dollars, 0 or more."""
     if not _PRICE.fullmatch(text):
-        raise ArgumentTypeError(f"{text!r} is no price: write US dollars, 0 or more, like 5 or 0.25")
+        raise ArgumentTypeError(f"{text!r} is not a price: write US dollars, 0 or more, such as 5 or 0.25")
     return float(text)
 
 
 def share(text: str) -> Decimal | int:
-    """A part of a whole: a Decimal up to 1 from "80%", an int from a size."""
+    """Parse a share: a Decimal from 0 to 1 for "80%", an int for a number of tokens."""
     if not text.endswith("%"):
         return size(text)
     percent = text.removesuffix("%")
     if not _PRICE.fullmatch(percent) or Decimal(percent) > 100:
-        raise ArgumentTypeError(f"{text!r} is no share: write 0% to 100%, or a number of tokens")
+        raise ArgumentTypeError(f"{text!r} is not a share: write 0% to 100%, or a number of tokens")
     return Decimal(percent) / 100
 
 
 def day(text: str) -> str:
-    """The last day of "2026-01-31", "2026-01" or "2026", as ISO text that sorts as days do."""
+    """Parse a date, month or year and return its last day, as an ISO string, which sorts by date."""
     found = _DAY.fullmatch(text)
     if found is None:
-        raise ArgumentTypeError(f"{text!r} is no date: write YYYY-MM-DD, YYYY-MM or YYYY")
+        raise ArgumentTypeError(f"{text!r} is not a date: write YYYY-MM-DD, YYYY-MM or YYYY")
     return f"{found[1]}-{found[2] or '12'}-{found[3] or '31'}"

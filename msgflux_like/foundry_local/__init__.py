@@ -1,4 +1,4 @@
-"""Foundry Local, Microsoft's service for models on this machine: find it, start it, load models.
+"""Public interface to Foundry Local, Microsoft's service for models on this machine: find it, start it, load models.
 
     from msgflux_like import foundry_local
 

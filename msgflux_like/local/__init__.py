@@ -1,13 +1,13 @@
 """Models on this machine: the embedded model (llama.cpp) and Foundry Local.
 
-llama.py    the embedded model's server: found, started and shared by the process
+llama.py    the server of the embedded model, one for each process
 foundry/    Foundry Local, Microsoft's service for local models
-servers.py  which of these serves a provider's row
+servers.py  dispatch from a provider's row to one of these
 
     from msgflux_like.local import LocalServer
 
     with LocalServer() as server:
-        server.url
+        server.base_url  # "http://127.0.0.1:<port>/v1"
 """
 
 from __future__ import annotations

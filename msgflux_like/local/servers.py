@@ -1,6 +1,6 @@
-"""Servers on this machine that a row names as `embedded`: how each is found or started, and brought back.
+"""Dispatch from the `embedded` field of a provider's row to the local server that it names.
 
-`llama` is the embedded model of `msgflux_like.local.llama`, `foundry` is Foundry Local.
+"llama" is the embedded model of `msgflux_like.local.llama`, "foundry" is Foundry Local.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from msgflux_like.errors import APIError, MsgfluxError
 
 Kind = Literal["llama", "foundry"]
 
-PLACES: Mapping[Kind, str] = {"llama": "in this process", "foundry": "told by `foundry`"}
-"""Where a server is before it has been asked for, in words."""
+LOCATIONS: Mapping[Kind, str] = {"llama": "in this process", "foundry": "reported by `foundry`"}
+"""Descriptions of where each server runs, for people, shown before its URL is known."""
 
 
 def serve(kind: Kind, model_id: str, base_url: str) -> tuple[str, str]:
-    """Base URL, and id of the model there; what has to be started or loaded for that is. `base_url` may be empty.
+    """Return the base URL of the server and the id of the model there; start and load what is needed.
 
-    It may take as long as loading a model does, the first time.
+    The first call blocks for as long as loading a model takes.
+
+    Args:
+        kind: Which server.
+        model_id: Model of the path, an id or an alias.
+        base_url: Base URL that the caller gave; "" if none.
     """
     if kind == "foundry":
         from msgflux_like.local import foundry  # noqa: PLC0415  brings subprocess along
@@ -38,7 +43,7 @@ def serve(kind: Kind, model_id: str, base_url: str) -> tuple[str, str]:
 def retry_after_restart(
     kind: Kind, model_id: str, base_url: str, steps: Generator[Step, Any, None], once_more: Generator[Step, Any, None]
 ) -> Generator[Step, Any, None]:
-    """An exchange, and the same once more where it failed for something that could be put right."""
+    """Run `steps`; if they fail because a model was unloaded, load it and run `once_more`."""
     try:
         yield from steps
     except APIError as error:
@@ -53,7 +58,7 @@ def retry_after_restart(
 
 
 def missing(kind: Kind) -> str:
-    """What is not installed; "" for nothing."""
+    """Return what is not installed, and how to install it; "" if nothing is missing."""
     if kind == "foundry":
         from msgflux_like.local import foundry  # noqa: PLC0415  brings subprocess along
 

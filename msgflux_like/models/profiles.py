@@ -1,4 +1,4 @@
-"""Profiles of models: what every known model can do, accept and cost, looked up offline.
+"""Public interface to the profiles of models: capabilities, limits and prices, looked up offline.
 
     get_model_profile("gpt-4o", provider_id="openai").cost.output_per_million
 
@@ -63,23 +63,32 @@ __all__ = [
 
 
 def refresh_profiles(*, url: str | None = None, fetch: Fetch | None = None) -> RefreshReport:
-    """Fetch the catalogue, check it, and use it from now on; this process at once, others when they start.
+    """Fetch the newest catalogue, check it, and store it in the user's cache folder.
+
+    This process uses it at once, other processes when they start. After an error, the profiles in use are unchanged.
 
     Args:
-        url: Of an `api.json`; else `MSGFLUX_LIKE_PROFILES_URL`, else https://models.dev/api.json.
-        fetch: How to get it, in place of `msgflux_like._http.fetch`: given the URL and headers, it answers with
-            status, headers (names in lower case) and body.
+        url: URL of an `api.json`; default: the variable `MSGFLUX_LIKE_PROFILES_URL`, else
+            https://models.dev/api.json.
+        fetch: Function that takes a URL and headers and returns status, headers (names in lower case) and body;
+            default: this package's HTTP client.
+
+    Returns:
+        The number of models and providers, and the differences from the profiles that were in use before.
 
     Raises:
-        InvalidRequestError: The URL is neither https nor of this machine.
-        APIError: It could not be fetched; the class says why.
-        SnapshotError: The answer is no catalogue, or less than half of the one in use.
-        OSError: The cache folder cannot be written to.
+        InvalidRequestError: The URL is neither https nor on this machine.
+        APIError: The catalogue could not be fetched; the class says why.
+        SnapshotError: The reply is not a catalogue, or has less than half of the models of the one in use.
+        OSError: The cache folder cannot be written.
 
-    Whatever is raised, the profiles in use stay as they were.
+    Example:
+        >>> report = refresh_profiles()  # doctest: +SKIP
+        >>> report.diff.added  # doctest: +SKIP
+        ('openai/gpt-6',)
     """
-    from msgflux_like.catalog import snapshot_refresh  # noqa: PLC0415  looking something up needs none of it
+    from msgflux_like.catalog import snapshot_refresh  # noqa: PLC0415  look-ups do not need it
 
     if fetch is None:
-        from msgflux_like._http.fetch import fetch  # noqa: PLC0415  looking something up needs no network
+        from msgflux_like._http.fetch import fetch  # noqa: PLC0415  look-ups need no network
     return snapshot_refresh.refresh_profiles(fetch=fetch, url=url)

@@ -1,4 +1,4 @@
-"""What the addresses of cloud providers take from the environment, under every name that their own tools use."""
+"""Environment variables in the addresses of cloud providers, under all the names that the clouds' own tools use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "AWS_REGION": ("AWS_DEFAULT_REGION",),
     "GOOGLE_VERTEX_PROJECT": ("GOOGLE_CLOUD_PROJECT",),
     "GOOGLE_VERTEX_LOCATION": ("GOOGLE_CLOUD_LOCATION",),
@@ -20,15 +20,15 @@ _VERTEX_HOSTS: Final[Mapping[str, str]] = {
 
 
 def variable_names(name: str) -> str:
-    """A variable's name, and the others that do as well."""
-    return " or ".join((name, *_ALSO.get(name, ())))
+    """Return the name of a variable and its aliases, joined with "or" for a message."""
+    return " or ".join((name, *_ALIASES.get(name, ())))
 
 
 def cloud_environment() -> Mapping[str, str]:
-    """The environment of this moment, and what follows from it."""
+    """Return the current environment, with aliases resolved and Vertex's endpoint derived from its location."""
     found = dict(os.environ)
-    for name, others in _ALSO.items():
-        given = next((os.environ[other] for other in (name, *others) if os.environ.get(other)), None)
+    for name, aliases in _ALIASES.items():
+        given = next((os.environ[each] for each in (name, *aliases) if os.environ.get(each)), None)
         if given is not None:
             found[name] = given
     if location := found.get("GOOGLE_VERTEX_LOCATION"):

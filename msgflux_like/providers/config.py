@@ -1,4 +1,4 @@
-"""Providers as data: reading a row, checking it, and finding the URL and the key that belong to it."""
+"""Provider rows: their schema, reading one from TOML, and the endpoint (URL, key, headers) that a row describes."""
 
 from __future__ import annotations
 
@@ -24,28 +24,30 @@ _TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
 class Provider(Struct, frozen=True, forbid_unknown_fields=True):
-    """One `providers/<name>.toml`.
+    """A provider row, the content of one `providers/<name>.toml`.
 
     Attributes:
-        name: As in `provider/model`; the file's name.
-        dialect: Name of the wire dialect, a file of `msgflux_like/dialects/`.
-        base_url: Where the dialect's paths begin; empty for a server on this machine, found when first needed.
-        docs: Where the facts of the row come from.
-        api_key_env: Environment variables that may hold the key, the first that is set counts.
-        base_url_env: The same for the base URL, which wins over the row's.
-        base_path: What a base URL ends with; one that does not is completed.
-        key_required: False for servers of one's own that may have no key.
-        auth: Name and beginning of the header with the key, where it is not the dialect's.
-        token_auth: The same for a token that a function gives, where it is not that of a key.
-        key_base_url: Where requests with a key go, if not where those with a token do.
-        tokens: Whose tools give tokens where there is no key: "google" for Google Cloud's.
-        signing: How requests are signed where there is no key: "sigv4" with AWS credentials.
-        headers: Sent with every request.
-        extra_body: Fields for the body of every request.
-        other_dialects: Dialects for some of the models, by the beginnings of their ids.
-        quirks: How the provider differs from its dialect.
-        quirks_elsewhere: The same when another base URL than the row's is used, for a row whose format many serve.
-        embedded: Which server on this machine has the models, where one must be found or started: see `servers`.
+        name: Name of the provider, as in `provider/model`; the same as the name of the file.
+        dialect: Name of the wire dialect, a folder of `msgflux_like/dialects/`.
+        base_url: URL that the dialect's paths are appended to, which may hold `${VARIABLE}`; "" for a server on this
+            machine that is found when it is first needed.
+        docs: URL of the documentation that the facts of the row come from.
+        api_key_env: Environment variables that may hold the key; the first that is set is used.
+        base_url_env: Environment variables that override `base_url`; the first that is set is used.
+        base_path: Path that every base URL must end with; it is appended where it is missing.
+        key_required: Whether a key is required; False for self-hosted servers, which may have none.
+        auth: Name and prefix of the header that carries the key; default: those of the dialect.
+        token_auth: Name and prefix of the header that carries a token; default: `auth`.
+        key_base_url: Base URL for requests with a key; default: the same as for requests with a token.
+        tokens: Source of tokens if there is no key: "google" for Google Cloud's credentials.
+        signing: Signature of requests if there is no key: "sigv4" with AWS credentials.
+        headers: Headers of every request.
+        extra_body: Fields in the body of every request.
+        other_dialects: Dialects of some of the models -> the prefixes of their ids.
+        quirks: Differences between the provider and its dialect.
+        quirks_elsewhere: Quirks for any other base URL than the row's, for formats that many servers implement;
+            default: `quirks`.
+        embedded: Local server that has the models and may have to be started; see `msgflux_like.local.servers`.
     """
 
     name: str
@@ -70,8 +72,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_row(file: Path) -> Provider:
-    """One row. Raises InvalidRequestError that names the file and the field."""
-    import tomllib  # noqa: PLC0415  when a model is made, not at import
+    """Read one row; raise InvalidRequestError, with the file and the field, if it is not valid."""
+    import tomllib  # noqa: PLC0415  needed when a model is made, not at import
 
     from msgflux_like import dialects  # noqa: PLC0415
 
@@ -80,32 +82,40 @@ def read_row(file: Path) -> Provider:
     except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{file.name} is not a provider row: {error}") from None
     if row.dialect not in dialects.names():
-        raise InvalidRequestError(f"{file.name}: there is no dialect {row.dialect!r}: {', '.join(dialects.names())}")
+        raise InvalidRequestError(
+            f"{file.name}: unknown dialect {row.dialect!r}: use one of {', '.join(dialects.names())}"
+        )
     return row
 
 
 def with_dialect(provider: Provider, dialect: str) -> Provider:
-    """The provider, spoken to in another dialect; InvalidRequestError lists the dialects there are."""
+    """Return the row with another dialect; raise InvalidRequestError, with similar names, for an unknown one."""
     from msgflux_like import dialects  # noqa: PLC0415
 
     if dialect not in dialects.names():
-        raise InvalidRequestError(f"there is no dialect {dialect!r}{did_you_mean(dialect, dialects.names())}")
-    alike = dialects.load(dialect).AUTH == dialects.load(provider.dialect).AUTH
-    return msgspec.structs.replace(provider, dialect=dialect, auth=provider.auth if alike else None)
+        raise InvalidRequestError(f"unknown dialect {dialect!r}{did_you_mean(dialect, dialects.names())}")
+    same_auth = dialects.load(dialect).AUTH == dialects.load(provider.dialect).AUTH
+    return msgspec.structs.replace(provider, dialect=dialect, auth=provider.auth if same_auth else None)
 
 
-def is_home(provider: Provider, base_url: str) -> bool:
-    """Whether that URL is on the provider's own host, by its row or by the environment of this process."""
+def is_own_host(provider: Provider, base_url: str) -> bool:
+    """Return whether a URL is on the provider's own host, according to its row and the environment."""
     own = _first_set(provider.base_url_env) or fill_template(provider.base_url, cloud_environment())[0]
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
 def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey | None = None) -> Endpoint:
-    """Where requests go and with which key: the arguments, else the environment of this moment, else the row.
+    """Return the endpoint of a provider: its URL, key, headers and quirks.
 
-    `api_key` may be a function that gives tokens, and for a row that signs, AWS keys: id, secret[, session token].
+    Args:
+        provider: The row.
+        base_url: URL; default: the environment variables of the row, else the URL of the row.
+        api_key: A key, a function that returns tokens, or, for rows with `signing`, AWS keys as a tuple (id, secret[,
+            session token]); default: the environment variables of the row.
 
-    Raises MissingKeyError that names the variables, and InvalidRequestError for a URL that must not get a key.
+    Raises:
+        MissingKeyError: There is no key, or a variable of the URL is not set; the message names the variables.
+        InvalidRequestError: The URL is not valid, or would expose the key.
     """
     from msgflux_like import dialects  # noqa: PLC0415
 
@@ -113,7 +123,7 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey
     signs = _signs(provider, api_key)
     key = None if signs else _key(provider, api_key)
     url = base_url or _first_set(provider.base_url_env) or (isinstance(key, Secret) and provider.key_base_url)
-    url, query, quirks = _place(provider, url or _filled(provider), has_key=signs or key is not None)
+    url, query, quirks = _resolve_url(provider, url or _row_url(provider), has_key=signs or key is not None)
     return Endpoint(
         provider=provider.name,
         base_url=url,
@@ -126,16 +136,20 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey
     )
 
 
-def moved(provider: Provider, endpoint: Endpoint, base_url: str) -> Endpoint:
-    """The same endpoint at another place, with the same key. InvalidRequestError where that must not get it."""
+def with_base_url(provider: Provider, endpoint: Endpoint, base_url: str) -> Endpoint:
+    """Return the endpoint with another base URL and the same key.
+
+    Raises:
+        InvalidRequestError: The URL is not valid, or would expose the key.
+    """
     has_key = endpoint.key is not None or endpoint.signer is not None
-    url, query, quirks = _place(provider, base_url, has_key=has_key)
+    url, query, quirks = _resolve_url(provider, base_url, has_key=has_key)
     return msgspec.structs.replace(endpoint, base_url=url, query=query, quirks=quirks)
 
 
-def _place(provider: Provider, base_url: str, *, has_key: bool) -> tuple[str, str, Quirks]:
-    """A base URL as the dialect's paths are put behind it, the query behind those, and the quirks there."""
-    url, query = _parted(base_url)
+def _resolve_url(provider: Provider, base_url: str, *, has_key: bool) -> tuple[str, str, Quirks]:
+    """Check a base URL; return it ready for the dialect's paths, the query that follows these, and the quirks."""
+    url, query = _split_query(base_url)
     if url:
         _check_url(url, provider, has_key=has_key)
         url += "" if url.endswith(provider.base_path) else provider.base_path
@@ -145,60 +159,60 @@ def _place(provider: Provider, base_url: str, *, has_key: bool) -> tuple[str, st
 
 
 def _signs(provider: Provider, api_key: Any) -> bool:
-    """Whether requests are signed: where the row says so, and there is no key."""
+    """Return whether requests are signed: if the row has `signing` and there is no key."""
     keyless = api_key is None and _first_set(provider.api_key_env) is None
     return bool(provider.signing) and (keyless or isinstance(api_key, tuple))
 
 
 def _signer(provider: Provider, api_key: Any, url: str) -> Signer:
-    from msgflux_like.providers.credentials.aws import signer  # noqa: PLC0415  for those who sign
+    from msgflux_like.providers.credentials.aws import signer  # noqa: PLC0415  needed only to sign
 
     return signer(provider.name, url, api_key)
 
 
-def _parted(url: str) -> tuple[str, str]:
-    """Where the paths are put behind, and the one query that may follow them: Azure's version of its API."""
+def _split_query(url: str) -> tuple[str, str]:
+    """Split off the only query that a base URL may have, `api-version=...` of Azure."""
     base_url, mark, query = url.partition("?")
     return (base_url.rstrip("/"), query) if mark and _VERSION.fullmatch(query) else (url.rstrip("/"), "")
 
 
-def _filled(provider: Provider) -> str:
-    """The row's base URL with its `${VARIABLE}`s filled in; MissingKeyError names those that are not set."""
+def _row_url(provider: Provider) -> str:
+    """Return the base URL of the row with its variables filled in; raise MissingKeyError for those that are not set."""
     url, missing = fill_template(provider.base_url, cloud_environment())
     if missing:
         raise MissingKeyError(
-            f"the address of {provider.name} needs {' and '.join(map(variable_names, missing))}: "
+            f"the base URL of {provider.name} needs {' and '.join(map(variable_names, missing))}: "
             f"set it in the environment, or pass base_url="
         )
     return url
 
 
 def template_variables(base_url: str) -> list[str]:
-    """The names in the `${VARIABLE}`s of a URL."""
+    """Return the names of the variables in a URL, which are written `${VARIABLE}`."""
     return _TEMPLATE.findall(base_url)
 
 
 def fill_template(base_url: str, environment: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The URL with its `${VARIABLE}`s filled in, and the names of those that are not set."""
+    """Return the URL with its variables filled in, and the names of those that are not set."""
     missing = [name for name in template_variables(base_url) if not environment.get(name)]
     return _TEMPLATE.sub(lambda found: environment.get(found[1], ""), base_url), missing
 
 
 def key_is_set(provider: Provider) -> bool:
-    """Whether the environment holds a key that would be sent, or names what gives tokens or credentials."""
+    """Return whether the environment holds a key, or names credentials to use in place of one."""
     if _first_set(provider.api_key_env) is not None:
         return True
     if provider.signing:
-        from msgflux_like.providers.credentials.aws import are_at_hand  # noqa: PLC0415  for those who sign
+        from msgflux_like.providers.credentials.aws import has_static_credentials  # noqa: PLC0415  needed only to sign
 
-        return are_at_hand()
+        return has_static_credentials()
     return provider.tokens == "google" and bool(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"))
 
 
 def has_key(provider: Provider) -> bool:
-    """Whether the environment has all that the provider needs."""
-    addressed = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, cloud_environment())[1]
-    return addressed and (not provider.key_required or key_is_set(provider))
+    """Return whether the environment has everything that the provider needs."""
+    has_url = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, cloud_environment())[1]
+    return has_url and (not provider.key_required or key_is_set(provider))
 
 
 def _key(provider: Provider, api_key: ApiKey | None) -> Secret | TokenSource | None:
@@ -209,12 +223,12 @@ def _key(provider: Provider, api_key: ApiKey | None) -> Secret | TokenSource | N
         if not provider.key_required:
             return None
         if provider.tokens == "google":
-            from msgflux_like.providers.credentials.google import token_source  # noqa: PLC0415  for those who have no key
+            from msgflux_like.providers.credentials.google import token_source  # noqa: PLC0415  needed only without a key
 
             return TokenSource(token_source(), provider.name)
         variables = " or ".join(provider.api_key_env)
-        where = f"set {variables} in the environment, or pass" if variables else "no variable holds it, so pass"
-        raise MissingKeyError(f"{provider.name} needs a key: {where} api_key=")
+        remedy = f"set {variables} in the environment, or pass" if variables else "pass"
+        raise MissingKeyError(f"{provider.name} needs a key: {remedy} api_key=")
     return checked_key(key, provider.name)
 
 
@@ -226,20 +240,20 @@ def _check_url(url: str, provider: Provider, *, has_key: bool) -> None:
     scheme, host = _scheme_and_host(url)
     if not host:
         raise InvalidRequestError(
-            f"base_url for {provider.name} must be an http or https URL without spaces, user or query, like 'https://host/v1'"
+            f"base_url for {provider.name} must be an http or https URL without spaces, user or query, such as 'https://host/v1'"
         )
     if has_key and scheme == "http" and not is_loopback(host):
         raise InvalidRequestError(
-            f"base_url for {provider.name} is plain http, which would show the key to everyone on the way: "
+            f"base_url for {provider.name} is plain http, which would expose the key on the network: "
             f"use https, or a loopback address"
         )
 
 
 def _scheme_and_host(url: str) -> tuple[str, str]:
-    """Both in lower case; empty texts for what is no URL."""
+    """Return the scheme and the host of a URL, in lower case; empty strings if it is not a valid base URL."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return "", ""
     parts = split_http_url(url)
     if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
-        return "", ""  # a path is put behind it, and a key goes into its own header
+        return "", ""  # a path is appended to it, and keys belong into a header
     return parts.scheme, parts.hostname or ""

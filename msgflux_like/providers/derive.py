@@ -1,7 +1,7 @@
-"""A provider row for every provider of the catalogue, derived from its profile.
+"""Derivation of a provider row from the provider's entry in the catalogue, for providers without a written row.
 
-The catalogue names the npm package that speaks to a provider, and, for one model or another, a different one. The
-package tells the wire dialect; `_ADAPTERS` is that table. Sources: the packages' own defaults, as published on npm.
+The catalogue names the npm package that implements a provider, and a different one for some of its models. The table
+`_ADAPTERS` maps each package to a wire dialect. Sources: the packages' own defaults, as published on npm.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _AZURE_OPENAI = Quirks(
 
 
 class Adapter(Struct, frozen=True):
-    """What an npm package says of a provider.
+    """The facts about a provider that its npm package implies.
 
     Attributes:
-        dialect: The wire dialect; "" for a protocol of its own.
-        base_url: Where requests go when the catalogue gives no URL; may hold `${VARIABLE}`.
-        auth: Name and beginning of the key's header, where it is not the dialect's.
-        quirks: How it differs from the dialect.
-        reason: Why it cannot be spoken, for a protocol of its own.
-        token_auth: The same for a token that a function gives.
-        key_env: Variables with the key that the catalogue does not list.
-        key_base_url: Where requests with a key go, if not where those with a token do.
-        tokens: Whose tools give tokens where there is no key.
-        signing: How requests are signed where there is no key.
-        all_models: Whether it holds for all models, whatever they override.
+        dialect: The wire dialect; "" for a protocol that is not supported.
+        base_url: Base URL if the catalogue gives none; may hold `${VARIABLE}`.
+        auth: Name and prefix of the header that carries the key; default: those of the dialect.
+        quirks: Differences from the dialect.
+        reason: Why the protocol is not supported; "" if it is.
+        token_auth: Name and prefix of the header that carries a token; default: `auth`.
+        key_env: Environment variables that may hold the key and that the catalogue does not list.
+        key_base_url: Base URL for requests with a key; default: the same as for requests with a token.
+        tokens: Source of tokens if there is no key.
+        signing: Signature of requests if there is no key.
+        all_models: Whether the adapter applies to all models, even those with an override.
     """
 
     dialect: str = ""
@@ -107,54 +107,60 @@ _ADAPTERS: Final[Mapping[str, Adapter]] = {
         "openai_chat",
         "https://gateway.ai.cloudflare.com/v1/${CLOUDFLARE_ACCOUNT_ID}/${CLOUDFLARE_GATEWAY_ID}/compat",
         auth=("cf-aig-authorization", "Bearer "),
-        all_models=True,  # the `compat` endpoint takes every model it lists
+        all_models=True,  # the `compat` endpoint accepts every model it lists
     ),
     "gitlab-ai-provider": Adapter(
-        reason="GitLab exchanges its token for that of a gateway, which knows the models by names that are not listed"
+        reason="GitLab exchanges its token for a gateway's token, and the gateway's model names are not published"
     ),
-    "@jerome-benoit/sap-ai-provider-v2": Adapter(reason="SAP AI Core has a protocol of its own"),
-    "watsonx-ai-provider": Adapter(reason="watsonx has a protocol of its own, behind an IBM Cloud token"),
+    "@jerome-benoit/sap-ai-provider-v2": Adapter(reason="SAP AI Core has a proprietary protocol"),
+    "watsonx-ai-provider": Adapter(reason="watsonx has a proprietary protocol and requires an IBM Cloud token"),
     "@saladtechnologies-oss/ai-sdk-provider": Adapter("openai_chat", "https://ai.salad.cloud/v1"),
-    "@qvac/ai-sdk-provider": Adapter("openai_chat", "http://127.0.0.1:11434/v1"),  # `qvac serve`, which takes any key
+    "@qvac/ai-sdk-provider": Adapter("openai_chat", "http://127.0.0.1:11434/v1"),  # `qvac serve`, which accepts any key
 }
 
-# The package chooses by the model's name: https://docs.aihubmix.com
+# The package chooses the protocol by the model's name: https://docs.aihubmix.com
 _AIHUBMIX: Final = (
     ("claude", "anthropic_messages", "https://aihubmix.com/v1"),
     ("gemini", "gemini", "https://aihubmix.com/gemini/v1beta"),
 )
-# Hosts of OpenAI's chat format with a field of their own for how much to reason; see `dialects._reasoning_forms`.
+# Hosts of OpenAI's chat format with a non-standard field for reasoning; see `dialects/openai_chat`.
 _REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
     **dict.fromkeys(("alibaba", "alibaba-cn", "siliconflow", "siliconflow-cn"), "enable_thinking"),
     **dict.fromkeys(("deepseek", "moonshotai", "moonshotai-cn"), "thinking"),
     **dict.fromkeys(("zai", "zai-coding-plan", "zhipuai", "zhipuai-coding-plan"), "thinking"),
     "vercel": "object",
 }
-_OF_ANTHROPIC: Final = ("anthropic_messages", "bedrock_anthropic", "vertex_anthropic")
-_SHAPES: Final = {"responses": "openai_responses", "completions": "openai_chat"}
-# How variables with keys end. AWS's pairs of keys sign instead.
+_ANTHROPIC_DIALECTS: Final = ("anthropic_messages", "bedrock_anthropic", "vertex_anthropic")
+_DIALECT_OF_SHAPE: Final = {"responses": "openai_responses", "completions": "openai_chat"}
+# Endings of variables that hold keys. AWS's pairs of keys are used to sign instead.
 _KEY: Final = re.compile(r"(?<!AWS_SECRET_ACCESS_)(KEY|TOKEN|PAT|APIKEY)(_BEDROCK)?$")
 _ADDRESS: Final = re.compile(r"(ENDPOINT|BASE_URL)$")
 
 
 def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
-    """The row of that provider for that model, None for a model that the catalogue does not list.
+    """Derive the row of a provider for one model.
 
-    Raises UnsupportedError that names what stands in the way.
+    Args:
+        provider: The provider's entry in the catalogue.
+        model: The model's entry; None for a model that the catalogue does not list.
+
+    Raises:
+        UnsupportedError: The provider's protocol is not supported; the message says why.
     """
     override = (model.provider_override if model else None) or ProviderOverride()
     adapter = _adapter(provider, override, model)
     if adapter.reason:
-        raise UnsupportedError(f"{provider.id} cannot be spoken to: {adapter.reason}")
-    dialect = _SHAPES.get(override.shape or "", adapter.dialect)
-    if provider.npm == "@ai-sdk/azure" and dialect == "openai_chat" and model and model.id.startswith(_on_responses()):
+        raise UnsupportedError(f"{provider.id} is not supported: {adapter.reason}")
+    dialect = _DIALECT_OF_SHAPE.get(override.shape or "", adapter.dialect)
+    is_azure = provider.npm == "@ai-sdk/azure"
+    if is_azure and dialect == "openai_chat" and model and model.id.startswith(_responses_only_prefixes()):
         dialect = "openai_responses"
     base_url = override.api or provider.api or adapter.base_url
-    if provider.npm == "@ai-sdk/azure" and not override.api:
+    if is_azure and not override.api:
         base_url = base_url.replace("${AZURE_RESOURCE_NAME}", "${" + provider.env[0] + "}")
     templates = template_variables(base_url)
     if dialect not in dialects.names():
-        raise UnsupportedError(f"{provider.id} speaks {dialect}, a wire dialect that is not built in yet")
+        raise UnsupportedError(f"{provider.id} is not supported: the wire dialect {dialect} is not implemented")
     return Provider(
         name=provider.id,
         dialect=dialect,
@@ -170,7 +176,7 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
         ),
         key_required="://localhost" not in base_url and "://127.0.0.1" not in base_url,
         auth=adapter.auth,
-        token_auth=adapter.token_auth or (_BEARER if provider.npm == "@ai-sdk/azure" else None),
+        token_auth=adapter.token_auth or (_BEARER if is_azure else None),
         key_base_url="" if override.api else adapter.key_base_url,
         tokens=adapter.tokens or ("google" if provider.npm.startswith("@ai-sdk/google-vertex") else ""),
         signing=adapter.signing,
@@ -181,31 +187,35 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
 
 
 def _adapter(provider: ProviderProfile, override: ProviderOverride, model: ModelProfile | None) -> Adapter:
-    own = _ADAPTERS.get(provider.npm)
-    if own is not None and own.all_models:
-        return own
+    default = _ADAPTERS.get(provider.npm)
+    if default is not None and default.all_models:
+        return default
     if provider.npm == "@aihubmix/ai-sdk-provider" and model is not None:
-        for beginning, dialect, base_url in _AIHUBMIX:
-            if model.id.startswith(beginning):
+        for prefix, dialect, base_url in _AIHUBMIX:
+            if model.id.startswith(prefix):
                 return Adapter(dialect, base_url)
     npm = override.npm or provider.npm
     if npm in _ADAPTERS:
         return _ADAPTERS[npm]
-    # A package that nobody has looked at: most follow OpenAI's format, and only those can come with a URL.
+    # An unknown package: most implement OpenAI's format, and the catalogue gives a URL for these only.
     if provider.api:
         return _ADAPTERS["@ai-sdk/openai-compatible"]
-    return Adapter(reason=f"its adapter {npm} is not known here")
+    return Adapter(reason=f"its npm package {npm} is not known")
 
 
 @cache
-def _on_responses() -> tuple[str, ...]:
-    """The beginnings of the names of OpenAI's models that know nothing else."""
+def _responses_only_prefixes() -> tuple[str, ...]:
+    """Return the prefixes of the ids of OpenAI's models that support the Responses API only."""
     return read_row(data_folder("providers") / "openai.toml").other_dialects["openai_responses"]
 
 
 def _quirks(dialect: str, adapter: Adapter, provider: str) -> Quirks:
-    """Claude is itself wherever it is; Converse, which others are served by as well, asks for it by its own name."""
-    if dialect in _OF_ANTHROPIC:
+    """Return the quirks of a provider in a dialect.
+
+    Claude has Anthropic's quirks at every host. Converse serves other models as well, so the prefill is limited to
+    Claude there.
+    """
+    if dialect in _ANTHROPIC_DIALECTS:
         return _anthropic_quirks()
     if dialect == "bedrock_converse":
         return replace(_anthropic_quirks(), prefill=("claude",))

@@ -130,21 +130,21 @@ def test_what_cannot_be_priced_is_one_line_and_status_1(command, words, message)
 def test_a_file_must_be_text(command, tmp_path):
     (tmp_path / "picture").write_bytes(b"\xff\xd8\xff")
     status, _, errors = command("cost", "-m", GPT, "--file", str(tmp_path / "picture"))
-    assert (status, errors) == (1, f"msgflux-like: {tmp_path}/picture is not a text in UTF-8\n")
+    assert (status, errors) == (1, f"msgflux-like: {tmp_path}/picture is not UTF-8 text\n")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["hi"], "the following arguments are required: -m/--model"),
-        (["-m", GPT], "give a prompt, --file or --tokens, or pipe a text in"),
-        (["-m", GPT, "hi", "--tokens", "1k"], "--tokens stands in place of a prompt or a file"),
-        (["-m", GPT, "--file", "x", "--tokens", "1k"], "--tokens stands in place of a prompt or a file"),
-        (["-m", GPT, "--tokens", "1k/1k", "--max-tokens", "5"], "leave out --max-tokens"),
-        (["-m", GPT, "--tokens", "1k/1k/1k"], "'1k/1k' is no number of tokens"),
-        (["-m", GPT, "--tokens", "-1"], "'-1' is no number of tokens"),
-        (["-m", GPT, "--tokens", "1k", "--cached", "101%"], "'101%' is no share: write 0% to 100%"),
-        (["-m", GPT, "--tokens", "1k", "--cached=-1%"], "'-1%' is no share"),
+        (["-m", GPT], "pass a prompt, --file or --tokens, or pipe text in"),
+        (["-m", GPT, "hi", "--tokens", "1k"], "--tokens cannot be combined with a prompt or a file"),
+        (["-m", GPT, "--file", "x", "--tokens", "1k"], "--tokens cannot be combined with a prompt or a file"),
+        (["-m", GPT, "--tokens", "1k/1k", "--max-tokens", "5"], "cannot be combined with --max-tokens"),
+        (["-m", GPT, "--tokens", "1k/1k/1k"], "'1k/1k' is not a number of tokens"),
+        (["-m", GPT, "--tokens", "-1"], "'-1' is not a number of tokens"),
+        (["-m", GPT, "--tokens", "1k", "--cached", "101%"], "'101%' is not a share: write 0% to 100%"),
+        (["-m", GPT, "--tokens", "1k", "--cached=-1%"], "'-1%' is not a share"),
         (["-m", GPT, "--tokens", "1k", "--cached", "2k"], "--cached 2000 is more than the 1000 tokens of the input"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_url_of_the_environment_is_shown_without_what_is_secret_in_it(doctor, 
     row = doctor("openai")[1]["openai"]
     assert row == (
         "built-in row openai_chat OPENAI_API_KEY not set https://gateway.example/v1 OPENAI_BASE_URL "
-        "base_url for openai must be an http or https URL without spaces, user or query, like 'https://host/v1'"
+        "base_url for openai must be an http or https URL without spaces, user or query, such as 'https://host/v1'"
     )
 
 
@@ -98,10 +98,10 @@ def test_what_stands_in_the_way_is_told_for_each_provider(doctor, monkeypatch, w
     monkeypatch.setenv("OPENAI_API_KEY", "sesame")
     monkeypatch.setenv("GROQ_API_KEY", "sesame\n\n")
     rows = doctor("openai", "groq", "azure", "sap-ai-core", "opnai", "broken", "bytes")[1]
-    assert "base_url for openai is plain http, which would show the key" in rows["openai"]
+    assert "base_url for openai is plain http, which would expose the key" in rows["openai"]
     assert "the key for groq is empty or holds characters" in rows["groq"]
-    assert "the address of azure needs AZURE_RESOURCE_NAME" in rows["azure"]
-    assert "SAP AI Core has a protocol of its own" in rows["sap-ai-core"]
+    assert "the base URL of azure needs AZURE_RESOURCE_NAME" in rows["azure"]
+    assert "SAP AI Core has a proprietary protocol" in rows["sap-ai-core"]
     assert "did you mean openai" in rows["opnai"] or "did you mean opper or openai" in rows["opnai"]
     assert "broken.toml is not a provider row" in rows["broken"]
     assert "bytes.toml is not a provider row" in rows["bytes"]
@@ -125,7 +125,7 @@ def test_the_embedded_model_is_a_provider_that_may_lack_its_model(doctor, monkey
 def test_foundry_local_is_told_of_by_its_program_or_by_its_url(doctor, monkeypatch, tmp_path):
     monkeypatch.delenv("FOUNDRY_LOCAL_BASE_URL", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "told by `foundry`" in doctor("foundry-local")[1]["foundry-local"]
+    assert "reported by `foundry`" in doctor("foundry-local")[1]["foundry-local"]
     assert "there is no `foundry` on PATH" in doctor("foundry-local")[1]["foundry-local"]
     monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", "http://localhost:5273")
     row = doctor("foundry-local")[1]["foundry-local"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from msgflux_like.catalog.profiles import get_model_profile, search_profiles, snapshot_info
-from msgflux_like.cli import _one_name, _parser
+from msgflux_like.cli import _join_models_show, _parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -104,7 +104,7 @@ def test_nothing_found_is_a_failure_with_a_sentence(command):
     assert command("models", "no-such-model") == (
         1,
         "",
-        "msgflux-like models: no model of the catalogue is all of that\n",
+        "msgflux-like models: no model of the catalogue matches\n",
     )
     status, _, errors = command("models", "claude-3-5-sonnet-20241022", "--provider", "anthropic")
     assert (status, "--retired finds 1 that left the catalogue" in errors) == (1, True)
@@ -130,18 +130,18 @@ def test_a_name_that_is_not_known_is_answered_with_near_ones(command, words, mes
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--max-output-price", "-5"], "argument --max-output-price: '-5' is no price: write US dollars"),
-        (["--max-input-price", "nan"], "'nan' is no price"),
-        (["--max-input-price", "1e999"], "'1e999' is no price"),
+        (["--max-output-price", "-5"], "argument --max-output-price: '-5' is not a price: write US dollars"),
+        (["--max-input-price", "nan"], "'nan' is not a price"),
+        (["--max-input-price", "1e999"], "'1e999' is not a price"),
         (
             ["--min-context", "200q"],
-            "argument --min-context: '200q' is no number of tokens: write 128000, 200k or 1.5M",
+            "argument --min-context: '200q' is not a number of tokens: write 128000, 200k or 1.5M",
         ),
-        (["--min-context", "-1"], "'-1' is no number of tokens"),
-        (["--min-context", "1.5"], "'1.5' is no number of tokens"),
+        (["--min-context", "-1"], "'-1' is not a number of tokens"),
+        (["--min-context", "1.5"], "'1.5' is not a number of tokens"),
         (["--limit", "0"], "argument --limit: must be 1 or more"),
-        (["--released-after", "yesterday"], "'yesterday' is no date: write YYYY-MM-DD, YYYY-MM or YYYY"),
-        (["--released-after", "2026-13"], "'2026-13' is no date"),
+        (["--released-after", "yesterday"], "'yesterday' is not a date: write YYYY-MM-DD, YYYY-MM or YYYY"),
+        (["--released-after", "2026-13"], "'2026-13' is not a date"),
         (["--input", "smell"], "argument --input: invalid choice: 'smell'"),
         (["--sort", "size"], "argument --sort: invalid choice: 'size'"),
         (["--status", "old"], "argument --status: invalid choice: 'old'"),
@@ -182,7 +182,7 @@ def test_a_card_shows_the_prices_of_long_contexts(command):
 def test_a_card_says_why_a_model_is_out_of_reach_and_who_else_has_it(command):
     status, output, _ = command("models", "show", "sap-ai-core/anthropic--claude-4.5-opus")
     assert status == 0
-    assert "sap-ai-core cannot be spoken to: SAP AI Core has a protocol of its own" in " ".join(output.split())
+    assert "sap-ai-core is not supported: SAP AI Core has a proprietary protocol" in " ".join(output.split())
 
 
 def test_a_card_names_what_came_after_a_retired_model(command):
@@ -203,7 +203,7 @@ def test_every_provider_is_listed_with_its_way_or_what_stands_in_it(command):
     _, output, _ = command("providers")
     rows = {line.split()[0]: line.split(maxsplit=2)[2] for line in output.splitlines()[1:]}
     assert rows["groq"].split() == ["openai_chat", "GROQ_API_KEY", "not", "set", "https://api.groq.com/openai/v1"]
-    assert rows["sap-ai-core"].startswith("sap-ai-core cannot be spoken to: SAP AI Core has a protocol")
+    assert rows["sap-ai-core"].startswith("sap-ai-core is not supported: SAP AI Core has a proprietary")
     assert "${AZURE_RESOURCE_NAME}" in rows["azure"]
     assert "none needed" in output
 
@@ -232,7 +232,7 @@ def test_providers_whose_key_is_set_are_ready_and_the_key_is_not_shown(command, 
 
 def test_a_provider_that_is_not_there_is_a_failure(command):
     status, output, errors = command("providers", "no-such")
-    assert (status, output, errors) == (1, "", "msgflux-like providers: there is none of that name\n")
+    assert (status, output, errors) == (1, "", "msgflux-like providers: no provider has that name\n")
 
 
 def test_a_broken_row_is_one_row_of_the_table(command, write_row):
@@ -263,7 +263,7 @@ def test_control_characters_of_the_catalogue_and_of_arguments_do_not_reach_the_t
 
 def test_every_example_of_the_page_is_a_command_and_every_command_has_one():
     lines = re.findall(r"^\$ .*?msgflux-like ([^|\n]*)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    places = {_parser().parse_args(_one_name(shlex.split(line))).name for line in lines}
+    places = {_parser().parse_args(_join_models_show(shlex.split(line))).name for line in lines}
     assert places == {
         *("run", "models", "models show", "providers", "cost", "doctor", "local setup"),
         *("profiles refresh", "profiles diff", "profiles info", "cache stats", "cache clear", "cache export"),

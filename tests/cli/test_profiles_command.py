@@ -67,8 +67,8 @@ def test_the_address_can_be_given(command, server):
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (answer(b"<html>", 200), "sent is not used: the catalogue is not of the catalogue's form"),
-        (answer(b"no", 500), "answered with status 500; the profiles stay as they are"),
+        (answer(b"<html>", 200), "is not used: the catalogue does not have the form of the catalogue"),
+        (answer(b"no", 500), "answered with status 500; the profiles in use are unchanged"),
         (answer(b"", 302, location="https://x.example/a?token=t"), "127.0.0.1 redirects to https://x.example/a, and "),
     ],
 )
@@ -83,7 +83,7 @@ def test_a_refresh_that_fails_is_one_line_and_changes_nothing(command, server, r
 
 def test_an_address_that_anybody_on_the_way_can_change_is_refused(command):
     status, _, errors = command("profiles", "refresh", "--url", "http://models.example/api.json")
-    assert (status, "fetched by https or from this machine" in errors) == (1, True)
+    assert (status, "must be https, or http on this machine" in errors) == (1, True)
 
 
 def test_a_difference_is_a_line_for_each_thing_that_changed(command, tmp_path):
@@ -118,7 +118,7 @@ def test_what_is_no_catalogue_cannot_be_compared(command, tmp_path, content):
     (tmp_path / "old.json").write_bytes(content)
     status, output, errors = command("profiles", "diff", str(tmp_path / "old.json"))
     assert (status, output, errors.count("\n")) == (1, "", 1)
-    assert "not of the catalogue's form" in errors
+    assert "does not have the form of the catalogue" in errors
 
 
 def test_a_file_or_folder_that_is_not_there_is_named(command, tmp_path):

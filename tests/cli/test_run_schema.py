@@ -72,8 +72,8 @@ def test_an_answer_of_another_type_is_an_error(ask):
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ("name: string", "'name: string' is no type: write file.py:Type"),
-        ("name: __import__('os').system('x')", "is no type: write file.py:Type"),
+        ("name: string", "'name: string' is not a type: write file.py:Type"),
+        ("name: __import__('os').system('x')", "is not a type: write file.py:Type"),
         ("no/such.py:Event", "there is no Python file no/such.py"),
         ("no-such.json", "no-such.json cannot be read: No such file or directory"),
     ],

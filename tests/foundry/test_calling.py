@@ -43,7 +43,7 @@ def test_the_request_names_the_id(kind, name, ready, colour):
 
 
 @BOTH
-def test_a_stream_is_the_same_text_once(kind, ready, colour):
+def test_a_stream_gives_the_text_exactly_once(kind, ready, colour):
     pieces, response = colour.pieces(ready(kind()), "Write me a haiku")
     assert pieces == HAIKU
     assert response.text == TEXT
@@ -51,7 +51,7 @@ def test_a_stream_is_the_same_text_once(kind, ready, colour):
 
 
 @BOTH
-def test_what_is_known_is_not_asked_again(kind, ready):
+def test_a_resolved_model_is_not_looked_up_again(kind, ready):
     answers = kind()
     model = ready(answers)
     model("Hi")
@@ -86,14 +86,14 @@ def test_an_older_answer_without_usage_is_an_answer(ready, colour):
 
 
 @BOTH
-def test_the_environment_says_where_it_is(kind, service, monkeypatch):
+def test_the_service_is_found_by_the_environment_variable(kind, service, monkeypatch):
     monkeypatch.setenv("FOUNDRY_LOCAL_BASE_URL", service(kind()))
     monkeypatch.setenv("PATH", "")
     with mf.Model.chat_completion("foundry-local/qwen2.5-1.5b") as model:
         assert model("Hi").consume() == TEXT
 
 
-def test_the_program_says_where_it_is_and_is_asked_once(program, service):
+def test_the_service_is_found_by_the_program_which_runs_once(program, service):
     asked = program(service_status=STATUS.format(root=service(ApiV0())))
     for _ in range(2):
         with mf.Model.chat_completion("foundry-local/qwen2.5-1.5b") as model:
@@ -101,7 +101,7 @@ def test_the_program_says_where_it_is_and_is_asked_once(program, service):
     assert asked.asked == [["service", "status"]]
 
 
-def test_a_service_that_does_not_run_is_started_and_goes_on(program, service):
+def test_a_stopped_service_is_started_and_keeps_running(program, service):
     asked = program(
         service_status=NOT_RUNNING,
         service_start="never ends",
@@ -112,7 +112,7 @@ def test_a_service_that_does_not_run_is_started_and_goes_on(program, service):
     assert ["service", "stop"] not in asked.asked
 
 
-def test_making_a_model_asks_nobody(program):
+def test_creating_a_model_contacts_nothing(program):
     asked = program()
     mf.Model.chat_completion("foundry-local/qwen2.5-1.5b").close()
     assert asked.asked == []
@@ -183,7 +183,7 @@ def test_a_model_that_is_not_loaded_any_more_is_loaded_once(kind, ready, colour)
 
 
 @BOTH
-def test_a_pushed_stream_loads_it_too(kind, ready):
+def test_a_pushed_stream_also_loads_an_unloaded_model(kind, ready):
     answers = kind()
     model = ready(answers)
     model("Hi")
@@ -245,7 +245,7 @@ def test_chunks_whose_index_counts_up_and_whose_ids_differ_are_one_answer(provid
     assert response.response_type == "text_generation"
 
 
-def test_an_answer_in_delta_alone_is_an_answer(provider, model_of, colour):
+def test_a_whole_answer_in_the_delta_field_is_read(provider, model_of, colour):
     choice = {"delta": {"role": "assistant", "content": "Hello", "tool_calls": []}, "index": 0, "finish_reason": "stop"}
     model = replying(provider, model_of, whole({"choices": [choice], "IsDelta": False, "Successful": True}))
     assert colour.ask(model, "Hi").consume() == "Hello"
@@ -335,7 +335,7 @@ async def test_loading_does_not_block_the_event_loop(provider, model_of):
 # ---- how it is told of
 
 
-def test_it_is_a_provider_with_a_row():
+def test_foundry_local_is_a_provider_with_a_row():
     assert "foundry-local" in mf.Model.providers()["chat_completion"]
 
 

@@ -27,7 +27,7 @@ ROOT = "http://localhost:5273"
         ("\x1b[32mis running on http://localhost:5273\x1b[0m\n", "http://localhost:5273/v1"),
     ],
 )
-def test_the_port_is_read_from_the_status_whatever_stands_around_it(program, said, endpoint):
+def test_the_port_is_read_from_the_status_in_any_surrounding_text(program, said, endpoint):
     asked = program(service_status=said)
     assert FoundryLocalManager().endpoint == endpoint
     assert asked.asked == [["service", "status"]]
@@ -45,24 +45,24 @@ def test_the_port_is_read_from_the_status_whatever_stands_around_it(program, sai
         ("no json", None),
     ],
 )
-def test_the_program_from_0_10_on_says_it_in_json(program, said, endpoint):
+def test_the_program_from_0_10_on_reports_its_status_as_json(program, said, endpoint):
     program(server_status_json=said)
     if endpoint is not None:
         assert FoundryLocalManager().endpoint == endpoint
     else:
-        with pytest.raises(errors.APIConnectionError, match="does not run"):
+        with pytest.raises(errors.APIConnectionError, match="is not running"):
             _ = FoundryLocalManager().endpoint
 
 
 @pytest.mark.parametrize("said", [NOT_RUNNING, BROKEN.format(root=ROOT), ""])
 def test_a_service_that_does_not_run_has_no_endpoint(program, said):
     program(service_status=said)
-    with pytest.raises(errors.APIConnectionError, match="Foundry Local does not run: start_service"):
+    with pytest.raises(errors.APIConnectionError, match="Foundry Local is not running: start_service"):
         _ = FoundryLocalManager().endpoint
 
 
 @pytest.mark.parametrize("start", ["", "never ends"])
-def test_a_start_is_not_waited_for(program, start):
+def test_the_start_command_is_not_waited_for(program, start):
     asked = program(service_status=NOT_RUNNING, service_start=start, service_status_started=STATUS.format(root=ROOT))
     manager = FoundryLocalManager()
     manager.start_service()
@@ -90,7 +90,7 @@ def test_a_service_that_runs_is_not_started(program):
     assert asked.asked == [["service", "status"]]
 
 
-def test_a_start_that_leads_to_nothing_ends_by_its_deadline(program):
+def test_a_failed_start_ends_at_its_deadline(program):
     program(service_status=NOT_RUNNING, service_start="never ends")
     with pytest.raises(errors.APITimeoutError) as raised:
         FoundryLocalManager().start_service(2)
@@ -98,13 +98,13 @@ def test_a_start_that_leads_to_nothing_ends_by_its_deadline(program):
     assert "`foundry service status` says '🔴 Model management service is not running!" in str(raised.value)
 
 
-def test_a_status_that_never_answers_ends_by_the_deadline(program):
+def test_a_hanging_status_command_ends_at_the_deadline(program):
     program(service_status="never ends", service_start="")
     with pytest.raises(errors.APITimeoutError, match="says nothing"):
         FoundryLocalManager().start_service(0.5)
 
 
-def test_without_the_program_the_error_names_it_and_path(monkeypatch, tmp_path):
+def test_a_missing_program_is_named_with_path_in_the_error(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(errors.NotInstalledError, match=r"there is no `foundry` on PATH.*FOUNDRY_LOCAL_BASE_URL"):
         foundry.start_model("qwen2.5-1.5b")
@@ -112,7 +112,7 @@ def test_without_the_program_the_error_names_it_and_path(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("base_url", ["{root}", "{root}/", "{root}/v1", "{root}/v1/"])
 @pytest.mark.parametrize("by_environment", [True, False])
-def test_with_a_url_the_program_is_left_alone(monkeypatch, tmp_path, service, base_url, by_environment):
+def test_the_program_is_not_run_if_a_url_is_given(monkeypatch, tmp_path, service, base_url, by_environment):
     monkeypatch.setenv("PATH", str(tmp_path))
     root = service(ApiV0())
     url = base_url.format(root=root)
@@ -128,7 +128,7 @@ def test_with_a_url_the_program_is_left_alone(monkeypatch, tmp_path, service, ba
     "url",
     ["localhost:5273", "ftp://h", "http://", "http://u:p@h", "http://h:x", "http://h/?a=b", "nonsense", "http://["],
 )
-def test_what_is_no_url_is_refused(url):
+def test_an_invalid_url_is_refused(url):
     with pytest.raises(errors.InvalidRequestError, match="base_url for foundry-local must be"):
         FoundryLocalManager(url)
 
@@ -136,7 +136,7 @@ def test_what_is_no_url_is_refused(url):
 # ---- stopping
 
 
-def test_a_block_stops_the_service_that_it_started(program):
+def test_a_with_block_stops_the_service_it_started(program):
     asked = program(
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=ROOT)
     )
@@ -146,7 +146,7 @@ def test_a_block_stops_the_service_that_it_started(program):
     assert asked.asked.count(["service", "stop"]) == 1
 
 
-def test_a_service_of_others_is_stopped_only_when_asked(program):
+def test_a_service_that_ran_before_is_stopped_only_explicitly(program):
     asked = program(service_status=STATUS.format(root=ROOT), service_stop="")
     with FoundryLocalManager() as manager:
         manager.start_service()
@@ -155,7 +155,7 @@ def test_a_service_of_others_is_stopped_only_when_asked(program):
     assert asked.asked[-1] == ["service", "stop"]
 
 
-async def test_the_async_block_does_the_same(program):
+async def test_an_async_with_block_stops_the_service_it_started(program):
     asked = program(
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=ROOT)
     )
@@ -170,7 +170,7 @@ def test_a_service_known_by_its_url_cannot_be_stopped():
         manager.stop_service()
 
 
-def test_a_model_that_is_not_there_stops_the_service_that_was_started_for_it(program, service):
+def test_a_service_started_for_an_unknown_model_is_stopped(program, service):
     root = service(ApiV0())
     asked = program(
         service_status=NOT_RUNNING, service_start="", service_stop="", service_status_started=STATUS.format(root=root)
@@ -184,15 +184,15 @@ def test_a_model_that_is_not_there_stops_the_service_that_was_started_for_it(pro
 
 
 @pytest.mark.parametrize("name", ["a b", "x;touch y", "$(x)", "-o", "--help", "../x", "a/b", "", "a\n", None, 3])
-def test_what_can_be_no_name_goes_nowhere(program, name):
+def test_an_invalid_name_reaches_neither_the_program_nor_the_service(program, name):
     asked = program(service_status=STATUS.format(root=ROOT))
     manager = FoundryLocalManager()
     for method in (manager.load_model, manager.download_model, manager.unload_model, manager.get_model_info):
-        with pytest.raises(errors.InvalidRequestError, match="is no model of Foundry Local"):
+        with pytest.raises(errors.InvalidRequestError, match="is not a model name"):
             method(name)
     assert asked.asked == []
 
 
-def test_a_device_that_there_is_not_is_refused():
-    with pytest.raises(errors.InvalidRequestError, match="there is no device 'TPU': use CPU, GPU, NPU"):
+def test_an_unknown_device_is_refused():
+    with pytest.raises(errors.InvalidRequestError, match=r"device must be one of CPU, GPU, NPU.*got 'TPU'"):
         FoundryLocalManager(ROOT).get_model_info("qwen2.5-1.5b", "TPU")

@@ -67,7 +67,7 @@ def sdk(tmp_path, monkeypatch):
 TOLD = "initialize http://127.0.0.1:0 [('app_name', 'msgflux-like'), ('disable_nonessential_telemetry', True)"
 
 
-def test_it_serves_and_ends_with_its_block(sdk, service):
+def test_a_service_in_the_process_serves_until_its_block_ends(sdk, service):
     root = service(ApiV1(cached=list(OF_ALIAS.values())))
     said = sdk(root)
     with FoundryLocalManager.in_process(model_cache_dir="/models") as manager:

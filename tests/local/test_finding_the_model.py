@@ -105,7 +105,7 @@ def test_an_unknown_model_id_says_what_there_is(own_file, monkeypatch):
     with pytest.raises(errors.UnknownModelError, match=r"'gpt-4o'.*'smollm2' and 'my-model'"):
         llama.serve("gpt-4o")
     monkeypatch.delenv("MSGFLUX_LIKE_GGUF")
-    with pytest.raises(errors.UnknownModelError, match="there is 'smollm2'; MSGFLUX_LIKE_GGUF="):
+    with pytest.raises(errors.UnknownModelError, match="use 'smollm2'; MSGFLUX_LIKE_GGUF="):
         llama.serve("my-model")
 
 

@@ -192,7 +192,7 @@ def test_a_mode_has_prices_of_its_own():
         ({"input_tokens": 1, "output_tokens": 0, "cached_tokens": -1}, "cached_tokens must be a whole number"),
         (
             {"input_tokens": 1, "output_tokens": 0, "cached_tokens": 2},
-            "cached_tokens=2 is more than input_tokens=1, of which it is a part",
+            "cached_tokens=2 is more than input_tokens=1, which includes it",
         ),
         (
             {"input_tokens": 5, "output_tokens": 0, "cached_tokens": 3, "cache_write_tokens": 3},

@@ -56,6 +56,18 @@ def fetched(fetched_once, own_cache_folder):
     return shutil.copytree(fetched_once, own_cache_folder / "profiles")
 
 
+@pytest.fixture
+def fetched_from(fetched):
+    """Make the fetched snapshot that of a URL; return a server that answers "not modified": nothing is rewritten."""
+
+    def server_of(url):
+        current = fetched / "current.json"
+        current.write_bytes(current.read_bytes().replace(b"https://models.dev/api.json", url.encode()))
+        return Server(NEWER)
+
+    return server_of
+
+
 def test_a_refresh_is_used_at_once_and_says_what_changed(own_cache_folder):
     assert get_model_profile("gpt-4o", "openai").name == "GPT-4o"
     report = refresh_profiles(fetch=Server(NEWER), today=DAY)
@@ -94,9 +106,9 @@ def test_the_tag_is_not_sent_to_another_address():
     assert "if-none-match" not in server.asked[0][1]
 
 
-def test_the_address_can_come_from_the_environment(monkeypatch):
+def test_the_address_can_come_from_the_environment(monkeypatch, fetched_from):
     monkeypatch.setenv("MSGFLUX_LIKE_PROFILES_URL", "https://mirror.example/api.json")
-    server = Server()
+    server = fetched_from("https://mirror.example/api.json")
     refresh_profiles(fetch=server, today=DAY)
     assert server.asked[0][0] == "https://mirror.example/api.json"
 
@@ -113,25 +125,25 @@ def test_the_address_can_come_from_the_environment(monkeypatch):
 )
 def test_an_address_that_anybody_on_the_way_can_change_is_refused(url):
     server = Server()
-    with pytest.raises(InvalidRequestError, match="fetched by https or from this machine"):
+    with pytest.raises(InvalidRequestError, match="must be https, or http on this machine"):
         refresh_profiles(fetch=server, url=url)
     assert server.asked == []
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000/api.json", "http://127.0.0.1/a", "http://[::1]:5/a"])
-def test_this_machine_needs_no_https(url):
-    assert refresh_profiles(fetch=Server(), url=url, today=DAY).url == url
+def test_this_machine_needs_no_https(url, fetched_from):
+    assert refresh_profiles(fetch=fetched_from(url), url=url, today=DAY).url == url
 
 
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        (Server(status=500), "https://models.dev/api.json answered with status 500; the profiles stay as they are"),
-        (Server(b"<html>captive portal</html>"), "what https://models.dev/api.json sent is not used: .*form"),
-        (Server(SHIPPED[:-1000]), "not of the catalogue's form"),
-        (Server(b" " * (64 * 1024 * 1024 + 1)), "at most 67108864 are read"),
-        (Server(changed(b'"input":2.5', b'"input":-2.5')), "not of the catalogue's form.*>= 0"),
-        (Server(api(provider("lab", model()))), "it lists 1 models, less than half of the 8337 known before"),
+        (Server(status=500), "https://models.dev/api.json answered with status 500; the profiles in use are unchanged"),
+        (Server(b"<html>captive portal</html>"), "the reply of https://models.dev/api.json is not used: .*form"),
+        (Server(SHIPPED[:-1000]), "does not have the form of the catalogue"),
+        (Server(b" " * (64 * 1024 * 1024 + 1)), "the maximum is 67108864"),
+        (Server(changed(b'"input":2.5', b'"input":-2.5')), "does not have the form of the catalogue.*>= 0"),
+        (Server(api(provider("lab", model()))), "it lists 1 models, less than half of the 8337 in use"),
     ],
 )
 def test_a_bad_answer_is_refused_with_a_reason_and_what_was_in_use_stays(fetched, server, message):
@@ -159,13 +171,12 @@ def test_only_the_user_can_read_what_was_fetched(own_cache_folder):
     assert {stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.iterdir()] if path.is_dir()} == {0o700}
 
 
-def test_the_snapshot_before_stays_for_processes_that_still_read_it_and_older_ones_go(own_cache_folder):
-    folder = own_cache_folder / "profiles"
-    kept = []
-    for number in range(3):
+def test_the_snapshot_before_stays_for_processes_that_still_read_it_and_older_ones_go(fetched):
+    kept = [{path.name for path in fetched.iterdir() if path.is_dir()}]
+    for number in (2, 3):
         body = changed(b'"name":"GPT-4o"', b'"name":"GPT-4o %d"' % number)
         refresh_profiles(fetch=Server(body, etag=f'"{number}"'), today=DAY)
-        kept.append({path.name for path in folder.iterdir() if path.is_dir()})
+        kept.append({path.name for path in fetched.iterdir() if path.is_dir()})
     assert [len(names) for names in kept] == [1, 2, 2]
     assert len(kept[1] & kept[2]) == 1
 

@@ -1,15 +1,15 @@
-"""Foundry Local, Microsoft's service for models on this machine: found, started, and told which model to load.
+"""Foundry Local, Microsoft's service for models on this machine.
 
     from msgflux_like import foundry_local
 
     with foundry_local.start_model("qwen2.5-1.5b") as manager:
         manager.endpoint  # "http://localhost:5273/v1"
 
-models.py     what is known of a model, and which one a name means
+models.py     model records, and the rules that resolve an alias or an id to one of them
 interface.py  the service's HTTP interface, in both of its generations
-command.py    the program `foundry`: where the service runs, starting and stopping it
+command.py    the program `foundry`: find, start and stop the service
 manager.py    `FoundryLocalManager` and `start_model`
-serving.py    what `Model.chat_completion("foundry-local/...")` asks for before it calls
+serving.py    resolution of a model path such as "foundry-local/phi-4" to a base URL and a model id
 """
 
 from msgflux_like.local.foundry.manager import FoundryLocalManager, start_model

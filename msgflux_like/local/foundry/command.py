@@ -1,6 +1,6 @@
-"""The program `foundry`: where the service runs, starting and stopping it, downloading a model.
+"""The command-line program `foundry`: find, start and stop the service, and download a model.
 
-Up to 0.8 it says `foundry service status`, from 0.10 on `foundry server status`.
+Versions up to 0.8 have the subcommand `foundry service status`; versions from 0.10 on have `foundry server status`.
 """
 
 from __future__ import annotations
@@ -24,54 +24,65 @@ NO_COMMAND = (
 
 _STATUS_S = 30.0
 _PAUSE_S = 0.2
-_SHOWN = 300
+_SHOWN_CHARACTERS = 300
 
-# "... is running on http://localhost:5273/openai/status": whatever stands before and after it.
+# Matches inside "... is running on http://localhost:5273/openai/status"; the text around it varies by version.
 _RUNNING = re.compile(r"\brunning (?:on|at)\s+(https?://[^\s/\x1b]+)", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://[^\s/]+", re.IGNORECASE)
 
 
 class Command:
-    """The program `foundry` of this machine. Raises NotInstalledError when there is none on PATH."""
+    """The program `foundry` on PATH.
+
+    Raises:
+        NotInstalledError: `foundry` is not on PATH.
+    """
 
     def __init__(self) -> None:
         path = shutil.which("foundry")
         if path is None:
             raise NotInstalledError(NO_COMMAND)
         self._path = path
-        self._noun = "service"
-        self._said = ""
+        self._subcommand = "service"  # "server" from version 0.10 on
+        self._last_status = ""
 
     def find(self, timeout_s: float = _STATUS_S) -> str | None:
-        """Where the service runs, like `http://localhost:5273`, or None when it does not."""
-        said = self._run("service", "status", timeout_s=timeout_s)
-        self._said = said or self._said  # for the error: the last one may be cut off by the deadline
-        if (running := _RUNNING.search(said)) is not None:
-            return reachable(running[1])
-        if "not running" in said.lower() or not said:
+        """Return the origin of the running service, such as `http://localhost:5273`; None if it is not running."""
+        output = self._run("service", "status", timeout_s=timeout_s)
+        self._last_status = output or self._last_status  # for the error: the deadline may cut the last one off
+        if (running := _RUNNING.search(output)) is not None:
+            return connectable_origin(running[1])
+        if "not running" in output.lower() or not output:
             return None
-        newer = self._run("server", "status", "-o", "json", timeout_s=timeout_s)
-        status = _object_in(newer)
+        json_output = self._run("server", "status", "-o", "json", timeout_s=timeout_s)
+        status = _trailing_object(json_output)
         if status is None:
             return None
-        self._noun, self._said = "server", newer
+        self._subcommand, self._last_status = "server", json_output
         urls: Any = status.get("webUrls") or [""]
         origin = _ORIGIN.match(str(urls[0])) if status.get("running", True) else None
-        return reachable(origin[0]) if origin else None
+        return connectable_origin(origin[0]) if origin else None
 
     def start(self, timeout_s: float) -> tuple[str, bool]:
-        """Where the service runs, and whether it was started for that.
+        """Return the origin of the service, and whether this call started it.
 
-        `foundry service start` may go on for as long as the service does, so it is not waited for: what counts is
-        what the status says. APITimeoutError when it does not say so in time.
+        `foundry service start` may run for as long as the service does, so the process is not waited for: the status
+        is polled instead.
+
+        Raises:
+            APITimeoutError: The status does not report a running service within `timeout_s` seconds.
         """
         deadline = time.monotonic() + timeout_s
         origin = self.find(min(_STATUS_S, timeout_s))
         if origin is not None:
             return origin, False
         nothing = subprocess.DEVNULL
-        starting = subprocess.Popen(  # noqa: S603  our own words
-            [self._path, self._noun, "start"], stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+        starting = subprocess.Popen(  # noqa: S603  constant arguments
+            [self._path, self._subcommand, "start"],
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            start_new_session=True,
         )
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -80,27 +91,32 @@ class Command:
                 time.sleep(min(_PAUSE_S, max(deadline - time.monotonic(), 0)))
         finally:
             if starting.poll() is None:
-                starting.returncode = 0  # it may go on; without this Popen would warn that it does
+                starting.returncode = 0  # the process may outlive this one; without this, Popen would warn
         raise APITimeoutError(
-            f"Foundry Local did not start within {timeout_s} s: `foundry {self._noun} status` says {self._shown()}",
+            f"Foundry Local did not start within {timeout_s} s: "
+            f"`foundry {self._subcommand} status` says {self._status_excerpt()}",
             phase="connect",
             provider=NAME,
         )
 
     def stop(self) -> None:
-        """Stop the service, whoever started it."""
-        self._run(self._noun, "stop", timeout_s=_STATUS_S)
+        """Stop the service, even if another program started it."""
+        self._run(self._subcommand, "stop", timeout_s=_STATUS_S)
 
     def download(self, name: str, timeout_s: float) -> None:
-        """Fetch a model into the cache; APIConnectionError with what the program said when it failed."""
-        self._run("model", "download", name, timeout_s=timeout_s, must_work=True)
+        """Download a model into the cache.
 
-    def _run(self, *words: str, timeout_s: float, must_work: bool = False) -> str:
-        """What the program says to these words, "" when it says nothing in time."""
-        # Into a file: a pipe would stay open as long as any process that the program starts.
+        Raises:
+            APIConnectionError: The program failed; the message quotes its output.
+        """
+        self._run("model", "download", name, timeout_s=timeout_s, check=True)
+
+    def _run(self, *arguments: str, timeout_s: float, check: bool = False) -> str:
+        """Run the program and return its output; "" if it does not end in time."""
+        # Output goes to a file: a pipe would stay open as long as any process that the program starts.
         with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(  # noqa: S603  no shell: a name cannot be more than a word
-                [self._path, *words], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            process = subprocess.Popen(  # noqa: S603  no shell: a name stays one argument
+                [self._path, *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
             try:
                 status = process.wait(timeout_s)
@@ -109,24 +125,25 @@ class Command:
                 process.wait()
                 status = None
             output.seek(0)
-            said = output.read().decode(errors="replace")
-        if must_work and status != 0:
-            said = said.strip()[-_SHOWN:] or "nothing"
-            raise APIConnectionError(f"`foundry {' '.join(words)}` failed, saying: {said}", provider=NAME)
-        return said if status is not None else ""
+            text = output.read().decode(errors="replace")
+        if check and status != 0:
+            excerpt = text.strip()[-_SHOWN_CHARACTERS:] or "nothing"
+            raise APIConnectionError(f"`foundry {' '.join(arguments)}` failed, saying: {excerpt}", provider=NAME)
+        return text if status is not None else ""
 
-    def _shown(self) -> str:
-        return repr(" ".join(self._said.split())[:_SHOWN]) if self._said.strip() else "nothing"
+    def _status_excerpt(self) -> str:
+        text = " ".join(self._last_status.split())
+        return repr(text[:_SHOWN_CHARACTERS]) if text else "nothing"
 
 
-def reachable(origin: str) -> str:
-    """The origin without what may end a sentence; the address for "all of this machine" as one to connect to."""
+def connectable_origin(origin: str) -> str:
+    """Strip trailing punctuation from an origin, and replace the wildcard address 0.0.0.0 with loopback."""
     return origin.rstrip(".,;!").replace("//0.0.0.0", "//127.0.0.1")
 
 
-def _object_in(said: str) -> dict[str, Any] | None:
-    """The JSON object that the output ends with; lines may stand before it."""
+def _trailing_object(output: str) -> dict[str, Any] | None:
+    """Return the JSON object that the output ends with, after any lines of text; None if there is none."""
     try:
-        return msgspec.json.decode(said[said.index("{") :], type=dict[str, Any])
+        return msgspec.json.decode(output[output.index("{") :], type=dict[str, Any])
     except (ValueError, msgspec.DecodeError):
         return None

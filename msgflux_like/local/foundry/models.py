@@ -1,4 +1,4 @@
-"""What is known of a model, and which of several a name means."""
+"""Records of Foundry Local's models, and the rules that resolve a name to one of them."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ NAME = "foundry-local"
 Device = Literal["CPU", "GPU", "NPU"]
 
 _DEVICES = ("CPU", "GPU", "NPU")
-_BUILT_FOR = re.compile(r"-(cpu|gpu|npu)(?::|$)")
-_NAMED = re.compile(r"[A-Za-z0-9][\w.:+-]*")
+_DEVICE_IN_ID = re.compile(r"-(cpu|gpu|npu)(?::|$)")
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9][\w.:+-]*")
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
-    """One model, built for one kind of device.
+    """One build of a model, for one kind of device.
 
-    A service of the second generation tells the id, and some of them the alias; the rest is empty then.
+    Services from 1.0 on report the id, the device that the id names and, in some versions, the alias; the other fields
+    are empty then.
 
     Attributes:
-        id: What a request must name: `qwen2.5-1.5b-instruct-generic-cpu:4`, the number after the colon its version.
-        alias: What all builds of the model share: `qwen2.5-1.5b`.
-        device: "CPU", "GPU" or "NPU".
-        execution_provider: ONNX Runtime's, such as `CUDAExecutionProvider`.
-        file_size_mb: Of the download.
-        uri: Where the catalogue has it.
+        id: Id to send in requests, such as `qwen2.5-1.5b-instruct-generic-cpu:4`; the number after the colon is the
+            version.
+        alias: Name that all builds of the model share, such as `qwen2.5-1.5b`.
+        device: "CPU", "GPU" or "NPU"; "" if unknown.
+        execution_provider: Execution provider of ONNX Runtime, such as `CUDAExecutionProvider`.
+        file_size_mb: Size of the download, in megabytes.
+        uri: Location of the model in the catalogue.
         provider: Kind of catalogue, such as `AzureFoundry`.
-        publisher: Who made the build.
-        license: Its name.
-        task: Such as `chat-completion`.
-        max_output_tokens: Most tokens of one answer.
-        supports_tool_calling: Whether tools may be offered to it.
-        prompt_template: What a message is wrapped in; older services want it back for a download.
+        publisher: Publisher of the build.
+        license: Name of the license.
+        task: Task of the model, such as `chat-completion`.
+        max_output_tokens: Maximum length of one answer, in tokens.
+        supports_tool_calling: Whether the model supports tool calling; None if unknown.
+        prompt_template: Template of the prompt, which services up to 0.8 require in a download request.
     """
 
     id: str
@@ -80,7 +82,7 @@ class _Listed(Struct, rename="camel"):
 
 
 class _Model(Struct):
-    """An entry of `/v1/models`. `parent` is the alias; 2.2.1 leaves it out."""
+    """An entry of `/v1/models`. `parent` is the alias; version 2.2.1 omits it."""
 
     id: str
     parent: str | None = None
@@ -95,12 +97,12 @@ _models = msgspec.json.Decoder(_Models)
 
 
 def read_catalogue(body: bytes) -> list[ModelInfo]:
-    """The models of `/foundry/list`, in its order; msgspec.DecodeError for what is none."""
+    """Decode the models of `/foundry/list`, in its order. Raises msgspec.DecodeError for any other content."""
     return [
         ModelInfo(
             id=each.name,
             alias=each.alias or "",
-            device=((each.runtime.device_type if each.runtime else None) or built_for(each.name)).upper(),
+            device=((each.runtime.device_type if each.runtime else None) or device_of_id(each.name)).upper(),
             execution_provider=(each.runtime.execution_provider if each.runtime else None) or "",
             file_size_mb=each.file_size_mb,
             uri=each.uri or "",
@@ -117,28 +119,32 @@ def read_catalogue(body: bytes) -> list[ModelInfo]:
 
 
 def read_models(body: bytes) -> list[ModelInfo]:
-    """The models of `/v1/models`."""
-    return [of_id(each.id, each.parent or "") for each in _models.decode(body).data]
+    """Decode the models of `/v1/models`. Raises msgspec.DecodeError for any other content."""
+    return [model_from_id(each.id, each.parent or "") for each in _models.decode(body).data]
 
 
-def of_id(model_id: str, alias: str = "") -> ModelInfo:
-    """A model of which nothing else is known."""
-    return ModelInfo(id=model_id, alias=alias, device=built_for(model_id))
+def model_from_id(model_id: str, alias: str = "") -> ModelInfo:
+    """Make the record of a model of which only the id, and perhaps the alias, is known."""
+    return ModelInfo(id=model_id, alias=alias, device=device_of_id(model_id))
 
 
-def built_for(model_id: str) -> str:
-    """The device that every id ends with, before its version; "" for an id that says none."""
-    found = _BUILT_FOR.search(model_id.lower())
+def device_of_id(model_id: str) -> str:
+    """Return the device that an id ends with, before its version; "" if the id names none."""
+    found = _DEVICE_IN_ID.search(model_id.lower())
     return found[1].upper() if found else ""
 
 
 def find(
     name: str, models: Iterable[ModelInfo], device: str | None = None, cached: Collection[str] = ()
 ) -> ModelInfo | None:
-    """The model that a name means, among those for that device.
+    """Return the model that a name refers to, among those for `device`; None if there is none.
 
-    An exact id, in any case; else an id without its version, the highest version; else an alias: the first that is
-    in `cached`, a set of ids, else the first of all, for the service lists the best build for this machine first.
+    The first of these, ignoring case:
+
+    1. the model with that id;
+    2. the highest version among the models with that id without its version;
+    3. the first model with that alias whose id is in `cached`, else the first model with that alias: the service
+       lists the best build for this machine first.
     """
     key = name.lower()
     models = [each for each in models if device is None or each.device == device]
@@ -152,12 +158,12 @@ def find(
 
 
 def is_among(model_id: str, ids: Collection[str]) -> bool:
-    """Whether it is one of the ids; some services leave a version out."""
+    """Return whether the id is one of `ids`, which may omit versions, as some services do."""
     return any(model_id.lower() == each.lower() or stem(model_id) == each.lower() for each in ids)
 
 
 def stem(model_id: str) -> str:
-    """The id without its version, in lower case."""
+    """Return the id without its version, in lower case."""
     name, colon, _ = model_id.lower().rpartition(":")
     return name if colon else model_id.lower()
 
@@ -168,21 +174,24 @@ def _version(model_id: str) -> int:
 
 
 def checked_name(name: str) -> str:
-    """An alias or an id; InvalidRequestError for what can be none, and might mean something else on the way."""
-    if not isinstance(name, str) or not _NAMED.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
-        raise InvalidRequestError(f"{name!r} is no model of Foundry Local: give an alias like 'qwen2.5-1.5b', or an id")
+    """Return `name` if it has the form of an alias or an id; raise InvalidRequestError otherwise.
+
+    Other strings could change the meaning of a URL or of a command line that they are put into.
+    """
+    if not isinstance(name, str) or not _NAME_PATTERN.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
+        raise InvalidRequestError(f"{name!r} is not a model name: pass an alias such as 'qwen2.5-1.5b', or an id")
     return name
 
 
 def checked_device(device: str | None) -> str | None:
-    """A device in the service's own spelling."""
+    """Return the device in upper case, as the service spells it; raise InvalidRequestError for an unknown one."""
     if device is not None and device.upper() not in _DEVICES:
-        raise InvalidRequestError(f"there is no device {device!r}: use {', '.join(_DEVICES)}, or None for the best")
+        raise InvalidRequestError(f"device must be one of {', '.join(_DEVICES)}, or None for the best; got {device!r}")
     return None if device is None else device.upper()
 
 
-def unknown(name: str, models: Iterable[ModelInfo], device: str | None) -> UnknownModelError:
-    """The error for a name that nothing has."""
+def unknown_model_error(name: str, models: Iterable[ModelInfo], device: str | None) -> UnknownModelError:
+    """Make the error for a name that no model has, with similar names."""
     known = sorted({each.alias or stem(each.id) for each in models})
     where = f" for device {device}" if device else ""
     return UnknownModelError(f"Foundry Local has no model {name!r}{where}{did_you_mean(name, known)}")

@@ -1,4 +1,4 @@
-"""What `Model.chat_completion("foundry-local/...")` asks for before it calls: where the model is, and its id there."""
+"""Resolution of "foundry-local/<name>" to a base URL and a model id; the model is loaded if necessary."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from msgflux_like.local.foundry.command import NO_COMMAND
 from msgflux_like.local.foundry.manager import FoundryLocalManager
 
 _served: dict[tuple[str, str], tuple[str, str]] = {}
-_lock = fork_safe_lock()  # one loads at a time: what an alias stands for is seen in what comes to the loaded ones
+_lock = fork_safe_lock()  # one load at a time: `ApiV1` finds the id of an alias by comparing the loaded models
 
-# The second generation's words, and the first one's. Neither sends a code.
+# Beginnings of the error messages of `ApiV1` and of `ApiV0`; neither sends an error code.
 _NOT_LOADED = ("model not loaded", "no openaiservice provider found")
 
 
 def serve(name: str, base_url: str = "") -> tuple[str, str]:
-    """Base URL, ending in `/v1`, and id of the model that an alias or an id means; loaded when it is asked for first.
+    """Return the base URL, ending in `/v1`, and the id of a model; the first call loads it.
 
-    The service is found, and started if it does not run; a model that is not downloaded is an error, for it has
-    gigabytes. What was found is remembered, so that asking again costs nothing.
+    The service is found, and started if it is not running. Models have gigabytes, so one that is not downloaded is an
+    error. Results are remembered for the life of the process; `restore` and `forget` drop them.
+
+    Args:
+        name: Alias or id of the model.
+        base_url: Base URL of the service; default: FOUNDRY_LOCAL_BASE_URL, else the address that `foundry` reports.
 
     Raises:
-        NotInstalledError: No `foundry` is on PATH, and neither `base_url` nor FOUNDRY_LOCAL_BASE_URL is given.
-        UnknownModelError: A LookupError: there is no such model.
+        NotInstalledError: `foundry` is not on PATH, and neither `base_url` nor FOUNDRY_LOCAL_BASE_URL is given.
+        UnknownModelError: There is no such model.
         APIError: The service cannot be reached or does not load the model.
     """
     key = name, base_url or os.environ.get("FOUNDRY_LOCAL_BASE_URL", "")
@@ -41,9 +45,10 @@ def serve(name: str, base_url: str = "") -> tuple[str, str]:
 
 
 def restore(name: str, base_url: str, error: APIError) -> bool:
-    """After a request that failed: load a model that is not loaded any more. Whether that was it, and may help.
+    """Load a model again if a request failed because it was unloaded; return whether the request should be repeated.
 
-    What is not there is forgotten, too: by the next call the service may be at another port, or have a newer version.
+    After a connection error or a 404, the remembered address is dropped, so that the next call resolves it again: the
+    service may have moved to another port or updated the model.
     """
     unloaded = isinstance(error, BadRequestError) and error.message.lower().startswith(_NOT_LOADED)
     if not unloaded and not isinstance(error, (APIConnectionError, NotFoundError)):
@@ -55,10 +60,10 @@ def restore(name: str, base_url: str, error: APIError) -> bool:
 
 
 def forget() -> None:
-    """Look anew at the next call: services were moved, or models unloaded, behind our back."""
+    """Drop all remembered addresses and ids, so that the next call resolves them again."""
     _served.clear()
 
 
 def missing() -> str:
-    """What stands in the way of a call, as far as can be seen without starting anything; "" for nothing."""
+    """Return why a call cannot succeed, as far as that is known without starting anything; "" for no reason."""
     return "" if os.environ.get("FOUNDRY_LOCAL_BASE_URL") or shutil.which("foundry") else NO_COMMAND

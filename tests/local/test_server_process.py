@@ -40,7 +40,7 @@ def run(program: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_it_is_silent_and_ends_with_its_process():
+def test_the_server_is_silent_and_ends_with_its_process():
     assert run("say(llama.serve())") == (0, "The capital of France is Paris.\n", "")
 
 
@@ -57,7 +57,7 @@ stream.close()
     assert run(program) == (0, "b'data:'\nb'data:'\n", "")
 
 
-def test_it_ends_when_its_process_is_killed():
+def test_the_server_ends_when_its_process_is_killed():
     program = ASK + "print(llama.serve(), flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program]
     pipe = subprocess.PIPE
@@ -136,7 +136,7 @@ def answers(base_url: str) -> bool:
     return True
 
 
-def test_closing_twice_is_closing_once():
+def test_closing_is_idempotent():
     server = llama.LocalServer()
     assert server.running
     assert answers(server.base_url)
@@ -171,7 +171,7 @@ say(second)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is another thing elsewhere")
-def test_an_interrupt_at_the_terminal_is_not_for_the_server():
+def test_an_interrupt_at_the_terminal_does_not_stop_the_server():
     program = """
 import signal
 url = llama.serve()
