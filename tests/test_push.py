@@ -752,7 +752,7 @@ def test_events_that_were_read_before_are_told_all_the_same(provider, model_of):
     response = model_of(provider(chat_stream("a", "b")))("hi", stream=True)
     assert list(response.consume()) == ["a", "b"]
     names = [type(event).__name__ for event in response.events()]
-    assert names == ["Started", "TextDelta", "TextDelta", "Usage", "Finished"]
+    assert names == ["Started", "TextDelta", "TextDelta", "TokenUsage", "Finished"]
     assert [type(event).__name__ for event in response.result().events()] == names
 
 

@@ -52,7 +52,7 @@ class SelfConsistency(Struct):
     final_answer: str
 
     def vote(self) -> str:
-        """Return the most frequent answer, ignoring case and white space; in a draw, `final_answer` if it is one of them.
+        """Return the most frequent answer, ignoring case and white space; in a draw, `final_answer` if among them.
 
         >>> paths = [Path("", "117"), Path("", "125"), Path("", " 117 ")]
         >>> SelfConsistency(paths, "125").vote()
