@@ -1,4 +1,18 @@
-"""What a dialect says happened: the same few events for whole and streamed replies, in the order they came."""
+"""Events of an answer: the same types for whole and streamed replies of every provider, in the order of arrival.
+
+`response.events()` gives them. The first one is `Replied`; `Finished` and `TokenUsage` come near the end.
+
+Example:
+    >>> from msgflux_like.testing import FakeModel
+    >>> for event in FakeModel("Paris.")("Capital of France?", stream=True).events():
+    ...     match event:
+    ...         case TextDelta(text):
+    ...             print(text)
+    ...         case Finished(reason):
+    ...             print(reason)
+    Paris.
+    stop
+"""
 
 from __future__ import annotations
 
@@ -10,11 +24,11 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"
 
 
 class Replied(Struct, frozen=True, gc=False):
-    """The first event of every answer: the provider accepted the request.
+    """The provider accepted the request; the first event of every answer.
 
     Attributes:
-        request_id: The provider's id of the request, from the reply's headers; "" when it gave none.
-        attempts: How many requests it took, 1 without a retry.
+        request_id: The provider's id of the request, from the reply's headers; "" if it gave none.
+        attempts: Requests sent, 1 without a retry.
     """
 
     request_id: str = ""
@@ -22,35 +36,55 @@ class Replied(Struct, frozen=True, gc=False):
 
 
 class Started(Struct, frozen=True, gc=False):
-    """The provider named its reply. May come more than once; the first non-empty value counts."""
+    """The provider named its reply. May occur more than once; the first non-empty values count.
+
+    Attributes:
+        id: The provider's id of the reply, "" if not in this event.
+        model: Model that answers, "" if not in this event.
+    """
 
     id: str = ""
     model: str = ""
 
 
 class TextDelta(Struct, frozen=True, gc=False):
-    """A piece of the answer."""
+    """A piece of the answer's text.
+
+    Attributes:
+        text: Text to append.
+    """
 
     text: str
 
 
 class ReasoningDelta(Struct, frozen=True, gc=False):
-    """A piece of the model's reasoning, never part of the answer."""
+    """A piece of the model's reasoning, which is not part of the answer's text.
+
+    Attributes:
+        text: Text to append.
+    """
 
     text: str
 
 
 class RefusalDelta(Struct, frozen=True, gc=False):
-    """A piece of the model's refusal, where the dialect tells refusals from answers."""
+    """A piece of the model's refusal, if the provider's format distinguishes refusals from answers.
+
+    Attributes:
+        text: Text to append.
+    """
 
     text: str
 
 
 class ToolCallDelta(Struct, frozen=True, gc=False):
-    """A piece of one tool call.
+    """A piece of one tool call. Calls are ordered by their first pieces.
 
-    `key` is the same for all pieces of one call and different for different calls; calls are ordered by their
-    first piece. `id` and `name` are empty where this piece does not carry them; `arguments` is JSON text to append.
+    Attributes:
+        key: Number that all pieces of one call share, and that no other call of the answer has.
+        id: Id of the call, "" if not in this piece.
+        name: Name of the tool, "" if not in this piece.
+        arguments: JSON text to append to the arguments.
     """
 
     key: int
@@ -60,18 +94,22 @@ class ToolCallDelta(Struct, frozen=True, gc=False):
 
 
 class TokenUsage(Struct, frozen=True, gc=False):
-    """Tokens of one request, inclusive, as reported by the provider. None where it said nothing.
+    """Token counts of one request, as reported by the provider; a count is None if it reported none.
 
     Attributes:
-        input: All prompt tokens, with those read from and written to the provider's cache.
-        output: All generated tokens, with reasoning.
+        input: All prompt tokens, including those read from and written to the provider's cache.
+        output: All generated tokens, including reasoning.
         cached_input: Part of `input` that was read from the cache.
         cache_write: Part of `input` that was written to the cache.
         reasoning: Part of `output` that was reasoning.
-        total: As reported; may differ from `input + output` where a provider counts otherwise.
-        cost: US dollars, where the provider (a gateway) reports its own price.
-        billed_input: Prompt tokens that are paid for, where the provider says that these are others (Cohere).
-        billed_output: Generated tokens that are paid for, likewise.
+        total: Total as reported; may differ from `input + output`.
+        cost: Price in US dollars, if the provider (a gateway) reports it.
+        billed_input: Prompt tokens that are charged, if the provider reports them separately (Cohere).
+        billed_output: Generated tokens that are charged, if the provider reports them separately.
+
+    Example:
+        >>> (TokenUsage(input=10, output=5) + TokenUsage(input=1, output=2)).output
+        7
     """
 
     input: int | None = None
@@ -85,19 +123,19 @@ class TokenUsage(Struct, frozen=True, gc=False):
     billed_output: int | None = None
 
     def __add__(self, other: TokenUsage) -> TokenUsage:
-        """That of both requests. What one of them did not say is missing in the sum, so that no sum is too low."""
+        """Return the sum over both requests; a count that one of them lacks is None, so that no sum is too low."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
         return TokenUsage(*(None if one is None or two is None else one + two for one, two in pairs))
 
 
 class TokenLogprob(Struct, frozen=True, gc=False):
-    """How likely one token of the answer was.
+    """Probability of one token of the answer.
 
     Attributes:
-        token: Its text.
-        logprob: Natural logarithm of its probability, 0 at most.
-        utf8: Its bytes, which may be part of a character; None where the provider does not give them.
-        top: The likeliest tokens at its place, as many as `top_logprobs` asked for.
+        token: Text of the token.
+        logprob: Natural logarithm of its probability, at most 0.
+        utf8: Bytes of the token, which may be part of a character; None if not reported.
+        top: Most likely tokens at this position, up to `top_logprobs` of the call.
     """
 
     token: str
@@ -107,13 +145,23 @@ class TokenLogprob(Struct, frozen=True, gc=False):
 
 
 class Logprobs(Struct, frozen=True, gc=False):
-    """The probabilities of the answer's next tokens."""
+    """Probabilities of the answer's next tokens.
+
+    Attributes:
+        tokens: The tokens, in order.
+    """
 
     tokens: tuple[TokenLogprob, ...]
 
 
 class Citation(Struct, frozen=True):
-    """A source the provider names for the answer, with the provider's own fields in `raw`."""
+    """A source that the provider names for the answer.
+
+    Attributes:
+        url: URL of the source, "" if none.
+        title: Title of the source, "" if none.
+        raw: The provider's own fields, as JSON values.
+    """
 
     url: str = ""
     title: str = ""
@@ -121,7 +169,14 @@ class Citation(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """An image or a sound the model made: `data` is base64 text, or `url` says where it is."""
+    """An image or a sound that the model generated.
+
+    Attributes:
+        kind: "image" or "audio".
+        data: Content as base64 text, "" if only a URL is given.
+        url: URL of the content, "" if the data is given.
+        media_type: Such as "image/png"; "" if not reported.
+    """
 
     kind: Literal["image", "audio"]
     data: str = ""
@@ -130,21 +185,39 @@ class Media(Struct, frozen=True):
 
 
 class ServerTool(Struct, frozen=True):
-    """A tool the provider ran itself (web search, code): nothing to answer; `raw` is its item or block."""
+    """Activity of a tool that the provider runs itself (web search, code execution); needs no tool result.
+
+    Attributes:
+        kind: The provider's name for the activity.
+        raw: The provider's item or block, as JSON values.
+    """
 
     kind: str
     raw: Any = None
 
 
 class ProviderState(Struct, frozen=True):
-    """Opaque provider state that belongs to the reply (a signature, encrypted reasoning)."""
+    """Opaque provider state of the reply (a signature, encrypted reasoning), to be sent back with the answer.
+
+    Attributes:
+        kind: Kind of state.
+        raw: The state, as JSON values.
+    """
 
     kind: str
     raw: Any = None
 
 
 class Failed(Struct, frozen=True, gc=False):
-    """The provider reported an error inside its reply; `retry_after_s` where that says how long to wait, in seconds."""
+    """An error that the provider reported inside its reply.
+
+    Attributes:
+        message: The provider's message.
+        type: The provider's error type, "" if none.
+        code: The provider's error code, "" if none.
+        status: HTTP status that the error names, None if none.
+        retry_after_s: Time to wait before a retry, in seconds; None if not reported.
+    """
 
     message: str
     type: str = ""
@@ -154,7 +227,12 @@ class Failed(Struct, frozen=True, gc=False):
 
 
 class Finished(Struct, frozen=True, gc=False):
-    """Why the answer ended: one of a few words, and the provider's own."""
+    """The answer ended.
+
+    Attributes:
+        reason: "stop", "length", "tool_calls", "content_filter", "error" or "unknown".
+        raw: The provider's own word, "" if none.
+    """
 
     reason: FinishReason
     raw: str = ""

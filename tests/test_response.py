@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import doctest
+import importlib
 import json
 import pickle
 
@@ -295,3 +297,25 @@ def test_a_dotdict_is_a_dict_in_all_it_does():
     assert str(data) == "{'a': {'b': 1}, 'c': 2, 'd': 3}"
     assert pickle.loads(pickle.dumps(data)).a.b == copy.deepcopy(data).a.b == 1
     assert not hasattr(data, "e")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "events",
+        "messages.chat_block",
+        "messages.chatml",
+        "response.accumulator",
+        "response.openai_objects",
+        "response.response",
+        "response.stream",
+        "response.tool_calls",
+        "streaming.handler",
+        "structured.typed_response",
+        "tools.docstrings",
+        "tools.function_schema",
+        "tools.loop",
+    ],
+)
+def test_the_examples_of_docstrings_run(module):
+    assert doctest.testmod(importlib.import_module(f"msgflux_like.{module}")).failed == 0

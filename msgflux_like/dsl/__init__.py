@@ -1,4 +1,4 @@
-"""Small languages that a model is asked to write."""
+"""Small languages in which a model can be asked to answer."""
 
 from __future__ import annotations
 

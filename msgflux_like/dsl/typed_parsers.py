@@ -1,4 +1,4 @@
-"""Parsers for answers that are not JSON, by name. Their code is in `msgflux_like.structured.xml`.
+"""Public path of the parsers for answers that are not JSON, defined in `msgflux_like.structured.xml`.
 
 >>> sorted(typed_parser_registry)
 ['typed_xml']

@@ -1,5 +1,6 @@
-"""Answers of a given type: the types made for planning, and what turns a type into a schema and an answer into a type.
+"""Answer types for planning, under their public name; `reasoning` is an alias of `plan`.
 
+Example:
 >>> import msgflux_like as mf
 >>> mf.generation.plan.ChainOfThoughts.__struct_fields__
 ('reasoning', 'final_answer')
@@ -20,6 +21,6 @@ __all__ = ["plan", "reasoning"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.plan")  # `reasoning` is another name for the same
+    module = import_module(f"{__name__}.plan")  # `reasoning` is an alias
     globals()[name] = module
     return module

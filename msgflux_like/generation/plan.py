@@ -1,4 +1,4 @@
-"""Types of answers that make a model think before it concludes. Their code is in `msgflux_like.structured.plan`."""
+"""Public path of the answer types for planning, defined in `msgflux_like.structured.plan`."""
 
 from __future__ import annotations
 

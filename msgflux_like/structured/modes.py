@@ -1,4 +1,4 @@
-"""Which way an answer of a type is asked for: by the provider, by a forced tool, or by the prompt."""
+"""Choice of the output mode: a schema that the provider enforces, a forced tool call, or the prompt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def output_spec(  # the whole choice, in one place
     beside_tools: bool = False,
     reasons: bool = False,
 ) -> OutputSpec:
-    """How to ask for it. InvalidRequestError for what cannot be asked for."""
+    """Return how the typed answer is requested; raise InvalidRequestError if it cannot be.
+
+    `beside_tools` states that the call has tools, `reasons` that reasoning is enabled: some models do not support the
+    native mode together with the former, or a forced tool call together with the latter.
+    """
     if output_mode not in (None, "native", "tool", "prompted"):
         raise InvalidRequestError(f'output_mode must be "native", "tool" or "prompted", not {output_mode!r}')
     if validation not in ("strict", "lax"):
@@ -34,10 +38,10 @@ def output_spec(  # the whole choice, in one place
     target = None if generation_schema is None else target_of(generation_schema)
     strict = validation == "strict"
     if typed_parser is not None:
-        from msgflux_like.structured.xml import typed_parser_registry  # noqa: PLC0415  for those who want it
+        from msgflux_like.structured.xml import typed_parser_registry  # noqa: PLC0415  only with a typed parser
 
         if output_mode not in (None, "prompted"):
-            raise InvalidRequestError(f"typed_parser can only be prompted for, not delivered by {output_mode!r}")
+            raise InvalidRequestError(f"typed_parser needs output_mode 'prompted', not {output_mode!r}")
         lowered = target.lowered(ANY) if target else None
         return OutputSpec("prompted", target, lowered, typed_parser_registry[typed_parser], strict)
     if target is None:
@@ -47,14 +51,14 @@ def output_spec(  # the whole choice, in one place
         unforced = reasons and _are(UNFORCED, dialect, profile)
         return _best(target, dialect, quirks, profile, strict=strict, native=not alone, tool=not unforced)
     if output_mode == "native" and dialect not in NATIVE:
-        raise InvalidRequestError(f"{dialect} has no way to hold an answer to a schema: use another output_mode")
+        raise InvalidRequestError(f"{dialect} does not support output_mode 'native': use 'tool' or 'prompted'")
     return OutputSpec(
         output_mode, target, target.lowered(NATIVE[dialect] if output_mode == "native" else ANY), strict=strict
     )
 
 
 def _are(models: Mapping[str, Pattern[str]], dialect: str, profile: ModelProfile | None) -> bool:
-    """Whether the model is one of those."""
+    """Return whether the model matches the pattern of the dialect."""
     return profile is not None and dialect in models and models[dialect].search(profile.id) is not None
 
 
@@ -68,7 +72,7 @@ def _best(
     native: bool,
     tool: bool,
 ) -> OutputSpec:
-    """The surest way there is for the model: the provider's own, else a tool, else the prompt."""
+    """Return the most reliable mode of the model: native, else tool, else prompted."""
     can = profile.capabilities if profile else None
     if dialect in NATIVE and native and (dialect in quirks.schema_dialects or (can and can.structured_output)):
         try:

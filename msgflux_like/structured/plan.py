@@ -1,6 +1,7 @@
-"""Types of answers that make a model think before it concludes.
+"""Answer types that make a model reason before it concludes.
 
-The order of the fields is the order in which they are written: the reasoning comes before what it leads to.
+A model writes fields in their order, so the reasoning comes before the conclusion. The docstrings of the types are part
+of the schemas that are sent.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class SelfConsistency(Struct):
     final_answer: str
 
     def vote(self) -> str:
-        """The answer of most paths, upper and lower case and white space aside; the model's own in a draw.
+        """Return the most frequent answer, ignoring case and white space; in a draw, `final_answer` if among them.
 
         >>> paths = [Path("", "117"), Path("", "125"), Path("", " 117 ")]
         >>> SelfConsistency(paths, "125").vote()
@@ -118,7 +119,7 @@ class ReAct(Struct):
 
 
 def _action(function: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a call of this tool."""
+    """Return the schema of a call of this tool."""
     action: dict[str, Any] = {
         "type": "object",
         "properties": {
