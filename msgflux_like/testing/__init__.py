@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Breaks", "Cassette", "FakeAnswer", "FakeModel", "FakeProvider", "FakeReply", "FakeRequest", "tool_call"]
 
 _HOMES = {
-    "Breaks": "played",
+    "Breaks": "replayed",
     "Cassette": "cassette",
     "FakeAnswer": "answers",
     "FakeModel": "fake_model",
