@@ -8,7 +8,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import errors
-from msgflux_like.client.bud import Tokens
+from msgflux_like.client.bud import LoginTokens
 from tests.client.conftest import USER
 from tests.provider import chat, chat_stream, whole
 
@@ -219,7 +219,7 @@ def test_a_login_that_is_refused_says_why_and_shows_no_password(bud, colour, gat
 @pytest.mark.parametrize("said", [{}, {"token": None}, {"access_token": 5}, {"token": {"access_token": ""}}])
 def test_a_login_without_a_token_is_an_error_of_the_api(bud, colour, gateway, said):
     gateway.replies[LOGIN] = whole(said)
-    with pytest.raises(errors.BadReplyError, match="the login gave no access_token"):
+    with pytest.raises(errors.BadReplyError, match="the reply to the login has no access_token"):
         ask(colour, bud[1])
 
 
@@ -236,7 +236,7 @@ def test_a_token_that_does_not_tell_lasts_an_hour(bud, colour, gateway):
 
 def test_many_threads_log_in_once(provider, gateway):
     server = provider(gateway)
-    tokens = Tokens("a@example.com", "p", host(server), now=lambda: gateway.now)
+    tokens = LoginTokens("a@example.com", "p", host(server), now=lambda: gateway.now)
     seen = []
     threads = [threading.Thread(target=lambda: seen.append(tokens())) for _ in range(10)]
     for thread in threads:

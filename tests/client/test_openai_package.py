@@ -138,7 +138,7 @@ def test_every_field_that_the_package_knows_is_known_here():
         openai_objects.ChatCompletionChoice: chat_completion.Choice,
         openai_objects.ChatMessage: their_chat.ChatCompletionMessage,
         openai_objects.ChatLogprobs: chat_completion.ChoiceLogprobs,
-        openai_objects.TokenLogprob: chat_completion_token_logprob.ChatCompletionTokenLogprob,
+        openai_objects.ChatTokenLogprob: chat_completion_token_logprob.ChatCompletionTokenLogprob,
         openai_objects.Usage: their.CompletionUsage,
         openai_objects.PromptTokens: completion_usage.PromptTokensDetails,
         openai_objects.CompletionTokens: completion_usage.CompletionTokensDetails,
