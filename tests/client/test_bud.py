@@ -269,7 +269,9 @@ def test_more_than_a_thousand_messages_are_not_sent(provider, colour):
     server = provider(whole(chat()))
     client = colour.BudClient("k", base_url=server.base_url)
     colour.call(client, "chat.completions.create", model="gpt-4", messages=USER * 1000)
-    assert refused(colour, USER * 1001) == "messages has 1001 messages, and 1000 may be sent at once"
+    assert refused(colour, USER * 1001) == (
+        "messages has 1001 messages, and 1000 may be sent at once: leave out the oldest, or raise max_messages"
+    )
 
 
 @pytest.mark.parametrize("parts", [True, False])
@@ -285,7 +287,9 @@ def test_more_than_a_million_characters_are_not_sent(provider, colour, parts):
     client = colour.BudClient("k", base_url=server.base_url)
     colour.call(client, "chat.completions.create", model="gpt-4", messages=[message(1_000_000)])
     said = refused(colour, [*USER, message(1_000_001)])
-    assert said == "messages[1].content has 1000001 characters, and 1000000 may be sent"
+    assert said == (
+        "messages[1].content has 1000001 characters, and 1000000 may be sent: shorten it, or raise max_message_chars"
+    )
 
 
 def test_an_answer_may_be_longer(provider, colour):
