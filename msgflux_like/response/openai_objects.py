@@ -62,7 +62,12 @@ class ApiObject(dotdict):
             exclude_none: Leave out what is null.
             exclude_unset: False adds the known fields that did not come, as None.
         """
-        return _plain(self, exclude_none=exclude_none, exclude_unset=exclude_unset)
+        fields = self if exclude_unset else {**dict.fromkeys(sorted(self._known)), **self}
+        return {
+            name: _plain(value, exclude_none=exclude_none, exclude_unset=exclude_unset)
+            for name, value in fields.items()
+            if value is not None or not exclude_none
+        }
 
     def model_dump_json(
         self, *, indent: int | None = None, exclude_none: bool = False, exclude_unset: bool = True
@@ -83,17 +88,17 @@ class ApiObject(dotdict):
 
 
 def _plain(value: Any, *, exclude_none: bool, exclude_unset: bool) -> Any:
+    """Return a value of an object as plain dicts and lists."""
+    if isinstance(value, ApiObject):
+        return value.model_dump(exclude_none=exclude_none, exclude_unset=exclude_unset)
     if isinstance(value, list):
         items = cast("list[Any]", value)
         return [_plain(each, exclude_none=exclude_none, exclude_unset=exclude_unset) for each in items]
     if not isinstance(value, dict):
         return value
-    fields = cast("dict[str, Any]", value)
-    if not exclude_unset and isinstance(value, ApiObject):
-        fields = {**dict.fromkeys(sorted(value._known)), **fields}  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  this file's own
     return {
         name: _plain(each, exclude_none=exclude_none, exclude_unset=exclude_unset)
-        for name, each in fields.items()
+        for name, each in cast("dict[str, Any]", value).items()
         if each is not None or not exclude_none
     }
 
