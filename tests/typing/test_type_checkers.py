@@ -21,8 +21,8 @@ from tests.test_documents import BLOCK, PAGES, ROOT
 HERE = Path(__file__).parent
 TYPED = "public_api"
 
-# What a reader forgives a short example: functions without annotations, and a value that is read without a check for
-# None. Everything else is the fault of the library's types, or of the example.
+# What a reader forgives a short example: functions without annotations, with the unknown types that come of them, and a
+# value that is read without a check for None. The typed program is checked without these exceptions.
 MYPY_OF_EXAMPLES = """\
 [mypy]
 strict = True
@@ -41,6 +41,8 @@ PYRIGHT_OF_EXAMPLES = (
     "reportUnknownParameterType",
     "reportUnknownArgumentType",
     "reportUnknownLambdaType",
+    "reportUnknownMemberType",
+    "reportUnknownVariableType",
     "reportMissingTypeArgument",
     "reportOptionalMemberAccess",
     "reportMatchNotExhaustive",
