@@ -16,6 +16,7 @@ from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import exchange
+from msgflux_like._http.interception import Interceptor
 from msgflux_like._http.retry import Retries
 from msgflux_like._http.steps import Step
 from msgflux_like._wire.secrets import ApiKey
@@ -168,6 +169,15 @@ class ProviderModel(Serializable, ClosesOnExit):
         return f"{type(self).__name__}({self.provider}/{self.model_id}{parameters})"
 
     # ---- ending
+
+    @property
+    def interceptor(self) -> Interceptor | None:
+        """Stands between the model and the network, for a recording or a fake; None for none."""
+        return self._transport.interceptor
+
+    @interceptor.setter
+    def interceptor(self, interceptor: Interceptor | None) -> None:
+        self._transport.interceptor = interceptor
 
     def close(self) -> None:
         """Close the idle connections. Twice is once, and a later call opens new ones."""

@@ -1,17 +1,17 @@
-"""The client in OpenAI's shape: its calls, its objects, over every dialect.
+"""The client in OpenAI's call shape, with OpenAI's objects, over every dialect.
 
-clients.py     `Client` and `AsyncClient`
-bud.py         `BudClient` and `AsyncBudClient`: Bud's ways to say who is asking
-resources.py   what hangs on a client: `chat.completions` and the others
-call_maker.py  what all clients do but waiting
-served.py      one model of a client: OpenAI's words to a request
-words.py       OpenAI's parameters, checked, and in the words of `ChatCompletionReply`
-account.py     which provider a client speaks to, with which key, and its connections
-calls.py       a call, run from a thread or from an event loop
-streams.py     `Stream` and `AsyncStream`
-reading.py     events to OpenAI's objects
-raw.py         replies that are OpenAI's objects already
-tracing.py     trace headers, and spans
+clients.py        `Client` and `AsyncClient`
+bud.py            `BudClient` and `AsyncBudClient`, and the credentials of Bud's gateway
+resources.py      resources of a client: `chat.completions`, `completions`, `embeddings`, `models`
+openai_params.py  OpenAI's parameters: their types, their checks, and their translation
+call_maker.py     builder of a client's calls
+client_model.py   one model of a client
+account.py        connection settings of one provider account
+calls.py          one call, run from a thread or from an event loop
+streams.py        `Stream` and `AsyncStream`
+reply_readers.py  events to OpenAI's objects
+raw.py            replies that are OpenAI's objects already
+tracing.py        trace headers, and spans
 """
 
 from msgflux_like.client.bud import AsyncBudClient, BudClient
@@ -25,7 +25,9 @@ from msgflux_like.response.openai_objects import (
     ChatCompletionDelta,
     ChatCompletionReply,
     ChatFunction,
+    ChatLogprobs,
     ChatMessage,
+    ChatTokenLogprob,
     ChatToolCall,
     Completion,
     CompletionChoice,
@@ -49,7 +51,9 @@ __all__ = [
     "ChatCompletionDelta",
     "ChatCompletionReply",
     "ChatFunction",
+    "ChatLogprobs",
     "ChatMessage",
+    "ChatTokenLogprob",
     "ChatToolCall",
     "Client",
     "Completion",

@@ -1,9 +1,10 @@
-"""Whom a client speaks to: the provider, with which key, and the connections that its models share."""
+"""The account of a client: which provider it calls, with which key, and the connections that its models share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,69 +19,76 @@ ANY_SERVER: Final = "openai-compatible"
 """The provider of a client that was given nothing but a base URL."""
 
 
-def _nothing_new() -> bool:
+def _no_new_token() -> bool:
     return False
 
 
 class Account(Struct, frozen=True):
-    """Whom to speak to.
+    """Connection settings of one provider account.
 
     Attributes:
-        provider: Its name; None where each model names its own: `provider/model`.
-        base_url: Another place than the provider's own.
-        api_key: The key, or what gives a token before every request; else the environment's.
-        auth: Name and beginning of the header with the key, where it is not the provider's.
-        renewed: Whether there is another token to try with, once the provider refused one.
-        http_client: A user's own client.
+        provider: Name of the provider; None where each call names it: "provider/model".
+        base_url: Base URL that replaces the provider's own.
+        api_key: Key, or function that returns a token before every request; the environment's key if None.
+        auth: Name of the header with the key and the prefix of its value; the provider's own if None.
+        query: Query string for every request, without "?"; "" for none.
+        renew_token: Function that is called when a token was refused; whether there is another one to try with.
+        http_client: The user's own HTTP client.
     """
 
     provider: str | None = None
     base_url: str | None = None
     api_key: str | TokenFunction | None = None
     auth: tuple[str, str] | None = None
-    renewed: Callable[[], bool] = _nothing_new
+    query: str = ""
+    renew_token: Callable[[], bool] = _no_new_token
     http_client: Any = None
-    transports: dict[str, Transport] = {}  # by the place they lead to; of this account alone
+    transports: dict[str, Transport] = {}  # by base URL; of this account alone
 
-    def path(self, model: Any) -> str:
-        """`provider/model` of a model as the caller names it."""
+    def model_path(self, model: Any) -> str:
+        """Return "provider/model" for a model as the caller names it."""
         if self.provider is None:
-            return model  # which is looked at where it is split
+            return model  # checked where it is split
         if not isinstance(model, str) or not model:
-            given = "an empty text" if model == "" else type(model).__name__
+            given = "an empty string" if model == "" else type(model).__name__
             raise InvalidRequestError(f"model must be the name of a model, not {given}")
         return f"{self.provider}/{model}"
 
     def endpoint(self, model: str = "") -> tuple[config.Provider, Endpoint]:
-        """Where requests without a model go."""
+        """Return the provider's row and the endpoint for requests that name no model."""
         if self.provider is None:
-            raise InvalidRequestError("no provider is named: make the client with provider= or base_url=")
+            raise InvalidRequestError("the client has no provider: make it with provider= or base_url=")
         row = resolve.find_provider(self.provider, model)
-        return row, self.placed(config.endpoint(row, base_url=self.base_url, api_key=self.api_key))
+        return row, self.configured(config.endpoint(row, base_url=self.base_url, api_key=self.api_key))
 
-    def placed(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, with the key in its place."""
-        return endpoint if self.auth is None else replace(endpoint, auth=self.auth)
+    def configured(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with the account's own header for the key, and its query."""
+        query = "&".join(filter(None, (endpoint.query, self.query)))
+        return replace(endpoint, auth=self.auth or endpoint.auth, query=query)
 
     def transport(self, base_url: str) -> Transport:
-        """The connections to that place; those to one place are shared by all models there."""
+        """Return the connections to a base URL, which all models there share."""
         return self.transports.setdefault(base_url, Transport(self.http_client))
 
     def __repr__(self) -> str:  # without the key
         return f"Account(provider={self.provider!r}, base_url={self.base_url!r})"
 
 
-def account(
+def make_account(
     api_key: str | TokenFunction | None,
     provider: str | None,
     base_url: str | None,
+    *,
     auth: tuple[str, str] | None = None,
     http_client: Any = None,
+    default_query: Mapping[str, Any] | None = None,
 ) -> Account:
-    """The account of a client with these arguments.
+    """Return the account for the arguments of a client.
 
-    A key belongs to one provider: where none is named, it would be anyone's guess whose it is (InvalidRequestError).
-    With a base URL alone, no key that the environment holds for somebody else is sent there.
+    With a base URL alone, no key that the environment holds for another provider is sent there.
+
+    Raises:
+        InvalidRequestError: For a key without a provider or a base URL: whose key it is would be a guess.
     """
     if provider is None and base_url is not None:
         provider = ANY_SERVER
@@ -89,8 +97,15 @@ def account(
             "api_key is the key of one provider: name it, as in "
             'Client(provider="openai", api_key=...), or give a base_url'
         )
-    renewed = getattr(api_key, "renew", _nothing_new)
-    found = Account(provider, base_url, api_key, auth, renewed, http_client)
+    renew_token = getattr(api_key, "renew", _no_new_token)
+    query = urlencode(_checked_query(default_query), doseq=True)
+    account = Account(provider, base_url, api_key, auth, query, renew_token, http_client)
     if provider is not None:
-        found.endpoint()  # what is wrong is found now, not at the first call
-    return found
+        account.endpoint()  # a wrong argument is found now, not at the first call
+    return account
+
+
+def _checked_query(query: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if query is not None and not isinstance(query, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
+        raise InvalidRequestError(f"default_query must be a mapping of names to values, not {type(query).__name__}")
+    return query or {}

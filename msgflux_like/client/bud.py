@@ -1,7 +1,7 @@
-"""`BudClient` and `AsyncBudClient`: a `Client` of Bud's gateway, with Bud's ways to say who is asking.
+"""`BudClient` and `AsyncBudClient`: clients of Bud's gateway, with its kinds of credentials.
 
-A key, else email and password for a token that is renewed, else the token of a Dapr sidecar; what is given counts
-before what the environment holds. Source: https://github.com/BudEcosystem/BudAIFoundry-SDK.
+They are, in this order: a key; an email and a password, for a token that is renewed; the token of a Dapr sidecar. An
+argument is preferred to a variable of the environment. Source: https://github.com/BudEcosystem/BudAIFoundry-SDK.
 """
 
 from __future__ import annotations
@@ -24,30 +24,37 @@ from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call, run
 from msgflux_like.client.clients import AsyncClient, Client, ClientOptions
 from msgflux_like.client.openai_params import MAX_MESSAGE_CHARS, MAX_MESSAGES
-from msgflux_like.client.raw import Raw
-from msgflux_like.client.reading import RawReading
+from msgflux_like.client.raw import RawDialect
+from msgflux_like.client.reply_readers import RawReader
 from msgflux_like.dialects import load
 from msgflux_like.errors import AuthenticationError, BadReplyError, InvalidRequestError, MissingKeyError
 from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.response.openai_objects import ApiObject
 
-_EARLY_S: Final = 60.0  # before its end a token is renewed
-_LIFETIME_S: Final = 3600.0  # of a token that does not tell
+_RENEWAL_MARGIN_S: Final = 60.0  # a token is renewed so long before it expires
+_DEFAULT_LIFETIME_S: Final = 3600.0  # of a token without `expires_in`
 _TIMEOUTS: Final = Timeouts(total_s=30.0)
-_WAYS: Final = (
-    "bud needs to know who is asking: pass api_key= or set BUD_API_KEY; or email= and password=, "
+_NO_CREDENTIALS: Final = (
+    "bud needs credentials: pass api_key= or set BUD_API_KEY; or email= and password=, "
     "BUD_EMAIL and BUD_PASSWORD; or dapr_token=, BUD_DAPR_TOKEN"
 )
 
 
-def _no() -> bool:
+def _no_new_token() -> bool:
     return False
 
 
-class Tokens:
-    """Gives the token of an email and a password: logs in, and renews it a minute before its end.
+class LoginTokens:
+    """Function that returns the token of an email and a password; it logs in, and renews the token before it expires.
 
-    Safe to call from several threads; they wait for one login. `now` gives seconds since 1970.
+    Safe to call from several threads, which wait for one login.
+
+    Args:
+        email: Email of the login.
+        password: Password of the login.
+        host: Base URL of the gateway, without `/v1`.
+        now: Function that returns the seconds since 1970.
+        http_client: HTTP client to log in with; an async one is not used.
     """
 
     def __init__(
@@ -60,94 +67,94 @@ class Tokens:
         self._transport = Transport(None if hasattr(http_client, "aclose") else http_client)
         self._lock = threading.Lock()
         self._token: Secret | None = None
-        self._renewal: Secret | None = None
-        self._ends_s = 0.0
+        self._refresh_token: Secret | None = None
+        self._expires_s = 0.0
 
     def __call__(self) -> str:
-        """The token of this moment. Raises the APIError that stands in its way."""
+        """Return a valid token, after a login if there is none. Raises APIError if the login fails."""
         with self._lock:
-            if (token := self.at_hand()) is None:
-                token = self._take(self._renewed() or self._ask("/auth/login", self._credentials()))
+            if (token := self.cached_token()) is None:
+                token = self._store(self._refreshed() or self._post("/auth/login", self._credentials()))
             return token
 
-    def at_hand(self) -> str | None:
-        """The token, if there is one that lasts."""
+    def cached_token(self) -> str | None:
+        """Return the token of the last login, None if it expires within a minute."""
         token = self._token
-        return token.reveal() if token is not None and self._now() < self._ends_s - _EARLY_S else None
+        return token.reveal() if token is not None and self._now() < self._expires_s - _RENEWAL_MARGIN_S else None
 
     def renew(self) -> bool:
-        """The token was refused: the next one will be a new one."""
-        self._ends_s = 0.0
+        """Discard the token, which was refused. Return True: there will be another one to try with."""
+        self._expires_s = 0.0
         return True
 
     def _credentials(self) -> dict[str, str]:
         return {"email": self._email, "password": self._password.reveal()}
 
-    def _renewed(self) -> ApiObject | None:
-        """What the gateway gives for the token that renews; None where there is none, or it is too old."""
-        if self._renewal is None:
+    def _refreshed(self) -> ApiObject | None:
+        """Return the reply to the refresh token, None if there is no such token or it has expired."""
+        if self._refresh_token is None:
             return None
         try:
-            return self._ask("/auth/refresh-token", {"refresh_token": self._renewal.reveal()})
+            return self._post("/auth/refresh-token", {"refresh_token": self._refresh_token.reveal()})
         except AuthenticationError:
-            self._renewal = None
+            self._refresh_token = None
             return None
 
-    def _ask(self, path: str, body: Mapping[str, str]) -> ApiObject:
+    def _post(self, path: str, body: Mapping[str, str]) -> ApiObject:
         headers = {"accept": "application/json", "content-type": "application/json", "user-agent": "msgflux-like"}
+        dialect = RawDialect(load("openai_chat"), "")
         return run(
             Call(
                 http=HttpRequest(self._host + path, headers, to_json(body)),
-                exchange=partial(
-                    exchange, dialect=Raw(load("openai_chat"), ""), provider="bud", model="", retries=Retries()
-                ),
+                exchange=partial(exchange, dialect=dialect, provider="bud", model="", retries=Retries()),
                 timeouts=_TIMEOUTS,
                 transport=self._transport,
-                reads=RawReading(ApiObject, ApiObject),
-                renewed=_no,
+                reader=RawReader(ApiObject, ApiObject),
+                renew_token=_no_new_token,
             )
         )
 
-    def _take(self, said: ApiObject) -> str:
-        given = as_mapping(said.get("token")) or said
-        token, renewal, lifetime_s = given.get("access_token"), given.get("refresh_token"), given.get("expires_in")
+    def _store(self, reply: ApiObject) -> str:
+        fields = as_mapping(reply.get("token")) or reply
+        token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
+        lifetime_s = fields.get("expires_in")
         if not isinstance(token, str) or not token:
-            raise BadReplyError("the login gave no access_token", provider="bud", status=200)
+            raise BadReplyError("the reply to the login has no access_token", provider="bud", status=200)
         self._token = Secret(token)
-        if isinstance(renewal, str) and renewal:
-            self._renewal = Secret(renewal)
-        self._ends_s = self._now() + (lifetime_s if isinstance(lifetime_s, (int, float)) else _LIFETIME_S)
+        if isinstance(refresh_token, str) and refresh_token:
+            self._refresh_token = Secret(refresh_token)
+        self._expires_s = self._now() + (lifetime_s if isinstance(lifetime_s, (int, float)) else _DEFAULT_LIFETIME_S)
         return token
 
     def __repr__(self) -> str:
-        return "Tokens(***)"
+        return "LoginTokens(***)"
 
 
-class AsyncTokens:
-    """The async twin of `Tokens`: what has to wait does so in a thread."""
+class AsyncLoginTokens:
+    """Async counterpart of `LoginTokens`; a login runs in a thread."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: LoginTokens) -> None:
         self._tokens = tokens
         self.renew = tokens.renew
 
     async def __call__(self) -> str:
-        """See `Tokens`."""
-        return self._tokens.at_hand() or await to_thread(self._tokens)
+        """Return a valid token; the async counterpart of `LoginTokens.__call__`."""
+        return self._tokens.cached_token() or await to_thread(self._tokens)
 
     def __repr__(self) -> str:
-        return "AsyncTokens(***)"
+        return "AsyncLoginTokens(***)"
 
 
-class TokenProvider(NamedTuple):
-    """Who is asking: a key or what gives tokens, the header for it if not the usual one, and further headers."""
+class Authentication(NamedTuple):
+    """How requests are authenticated: a key or a function that returns tokens, its header, and other headers."""
 
     key: str | TokenFunction
     auth: tuple[str, str] | None = None
     headers: Mapping[str, str] = {}
 
 
-class StaticToken(NamedTuple):
-    """What a client was given to say who is asking."""
+class Credentials(NamedTuple):
+    """Credentials that were passed to a client; see `BudClient` for the fields."""
 
     api_key: str | TokenFunction | None = None
     email: str | None = None
@@ -158,62 +165,68 @@ class StaticToken(NamedTuple):
     now: Callable[[], float] = time.time
     http_client: Any = None
 
-    def asker(self) -> TokenProvider:
-        """The first way there is: of what was given, and then of the environment."""
+    def authentication(self) -> Authentication:
+        """Return the first kind of credentials that was passed, else the first that the environment holds.
+
+        Raises:
+            InvalidRequestError: For an email without a password, or a password without an email.
+            MissingKeyError: If there are no credentials.
+        """
         env = os.environ
         if (self.email is None) != (self.password is None):
             raise InvalidRequestError("email= and password= go together: give both")
-        return (
-            self._by(self.api_key, self.email, self.password, self.dapr_token)
-            or self._by(
-                env.get("BUD_API_KEY"), env.get("BUD_EMAIL"), env.get("BUD_PASSWORD"), env.get("BUD_DAPR_TOKEN")
-            )
-            or self._nobody()
+        found = self._first(self.api_key, self.email, self.password, self.dapr_token) or self._first(
+            env.get("BUD_API_KEY"), env.get("BUD_EMAIL"), env.get("BUD_PASSWORD"), env.get("BUD_DAPR_TOKEN")
         )
+        if found is None:
+            raise MissingKeyError(_NO_CREDENTIALS)
+        return found
 
-    def _by(
+    def _first(
         self, api_key: str | TokenFunction | None, email: str | None, password: str | None, dapr_token: str | None
-    ) -> TokenProvider | None:
+    ) -> Authentication | None:
         if api_key:
-            return TokenProvider(api_key)
+            return Authentication(api_key)
         if email and password:
-            return TokenProvider(Tokens(email, password, self._host(), now=self.now, http_client=self.http_client))
+            tokens = LoginTokens(email, password, self._host(), now=self.now, http_client=self.http_client)
+            return Authentication(tokens)
         if dapr_token:
             user = self.user_id or os.environ.get("BUD_USER_ID")
-            return TokenProvider(dapr_token, ("dapr-api-token", ""), {"x-user-id": user} if user else {})
+            return Authentication(dapr_token, ("dapr-api-token", ""), {"x-user-id": user} if user else {})
         return None
 
-    def _nobody(self) -> TokenProvider:
-        raise MissingKeyError(_WAYS)
-
     def _host(self) -> str:
-        """Where logins go: beside the API. It is checked as a place that gets a key."""
+        """Return the base URL of logins, after the checks of a URL that a key is sent to."""
         _, endpoint = Account("bud", self.base_url, api_key=lambda: "").endpoint()
         return endpoint.base_url.removesuffix("/v1")
 
 
-def _options(given: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
-    """The client's options, with Bud's limits where none are given."""
-    named = {"max_messages": MAX_MESSAGES, "max_message_chars": MAX_MESSAGE_CHARS, **given}
-    return {**named, "extra_headers": {**headers, **(given.get("extra_headers") or {})}}
+def _with_defaults(options: ClientOptions, headers: Mapping[str, str]) -> ClientOptions:
+    """Return the client's options with Bud's limits, where none were given, and its headers."""
+    limits: ClientOptions = {"max_messages": MAX_MESSAGES, "max_message_chars": MAX_MESSAGE_CHARS}
+    merged: ClientOptions = {**limits, **options}
+    merged["extra_headers"] = {**headers, **(options.get("extra_headers") or {})}
+    return merged
 
 
 class BudClient(Client):
-    """A client of Bud's gateway.
+    """Client of Bud's gateway.
 
     Args:
-        api_key: The key; else `BUD_API_KEY`.
-        base_url: The gateway, with or without `/v1`; else `BUD_BASE_URL`, else `BUD_API_URL`, else Bud's own.
-        email: With `password`: log in, and renew the token when it ends. Else `BUD_EMAIL` and `BUD_PASSWORD`.
-        password: See `email`.
-        dapr_token: The token of a Dapr sidecar; else `BUD_DAPR_TOKEN`.
-        user_id: In whose name a Dapr sidecar asks; else `BUD_USER_ID`.
-        now: Gives the seconds since 1970, by which tokens end.
-        http_client: As for `Client`.
-        options: As for `Client`. At most 1,000 messages of 1,000,000 characters each are sent if nothing else is said.
+        api_key: Key, or a function that returns a token before every request; `BUD_API_KEY` if not given.
+        base_url: Base URL of the gateway, with or without `/v1`; `BUD_BASE_URL`, else `BUD_API_URL`, else Bud's own, if
+            not given.
+        email: Email to log in with, together with `password`; `BUD_EMAIL` if not given.
+        password: Password to log in with; `BUD_PASSWORD` if not given.
+        dapr_token: Token of a Dapr sidecar; `BUD_DAPR_TOKEN` if not given.
+        user_id: User id sent to the Dapr sidecar; `BUD_USER_ID` if not given.
+        now: Function that returns the seconds since 1970, by which tokens expire.
+        http_client: An `httpx2.Client` or `httpx.Client` to send with; it is not closed here.
+        **options: Keywords of `Client`. `max_messages` is 1,000 and `max_message_chars` 1,000,000 if not given.
 
     Raises:
-        MissingKeyError: A ValueError that lists the ways to say who is asking.
+        MissingKeyError: A ValueError; the message lists the kinds of credentials.
+        InvalidRequestError: A ValueError, for an email without a password, or an argument of the wrong type.
 
     Example:
         >>> BudClient(api_key="your-api-key")
@@ -233,15 +246,25 @@ class BudClient(Client):
         http_client: Any = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        given = StaticToken(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
-        key, auth, headers = given.asker()
+        given = Credentials(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
+        key, auth, headers = given.authentication()
         super().__init__(
-            key, provider="bud", base_url=base_url, auth=auth, http_client=http_client, **_options(options, headers)
+            key,
+            provider="bud",
+            base_url=base_url,
+            auth=auth,
+            http_client=http_client,
+            **_with_defaults(options, headers),
         )
 
 
 class AsyncBudClient(AsyncClient):
-    """The async twin of `BudClient`: the same arguments, `await client.chat.completions.create(...)`."""
+    """Async counterpart of `BudClient`, with the same arguments.
+
+    Example:
+        >>> AsyncBudClient(api_key="your-api-key")
+        AsyncBudClient(provider='bud')
+    """
 
     def __init__(
         self,
@@ -256,10 +279,15 @@ class AsyncBudClient(AsyncClient):
         http_client: Any = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        given = StaticToken(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
-        key, auth, headers = given.asker()
-        if isinstance(key, Tokens):
-            key = AsyncTokens(key)
+        given = Credentials(api_key, email, password, dapr_token, user_id, base_url, now, http_client)
+        key, auth, headers = given.authentication()
+        if isinstance(key, LoginTokens):
+            key = AsyncLoginTokens(key)
         super().__init__(
-            key, provider="bud", base_url=base_url, auth=auth, http_client=http_client, **_options(options, headers)
+            key,
+            provider="bud",
+            base_url=base_url,
+            auth=auth,
+            http_client=http_client,
+            **_with_defaults(options, headers),
         )

@@ -1,4 +1,4 @@
-"""What all clients do but waiting: calls, ready to be sent, each with the trace it belongs to."""
+"""Builder of a client's calls: everything but the waiting, with the trace that each call belongs to."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from msgflux_like.client.openai_params import (
     ChatParams,
     EmbeddingParams,
     TextParams,
-    checked_messages,
-    split_extra_body,
+    check_messages,
+    split_call_params,
     validate_kwargs,
     with_usage,
 )
-from msgflux_like.client.raw import Holds, Raw
-from msgflux_like.client.reading import RawReading
+from msgflux_like.client.raw import RawDialect, RequiredField
+from msgflux_like.client.reply_readers import RawReader
 from msgflux_like.client.tracing import Operation, Span, check_installed, trace_headers
 from msgflux_like.dialects import load
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
@@ -44,12 +44,12 @@ from msgflux_like.response.openai_objects import (
     ModelList,
 )
 
-_MOST_MODELS = 256  # kept at once; a model costs no connection
-_LISTED = ("openai_chat", "openai_responses", "anthropic_messages")  # dialects whose lists of models are alike
+_MAX_MODELS = 256  # kept at once; a model costs no connection
+_MODEL_LIST_DIALECTS = ("openai_chat", "openai_responses", "anthropic_messages")  # whose lists of models are alike
 
 
 class CallMaker:
-    """Makes the calls of one client, and keeps its models. See `Client`."""
+    """Builder of the calls of one client, and keeper of its models; see `Client` for the arguments."""
 
     def __init__(
         self,
@@ -77,99 +77,111 @@ class CallMaker:
         self._models: dict[str, ClientModel] = {}
         self._headers = check_headers(extra_headers)
         self._retries = Retries() if max_retries is None else Retries(check_retries(max_retries))
-        self._timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else checked_timeouts(timeout)
+        self.timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else checked_timeouts(timeout)
         if spans:
             check_installed()
 
+    @property
+    def max_retries(self) -> int:
+        """Number of retries of a call that is given none."""
+        return self._retries.max_retries
+
     def _model(self, name: Any) -> ClientModel:
-        """The model of that name, made when it is first asked for."""
-        path = self._account.path(name)
+        """Return the model of that name; it is made at its first use."""
+        path = self._account.model_path(name)
         found = self._models.get(path) if isinstance(path, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
         if found is None:
             found = ClientModel(path, self._account, **self._options)
-            if len(self._models) >= _MOST_MODELS:
+            if len(self._models) >= _MAX_MODELS:
                 self._models.clear()
             self._models[path] = found
         return found
 
-    async def ready(self, name: Any) -> None:
-        """Start a model of this machine without blocking the event loop."""
+    async def start_local(self, name: Any) -> None:
+        """Start a local model in a thread, so that the event loop is not blocked."""
         model = self._model(name)
         if model.is_local:
-            await to_thread(model.whereabouts)
+            await to_thread(model.resolve_endpoint)
 
     def chat(
-        self, model: str, messages: Any, *, stream: bool, words: Mapping[str, Any]
+        self, model: str, messages: Any, params: ChatParams, *, stream: bool
     ) -> Call[ChatCompletionReply, ChatCompletionChunk]:
-        """A chat completion."""
-        given = validate_kwargs(words, ChatParams)
-        checked = checked_messages(messages, self._max_messages, self._max_message_chars)
-        served = self._model(model)
-        call = served.chat(checked, given, stream=stream)
-        return self._traced(call, served, "chat", {**given, "messages": checked})
+        """Build the call of a chat completion."""
+        given = validate_kwargs(params, ChatParams)
+        checked = check_messages(messages, self._max_messages, self._max_message_chars)
+        client_model = self._model(model)
+        call = client_model.chat(checked, given, stream=stream)
+        return self._traced(call, client_model, "chat", {**given, "messages": checked})
 
-    def text(
-        self, model: str, prompt: Any, *, stream: bool, words: Mapping[str, Any]
-    ) -> Call[Completion, CompletionChunk]:
-        """A text completion."""
-        given = validate_kwargs(words, TextParams)
-        body, how = split_extra_body({"prompt": prompt, **given})
-        reads = RawReading(Completion, CompletionChunk, with_usage=with_usage(given))
-        served = self._model(model)
-        call = served.post("/completions", body, how, holds="choices", reads=reads, stream=stream)
-        return self._traced(call, served, "text_completion", {**given, "prompt": prompt})
+    def text(self, model: str, prompt: Any, params: TextParams, *, stream: bool) -> Call[Completion, CompletionChunk]:
+        """Build the call of a text completion."""
+        given = validate_kwargs(params, TextParams)
+        body, call_params = split_call_params({"prompt": prompt, **given})
+        reader = RawReader(Completion, CompletionChunk, with_usage=with_usage(given))
+        client_model = self._model(model)
+        call = client_model.post(
+            "/completions", body, call_params, required_field="choices", reader=reader, stream=stream
+        )
+        return self._traced(call, client_model, "text_completion", {**given, "prompt": prompt})
 
-    def embedding(self, model: str, texts: Any, words: Mapping[str, Any]) -> Call[EmbeddingReply, Any]:
-        """Vectors."""
-        given = validate_kwargs(words, EmbeddingParams)
-        body, how = split_extra_body({"input": texts, **given})
-        reads = RawReading(EmbeddingReply, EmbeddingReply)
-        served = self._model(model)
-        call = served.post("/embeddings", body, how, holds="data", reads=reads)
-        return self._traced(call, served, "embeddings", {**given, "input": texts})
+    def embedding(self, model: str, texts: Any, params: EmbeddingParams) -> Call[EmbeddingReply, Any]:
+        """Build the call of embeddings."""
+        given = validate_kwargs(params, EmbeddingParams)
+        body, call_params = split_call_params({"input": texts, **given})
+        reader = RawReader(EmbeddingReply, EmbeddingReply)
+        client_model = self._model(model)
+        call = client_model.post("/embeddings", body, call_params, required_field="data", reader=reader)
+        return self._traced(call, client_model, "embeddings", {**given, "input": texts})
 
     def models(self) -> Call[ModelList, Any]:
-        """The list of models."""
-        return self._get(self._account, "/models", "data", RawReading(ModelList, ModelList), "")
+        """Build the call that lists the models."""
+        return self._get(self._account, "/models", "data", RawReader(ModelList, ModelList), "")
 
     def model(self, name: str) -> Call[ModelInfo, Any]:
-        """One model of it."""
+        """Build the call that describes one model."""
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
             raise InvalidRequestError("models.retrieve needs the id of a model")
-        asked = self._account
-        if asked.provider is None:
+        account = self._account
+        if account.provider is None:
             provider, name = split_path(name)
-            asked = replace(asked, provider=provider)
+            account = replace(account, provider=provider)
         path = f"/models/{quote(name, safe='/:@')}"
-        return self._get(asked, path, "id", RawReading(ModelInfo, ModelInfo), name)
+        return self._get(account, path, "id", RawReader(ModelInfo, ModelInfo), name)
 
-    def _get(self, asked: Account, path: str, holds: Holds, reads: RawReading[Any, Any], model: str) -> Call[Any, Any]:
-        row, endpoint = asked.endpoint(model)
-        if row.dialect not in _LISTED or row.embedded:
+    def _get(
+        self, account: Account, path: str, required_field: RequiredField, reader: RawReader[Any, Any], model: str
+    ) -> Call[Any, Any]:
+        row, endpoint = account.endpoint(model)
+        if row.dialect not in _MODEL_LIST_DIALECTS or row.embedded:
             raise UnsupportedError(
-                f"{row.name} lists its models in a form of its own; msgflux_like.catalog.profiles knows them, too"
+                f"{row.name} lists its models in another format than OpenAI's: "
+                "use search_profiles(provider=...) of msgflux_like.models.profiles"
             )
         request = ChatRequest(model, (), extra_headers=self._headers)
         http = to_http(Encoded(path, {}), request, endpoint)
         return Call(
             http=replace(http, method="GET", body=b"", headers={**trace_headers(), **http.headers}),
             exchange=partial(
-                exchange, dialect=Raw(load(row.dialect), holds), provider=row.name, model=model, retries=self._retries
+                exchange,
+                dialect=RawDialect(load(row.dialect), required_field),
+                provider=row.name,
+                model=model,
+                retries=self._retries,
             ),
-            timeouts=self._timeouts,
-            transport=asked.transport(endpoint.base_url),
-            reads=reads,
-            renewed=asked.renewed,
+            timeouts=self.timeouts,
+            transport=account.transport(endpoint.base_url),
+            reader=reader,
+            renew_token=account.renew_token,
         )
 
     def _traced(
         self, call: Call[Any, Any], model: ClientModel, operation: Operation, given: Mapping[str, Any]
     ) -> Call[Any, Any]:
-        """The call, with the trace it belongs to."""
+        """Return the call with its trace headers, and with a span where spans are on."""
         span = None
         if self._spans:
             span = Span(operation, model.provider, model.model_id, with_content=self._spans == "content")
-            span.asked(call.http, given)
+            span.record_request(call.http, given)
         headers = trace_headers(span)
         if span is None and not headers:
             return call

@@ -1,4 +1,4 @@
-"""A call, from what goes out to what is made of the reply; run from a thread or from an event loop."""
+"""One call of a client, from the request to the object of its reply, run from a thread or from an event loop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like._http.steps import Step
-from msgflux_like.client.reading import Reading
+from msgflux_like.client.reply_readers import ReplyReader
 from msgflux_like.client.streams import AsyncStream, Stream
-from msgflux_like.client.tracing import Span, Traced
+from msgflux_like.client.tracing import Span, TracedReader
 from msgflux_like.errors import APIError, AuthenticationError, NotFoundError
 from msgflux_like.events import Event
 from msgflux_like.request import HttpRequest
@@ -23,7 +23,7 @@ W = TypeVar("W", bound=ApiObject)
 C = TypeVar("C", bound=ApiObject)
 
 
-def _as_it_is(error: NotFoundError) -> NotFoundError:
+def _unchanged(error: NotFoundError) -> NotFoundError:
     return error
 
 
@@ -31,88 +31,88 @@ class Call(Struct, Generic[W, C], frozen=True):
     """One call, ready to be sent.
 
     Attributes:
-        http: What goes out.
-        exchange: Begins the exchange of it.
-        timeouts: How long to wait.
-        transport: The connections.
-        reads: Makes objects of the reply.
-        renewed: Whether there is another token to try with, once the provider refused the one that was sent.
-        explained: Adds what may help to an error about a name that the provider does not know.
-        span: Told what happens, where spans are wanted.
+        http: The request.
+        exchange: Function that starts the exchange of a request.
+        timeouts: Time limits.
+        transport: Connections to send with.
+        reader: Makes objects of the reply.
+        renew_token: Function that is called when the token was refused; whether there is another one to try with.
+        explain: Function that adds a remedy to an error about a name that the provider does not know.
+        span: OpenTelemetry span of the call, None without spans.
     """
 
     http: HttpRequest
     exchange: Callable[[HttpRequest], Generator[Step, Any, None]]
     timeouts: Timeouts
     transport: Transport
-    reads: Reading[W, C]
-    renewed: Callable[[], bool]
-    explained: Callable[[NotFoundError], NotFoundError] = _as_it_is
+    reader: ReplyReader[W, C]
+    renew_token: Callable[[], bool]
+    explain: Callable[[NotFoundError], NotFoundError] = _unchanged
     span: Span | None = None
 
-    def driven(self) -> tuple[Generator[Step, Any, None], Transport, Timeouts]:
-        """What a drive takes."""
+    def driver_args(self) -> tuple[Generator[Step, Any, None], Transport, Timeouts]:
+        """Return the arguments of a driver."""
         return self._steps(), self.transport, self.timeouts
 
     def _steps(self) -> Generator[Step, Any, None]:
-        """The exchange, and what is said of it where it fails."""
+        """Run the exchange, and report its failure to the span."""
         try:
             yield from self._attempts()
         except NotFoundError as error:
-            raise self._failed(self.explained(error)) from None
+            raise self._recorded(self.explain(error)) from None
         except APIError as error:
-            raise self._failed(error) from None
-        except GeneratorExit:  # nobody reads on
+            raise self._recorded(error) from None
+        except GeneratorExit:  # the reader stopped early
             if self.span is not None:
                 self.span.end()
             raise
 
     def _attempts(self) -> Generator[Step, Any, None]:
-        """One, and another one where there is a new token for it."""
+        """Run the exchange, and once more where a refused token can be renewed."""
         try:
             yield from self.exchange(self.http)
         except AuthenticationError as error:
-            if error.status != 401 or not self.renewed():
+            if error.status != 401 or not self.renew_token():
                 raise
             yield from self.exchange(self.http)
 
-    def _failed(self, error: APIError) -> APIError:
+    def _recorded(self, error: APIError) -> APIError:
         if self.span is not None:
-            self.span.failed(error)
+            self.span.record_error(error)
         return error
 
-    def reading(self) -> Reading[W, C]:
-        """What makes objects of the reply, and tells the span of them."""
-        return self.reads if self.span is None else Traced(self.reads, self.span)
+    def traced_reader(self) -> ReplyReader[W, C]:
+        """Return the reader of the reply, which reports to the span if there is one."""
+        return self.reader if self.span is None else TracedReader(self.reader, self.span)
 
-    def whole(self, events: Iterable[Event]) -> W:
-        """The object of these events."""
-        reply = self.reading().whole(events)
-        if self.reads.changes:
-            reply.with_changes(self.reads.changes)
+    def read_whole(self, events: Iterable[Event]) -> W:
+        """Return the object of a reply that was not streamed."""
+        reply = self.traced_reader().read_whole(events)
+        if self.reader.changes:
+            reply.with_changes(self.reader.changes)
         return reply
 
 
 def run(call: Call[W, Any]) -> W:
-    """The whole answer."""
-    return call.whole(event for batch in Driver(*call.driven()) for event in batch)
+    """Send the call, and return the object of its reply."""
+    return call.read_whole(event for batch in Driver(*call.driver_args()) for event in batch)
 
 
-async def arun(call: Call[W, Any]) -> W:
-    """The async twin of `run`."""
+async def run_async(call: Call[W, Any]) -> W:
+    """Send the call, and return the object of its reply; the async counterpart of `run`."""
     events: list[Event] = []
-    async for batch in AsyncDriver(*call.driven()):
+    async for batch in AsyncDriver(*call.driver_args()):
         events += batch
-    return call.whole(events)
+    return call.read_whole(events)
 
 
-def opened(call: Call[Any, C]) -> Stream[C]:
-    """The stream, once its first piece is there."""
-    drive = Driver(*call.driven())
-    return Stream(drive, next(drive), call.reading())
+def open_stream(call: Call[Any, C]) -> Stream[C]:
+    """Send the call, and return its stream once the first events are there."""
+    driver = Driver(*call.driver_args())
+    return Stream(driver, next(driver), call.traced_reader())
 
 
-async def aopened(call: Call[Any, C]) -> AsyncStream[C]:
-    """The async twin of `opened`."""
-    drive = AsyncDriver(*call.driven())
-    return AsyncStream(drive, await anext(drive), call.reading())
+async def open_async_stream(call: Call[Any, C]) -> AsyncStream[C]:
+    """Send the call, and return its stream once the first events are there; the async counterpart of `open_stream`."""
+    driver = AsyncDriver(*call.driver_args())
+    return AsyncStream(driver, await anext(driver), call.traced_reader())

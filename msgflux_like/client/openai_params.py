@@ -1,4 +1,4 @@
-"""OpenAI's parameters, checked, and in the words of `ChatCompletionReply`.
+"""Parameters of OpenAI's calls: their types, their checks, and their translation to options of `mf.ChatCompletion`.
 
 Source: https://platform.openai.com/docs/api-reference.
 """
@@ -6,12 +6,12 @@ Source: https://platform.openai.com/docs/api-reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, Literal, TypedDict, cast
 
+from msgflux_like._http.deadline import Timeouts
 from msgflux_like._json import as_mapping
 from msgflux_like.calls.arguments import check_parameters
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnknownParameterError, UnsupportedError
-from msgflux_like.request import Parameters, ToolChoice
 from msgflux_like.tools.schemas import check_tools
 
 MAX_MESSAGES: Final = 1000
@@ -19,23 +19,23 @@ MAX_MESSAGE_CHARS: Final = 1_000_000
 
 
 class CallParams(TypedDict, total=False):
-    """What every call takes beside what goes into its body.
+    """Parameters of every call that say how to send it, and are no part of its body.
 
     Keys:
-        timeout: Seconds for the whole call, or `Timeouts`; else the client's.
-        max_retries: Further requests after one that failed in a way that may pass; else the client's.
-        extra_headers: Headers for this request.
-        extra_body: Fields in the provider's own words.
+        timeout: Seconds for the whole call, or `Timeouts`; the client's if not given.
+        max_retries: Number of retries after a request that failed in a way that may pass; the client's if not given.
+        extra_headers: Headers of this request, beside the client's.
+        extra_body: Fields of the provider's own, added to the body.
     """
 
-    timeout: Any
+    timeout: float | Timeouts | None
     max_retries: int | None
     extra_headers: Mapping[str, str] | None
     extra_body: Mapping[str, Any] | None
 
 
-class _ChatFields(TypedDict, total=False):
-    """Fields of OpenAI's body that `ChatCompletionReply` has no word for."""
+class _OpenAIFields(TypedDict, total=False):
+    """Fields of OpenAI's body that a call of `mf.ChatCompletion` has no keyword for."""
 
     audio: Mapping[str, Any] | None
     function_call: str | Mapping[str, Any] | None
@@ -57,22 +57,47 @@ class _ChatFields(TypedDict, total=False):
     web_search_options: Mapping[str, Any] | None
 
 
-class ChatParams(CallParams, Parameters, _ChatFields, total=False):
-    """Parameters of a chat completion. None is "not given"; zeros are sent. See `Parameters` and `CallParams`.
+class ChatOptions(CallParams, _OpenAIFields, total=False):
+    """Parameters of a chat completion beside the keywords of `ChatCompletions.create`. None means "not given".
 
     Keys:
-        tools: Tools the model may call: OpenAI's schemas, or plain functions.
-        tool_choice: "auto", "required", "none", or `{"type": "function", "function": {"name": ...}}`.
+        top_k: Sample from the k likeliest tokens, where the provider offers it, at least 0.
+        seed: Seed for repeatable sampling, where the provider offers it.
+        n: Number of choices, at least 1.
+        logprobs: Whether to return the log probabilities of the answer's tokens.
+        top_logprobs: Number of alternatives for each token, 0 to 20; needs `logprobs=True`.
+        parallel_tool_calls: Whether one answer may hold several tool calls.
+        reasoning_effort: How much to reason: "none", "low", "medium", "high", or another word that the model knows.
+        reasoning_budget: Upper bound of the reasoning, in tokens; 0 turns it off.
         response_format: `{"type": "json_schema", ...}` holds the answer to a schema.
-        stream_options: With `{"include_usage": True}` the last chunk has the usage and no choice.
+        stream_options: With `{"include_usage": True}` the last chunk has the usage, and no choice.
     """
 
+    top_k: int | None
+    seed: int | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    parallel_tool_calls: bool | None
+    reasoning_effort: str | None
+    reasoning_budget: int | None
+
+
+class ChatParams(ChatOptions, total=False):
+    """All parameters of a chat completion but `model`, `messages` and `stream`; see `ChatCompletions.create`."""
+
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    stop: str | Sequence[str] | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    user: str | None
     tools: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
-    tool_choice: ToolChoice | None
+    tool_choice: str | Mapping[str, Any] | None
 
 
 class TextParams(CallParams, total=False):
-    """Parameters of a text completion. None is "not given"; zeros are sent."""
+    """All parameters of a text completion but `model`, `prompt` and `stream`; see `Completions.create`."""
 
     best_of: int | None
     echo: bool | None
@@ -92,35 +117,47 @@ class TextParams(CallParams, total=False):
 
 
 class EmbeddingParams(CallParams, total=False):
-    """Parameters of embeddings. None is "not given"."""
+    """All parameters of embeddings but `model` and `input`; see `Embeddings.create`."""
 
     dimensions: int | None
-    encoding_format: str | None
+    encoding_format: Literal["float", "base64"] | None
     user: str | None
 
 
-_OWN: Final = frozenset(_ChatFields.__annotations__)
-_HOW: Final = frozenset(CallParams.__annotations__)
+_OPENAI_FIELDS: Final = frozenset(_OpenAIFields.__annotations__)
+_CALL_PARAMS: Final = frozenset(CallParams.__annotations__)
 
 
-def validate_kwargs(words: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
-    """What was given. UnknownParameterError, a TypeError, for what there is not."""
-    names = tuple(known.__annotations__)
-    for name in words:
+def validate_kwargs(params: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
+    """Return the parameters that were given, those that are not None.
+
+    Args:
+        params: Parameters by name.
+        known: TypedDict of the parameters that there are.
+
+    Raises:
+        UnknownParameterError: For a name that is not among them; the message suggests similar names.
+    """
+    names = known.__annotations__
+    for name in params:
         if name not in names:
-            check_parameters({name: words[name]}, names)
-            raise UnknownParameterError(f"{name} is no parameter of this call; there are {', '.join(sorted(names))}")
-    return {name: value for name, value in words.items() if value is not None}
+            check_parameters({name: params[name]}, tuple(names))
+            raise UnknownParameterError(f"there is no parameter {name!r} here; there are {', '.join(sorted(names))}")
+    return {name: value for name, value in params.items() if value is not None}
 
 
-def split_extra_body(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What goes into the body, and what says how to send it."""
-    how = {name: value for name, value in given.items() if name in _HOW}
-    return {name: value for name, value in given.items() if name not in how}, how
+def split_call_params(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split parameters into the fields of the body and those of `CallParams`."""
+    call_params = {name: value for name, value in given.items() if name in _CALL_PARAMS}
+    return {name: value for name, value in given.items() if name not in call_params}, call_params
 
 
-def checked_messages(messages: Any, max_messages: int | None, max_chars: int | None) -> list[Mapping[str, Any]]:
-    """The messages, as mappings: objects of an earlier answer are read. InvalidMessagesError."""
+def check_messages(messages: Any, max_messages: int | None, max_chars: int | None) -> list[Mapping[str, Any]]:
+    """Return the messages as mappings; objects of the openai package are converted.
+
+    Raises:
+        InvalidMessagesError: For a value that is not a list of messages, or is over a limit.
+    """
     if not isinstance(messages, (list, tuple)):
         raise InvalidMessagesError(
             f"messages must be a list of messages here, not {type(messages).__name__}: "
@@ -128,7 +165,10 @@ def checked_messages(messages: Any, max_messages: int | None, max_chars: int | N
         )
     given = cast("Sequence[Any]", messages)
     if max_messages is not None and len(given) > max_messages:
-        raise InvalidMessagesError(f"messages has {len(given)} messages, and {max_messages} may be sent at once")
+        raise InvalidMessagesError(
+            f"messages has {len(given)} messages, and {max_messages} may be sent at once: "
+            "leave out the oldest, or raise max_messages"
+        )
     return [_message(each, f"messages[{index}]", max_chars) for index, each in enumerate(given)]
 
 
@@ -140,12 +180,15 @@ def _message(message: Any, place: str, max_chars: int | None) -> Mapping[str, An
         message = dump(exclude_unset=True)
     fields = cast("Mapping[str, Any]", message)
     if max_chars is not None and (chars := _chars(fields.get("content"))) > max_chars:
-        raise InvalidMessagesError(f"{place}.content has {chars} characters, and {max_chars} may be sent")
+        raise InvalidMessagesError(
+            f"{place}.content has {chars} characters, and {max_chars} may be sent: "
+            "shorten it, or raise max_message_chars"
+        )
     return fields
 
 
 def _chars(content: Any) -> int:
-    """Characters of a content; of one in parts, those of its text parts together."""
+    """Return the number of characters of a content; of one in parts, the sum over its text parts."""
     if isinstance(content, str):
         return len(content)
     parts = cast("Sequence[Any]", content) if isinstance(content, (list, tuple)) else ()
@@ -153,12 +196,19 @@ def _chars(content: Any) -> int:
 
 
 def to_options(given: Mapping[str, Any], dialect: str | None) -> dict[str, Any]:
-    """The keywords of a `ChatCompletionReply` call that mean the same.
+    """Translate OpenAI's parameters to keywords of a call of `mf.ChatCompletion`.
 
-    `dialect` is None where the provider speaks OpenAI's chat format: then what we have no word for goes out as it is.
+    Args:
+        given: OpenAI's parameters.
+        dialect: Dialect of the provider; None for OpenAI's chat format, to which fields without a keyword are sent
+            unchanged.
+
+    Raises:
+        UnsupportedError: For a field that the dialect cannot express.
+        InvalidRequestError: For a field that is given twice, or has the wrong form.
     """
-    call = {name: value for name, value in given.items() if name not in _OWN}
-    own = {name: value for name, value in given.items() if name in _OWN}
+    call = {name: value for name, value in given.items() if name not in _OPENAI_FIELDS}
+    own = {name: value for name, value in given.items() if name in _OPENAI_FIELDS}
     tools, choice = call.pop("tools", None), call.pop("tool_choice", None)
     if dialect is None and any(
         not callable(tool) and as_mapping(tool).get("type") != "function" for tool in tools or ()
@@ -171,12 +221,14 @@ def to_options(given: Mapping[str, Any], dialect: str | None) -> dict[str, Any]:
         return {**call, **_translated(own, call, dialect)}
     extra = as_mapping(call.get("extra_body"))
     if twice := sorted(own.keys() & extra.keys()):
-        raise InvalidRequestError(f"extra_body sets {', '.join(twice)}, which the call sets as well")
+        raise InvalidRequestError(
+            f"extra_body sets {', '.join(twice)}, which the call sets as well: give each field in one place only"
+        )
     return {**call, "extra_body": {**own, **extra}} if own else call
 
 
 def _choice(choice: Any, dialect: str | None) -> Any:
-    """A named function by its name, which every dialect knows how to say."""
+    """Return the name of a named function, which every dialect can express; other choices unchanged."""
     if not isinstance(choice, Mapping):
         return choice
     fields = cast("Mapping[str, Any]", choice)
@@ -188,35 +240,35 @@ def _choice(choice: Any, dialect: str | None) -> Any:
 
 
 def _translated(own: dict[str, Any], call: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    """What can be said of OpenAI's fields in another dialect."""
+    """Translate OpenAI's fields for another dialect."""
     translated: dict[str, Any] = {}
     options = dict(own.pop("stream_options", None) or {})
-    options.pop("include_usage", None)  # is looked at where chunks are made
+    options.pop("include_usage", None)  # read where chunks are made
     if own.get("n") == 1:
         del own["n"]
-    if (most := own.pop("max_completion_tokens", None)) is not None:
+    if (max_tokens := own.pop("max_completion_tokens", None)) is not None:
         if "max_tokens" in call:
-            raise InvalidRequestError("max_tokens and max_completion_tokens are one thing: give one of them")
-        translated["max_tokens"] = most
-    if (wanted := own.pop("response_format", None)) is not None:
-        translated |= _schema(as_mapping(wanted), dialect)
+            raise InvalidRequestError("max_tokens and max_completion_tokens mean the same: give one of them")
+        translated["max_tokens"] = max_tokens
+    if (response_format := own.pop("response_format", None)) is not None:
+        translated |= _schema(as_mapping(response_format), dialect)
     if rest := sorted([*own, *(f"stream_options.{name}" for name in options)]):
         raise _unsupported(", ".join(rest), dialect)
     return translated
 
 
-def _schema(wanted: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    kind = wanted.get("type")
+def _schema(response_format: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+    kind = response_format.get("type")
     if kind == "text":
         return {}
     if kind != "json_schema":
         raise UnsupportedError(
-            f"response_format of type {kind!r}: {dialect} has no such thing. "
+            f"response_format of type {kind!r}: {dialect} does not support it. "
             'Give a schema: {"type": "json_schema", ...}'
         )
-    given = as_mapping(wanted.get("json_schema"))
+    given = as_mapping(response_format.get("json_schema"))
     if not as_mapping(given.get("schema")):
-        raise InvalidRequestError("response_format.json_schema.schema is missing")
+        raise InvalidRequestError("response_format.json_schema.schema is missing: give the JSON schema of the answer")
     named = {"title": given.get("name") or "answer"}
     if given.get("description"):
         named["description"] = given["description"]
@@ -225,10 +277,10 @@ def _schema(wanted: Mapping[str, Any], dialect: str) -> dict[str, Any]:
 
 def _unsupported(names: str, dialect: str) -> UnsupportedError:
     return UnsupportedError(
-        f"{names}: {dialect} has no such parameter. Leave it out, or give the provider's own field in extra_body="
+        f"{names}: {dialect} has no such parameter. Leave it out, or pass the provider's own field in extra_body="
     )
 
 
 def with_usage(given: Mapping[str, Any]) -> bool:
-    """Whether the caller asked for a chunk with the usage."""
+    """Return whether the caller asked for a chunk with the usage."""
     return bool(as_mapping(given.get("stream_options")).get("include_usage"))

@@ -1,4 +1,4 @@
-"""Replies that reach the caller as the JSON they are: a dialect whose only news is what came."""
+"""Dialect that passes replies on as they came: its only event is the JSON of a reply, or of one chunk."""
 
 from __future__ import annotations
 
@@ -16,101 +16,104 @@ from msgflux_like.events import Event, Finished, TokenUsage
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
 MAX_CHUNKS: Final = 1_000_000
-"""A stream of more chunks is refused; each of them has `sse.MAX_EVENT_BYTES` at most."""
+"""Upper bound of the chunks of a stream; each has at most `sse.MAX_EVENT_BYTES`."""
 
-Holds = Literal["choices", "data", "id", ""]
-"""The field without which a reply is not what was asked for, "" for none."""
+RequiredField = Literal["choices", "data", "id", ""]
+"""Field without which a reply is invalid, "" for none."""
 
 _any = msgspec.json.Decoder()
 
 
-class Said(Struct, frozen=True):
-    """A reply, or one chunk of it, as it came."""
+class RawReply(Struct, frozen=True):
+    """Event with a reply, or one chunk of it, as it came."""
 
     json: dict[str, Any]
 
 
-class Raw:
-    """A dialect that leaves replies as they are; what is sent, and how refusals are read, is another's."""
+class RawDialect:
+    """Dialect that passes replies on; it encodes requests and reads errors as the dialect that it wraps."""
 
-    def __init__(self, inner: Dialect, holds: Holds) -> None:
+    def __init__(self, inner: Dialect, required_field: RequiredField) -> None:
         self.AUTH = inner.AUTH
         self.HEADERS = inner.HEADERS
         self.STATE = inner.STATE
         self.refusal = inner.refusal
         self._encode = inner.encode
-        self._holds: Holds = holds
+        self._required_field: RequiredField = required_field
 
     def encode(self, request: ChatRequest, quirks: Quirks) -> Encoded:
-        """See `Dialect`. What the caller says of the stream counts."""
+        """Encode the request; `stream_options` in `extra_body` replace the default ones."""
         encoded = self._encode(request, quirks)
         if "stream_options" in request.extra_body:
             encoded.body.pop("stream_options", None)
         return encoded
 
     def decode(self, body: bytes) -> list[Event]:
-        """See `Dialect`."""
-        said = _object(body)
-        if said.get("error"):
-            return [failure_from(said)]
-        held = said.get(self._holds)
-        if self._holds and (held is None or (self._holds == "choices" and not held)):
-            raise msgspec.ValidationError(f"it has no `{self._holds}`, or nothing in it")
-        return _events(Said(said))
+        """Return the event of a whole reply."""
+        reply = _object(body)
+        if reply.get("error"):
+            return [failure_from(reply)]
+        value = reply.get(self._required_field)
+        if self._required_field and (value is None or (self._required_field == "choices" and not value)):
+            raise msgspec.ValidationError(f"the reply has no `{self._required_field}`, or an empty one")
+        return _as_events(reply)
 
     def decoder(self) -> SseDecoder:
-        """See `Dialect`."""
+        """Return the decoder of a stream."""
         return SseDecoder(_Chunks().read, self.decode)
 
 
 class _Chunks:
-    """The chunks of one stream."""
+    """Reader of the chunks of one stream."""
 
-    __slots__ = ("_count", "_whole")
+    __slots__ = ("_complete", "_count")
 
     def __init__(self) -> None:
         self._count = 0
-        self._whole = False  # that the answer is whole was told
+        self._complete = False  # whether an event said so
 
     def read(self, data: bytes, events: list[Event]) -> bool:
-        """One event's data; True for the end mark."""
+        """Add the events of one server-sent event; True for the end mark."""
         if data == b"[DONE]":
             return True
         if not data:
             return False
         self._count += 1
         if self._count > MAX_CHUNKS:
-            raise EventTooLargeError(f"it has more than {MAX_CHUNKS} chunks")
-        said = _object(data)
-        if said.get("error"):
-            events.append(failure_from(said))
+            raise EventTooLargeError(f"the stream has more than {MAX_CHUNKS} chunks")
+        reply = _object(data)
+        if reply.get("error"):
+            events.append(failure_from(reply))
             return False
-        events.extend(_events(Said(said)))
-        if not self._whole and (evidence := _evidence(said)) is not None:
-            self._whole = True
-            events.append(evidence)
+        events.extend(_as_events(reply))
+        if not self._complete and (event := _completion_event(reply)) is not None:
+            self._complete = True
+            events.append(event)
         return False
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    said: Any = _any.decode(data)
-    if not isinstance(said, dict):
-        raise msgspec.ValidationError("it is no JSON object")
-    return cast("dict[str, Any]", said)
+    try:
+        reply: Any = _any.decode(data)
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("the reply is not UTF-8") from None
+    if not isinstance(reply, dict):
+        raise msgspec.ValidationError("the reply is not a JSON object")
+    return cast("dict[str, Any]", reply)
 
 
-def _events(*said: Said) -> list[Event]:
-    return cast("list[Event]", list(said))  # an exchange hands out whatever its dialect tells
+def _as_events(reply: dict[str, Any]) -> list[Event]:
+    return cast("list[Event]", [RawReply(reply)])  # an exchange passes on the events of its dialect, whatever they are
 
 
-def _evidence(chunk: dict[str, Any]) -> Event | None:
-    """What shows that the answer is whole, if this chunk does."""
+def _completion_event(chunk: dict[str, Any]) -> Event | None:
+    """Return the event which says that the answer is complete, if this chunk shows it."""
     for choice in as_list(chunk.get("choices")):
         if type(choice) is dict and (reason := choice.get("finish_reason")):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  JSON
             return Finished("unknown", str(reason))  # pyright: ignore[reportUnknownArgumentType]
     return TokenUsage() if usage_in(chunk) else None
 
 
-def usage_in(said: dict[str, Any]) -> dict[str, Any] | None:
-    """The usage, wherever a provider puts it."""
-    return said.get("usage") or ("x_groq" in said and as_mapping(said["x_groq"]).get("usage")) or None
+def usage_in(reply: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the usage of a reply, at whichever place the provider puts it."""
+    return reply.get("usage") or ("x_groq" in reply and as_mapping(reply["x_groq"]).get("usage")) or None

@@ -1,4 +1,4 @@
-"""Streams of OpenAI's chunks: read once, closed at their end."""
+"""Streams of OpenAI's chunks, which are read once and close themselves at their end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like.client.reading import Reading
+from msgflux_like.client._closing import AsyncClosesOnExit
+from msgflux_like.client.reply_readers import ReplyReader
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event
 from msgflux_like.request import Change
@@ -18,32 +19,28 @@ from msgflux_like.response.openai_objects import ApiObject, Usage
 C = TypeVar("C", bound=ApiObject)
 
 
-class _Chunks(ClosesOnExit, Generic[C]):
-    """What both streams are.
+class _Chunks(Generic[C]):
+    """Base class of both streams: the chunks that were received and not yet read."""
 
-    Attributes:
-        changes: What was not sent exactly as asked.
-    """
-
-    def __init__(self, first: Iterable[Event], reading: Reading[Any, C]) -> None:
-        self._reading = reading
-        self._ready: deque[C] = deque(reading.take(first))
+    def __init__(self, first: Iterable[Event], reader: ReplyReader[Any, C]) -> None:
+        self._reader = reader
+        self._ready: deque[C] = deque(reader.take(first))
         self._open = True
-        self.changes: tuple[Change, ...] = reading.changes
+        self.changes: tuple[Change, ...] = reader.changes
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens of the answer, once the provider told them; asked for or not."""
-        return self._reading.usage
+        """Tokens of the answer, None until the provider reported them; `stream_options` are not needed."""
+        return self._reader.usage
 
     def _take(self, batch: list[Event] | None) -> bool:
-        """The next events, None for the end; whether that was it."""
+        """Add the chunks of a batch of events, None for the end; return whether it was the end."""
         if not self._open:  # closed by another thread while this one waited
             return True
-        self._ready.extend(self._reading.end() if batch is None else self._reading.take(batch))
+        self._ready.extend(self._reader.end() if batch is None else self._reader.take(batch))
         return batch is None
 
-    def _stop(self) -> None:
+    def _discard(self) -> None:
         self._open = False
         self._ready.clear()
 
@@ -51,20 +48,35 @@ class _Chunks(ClosesOnExit, Generic[C]):
         return f"{type(self).__name__}({'open' if self._open else 'closed'})"
 
 
-class Stream(_Chunks[C]):
-    """The chunks of an answer, as they come: `for chunk in stream`, once.
+class Stream(_Chunks[C], ClosesOnExit):
+    r"""Iterator over the chunks of an answer, as they are received.
 
-    It closes itself at its end, and when the loop is left; iterating over a closed one gives nothing. What ends the
-    stream before its end is raised in the loop.
+    It can be iterated over once. It closes itself at its end, and when the loop is left early; iterating over a closed
+    one gives nothing. A failure of the provider or the connection is raised in the loop, as an `APIError`.
+
+    Attributes:
+        changes: Record of what was not sent exactly as asked.
+        usage: Tokens of the answer, None until the provider reported them.
+
+    Example:
+        >>> import msgflux_like as mf
+        >>> from msgflux_like.testing import FakeProvider, FakeReply
+        >>> chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "Paris"}, "finish_reason": "stop"}]}'
+        >>> provider = FakeProvider(FakeReply.streamed(chunk + b"\n\n", b"data: [DONE]\n\n"))
+        >>> client = mf.Client("sk-x", provider="openai", http_client=provider)
+        >>> messages = [{"role": "user", "content": "What is the capital of France?"}]
+        >>> with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True) as stream:
+        ...     [chunk.choices[0].delta.content for chunk in stream]
+        ['Paris']
     """
 
-    def __init__(self, drive: Driver, first: Iterable[Event], reading: Reading[Any, C]) -> None:
-        super().__init__(first, reading)
-        self._drive = drive
+    def __init__(self, driver: Driver, first: Iterable[Event], reader: ReplyReader[Any, C]) -> None:
+        super().__init__(first, reader)
+        self._driver = driver
         self._ended = False
 
     def __next__(self) -> C:
-        if self._ready or self._read_on():
+        if self._ready or self._receive():
             with suppress(IndexError):  # closed by another thread just now
                 return self._ready.popleft()
         raise StopIteration
@@ -72,7 +84,7 @@ class Stream(_Chunks[C]):
     def __iter__(self) -> Iterator[C]:
         ready = self._ready
         try:
-            while ready or self._read_on():
+            while ready or self._receive():
                 try:
                     chunk = ready.popleft()
                 except IndexError:  # closed by another thread just now
@@ -81,15 +93,15 @@ class Stream(_Chunks[C]):
         finally:
             self.close()
 
-    def _read_on(self) -> bool:
-        """Wait for the next chunks; False, and closed, at the end."""
+    def _receive(self) -> bool:
+        """Wait for the next chunks; at the end, close the stream and return False."""
         while not self._ready and self._open and not self._ended:
             try:
-                self._ended = self._take(next(self._drive, None))
+                self._ended = self._take(next(self._driver, None))
             except BaseException as error:
                 was_open = self._open
                 self.close()
-                if isinstance(error, APIError) and not was_open:  # it is how this reader learned of the closing
+                if isinstance(error, APIError) and not was_open:  # closed by another thread while this one waited
                     return False
                 raise
         if not self._ready:
@@ -97,25 +109,25 @@ class Stream(_Chunks[C]):
         return bool(self._ready)
 
     def close(self) -> None:
-        """Let go of the connection; from any thread, and twice is once."""
-        self._stop()
-        self._drive.close()
+        """Close the stream and release its connection, from any thread. Idempotent."""
+        self._discard()
+        self._driver.close()
 
     async def aclose(self) -> None:
-        """The same, for `async with`."""
+        """Close the stream; the async counterpart of `close`, for `async with`."""
         self.close()
 
 
-class AsyncStream(_Chunks[C]):
-    """The async twin of `Stream`: `async for chunk in stream`."""
+class AsyncStream(_Chunks[C], AsyncClosesOnExit):
+    """Async counterpart of `Stream`, for `async for chunk in stream`."""
 
-    def __init__(self, drive: AsyncDriver, first: Iterable[Event], reading: Reading[Any, C]) -> None:
-        super().__init__(first, reading)
-        self._drive = drive
+    def __init__(self, driver: AsyncDriver, first: Iterable[Event], reader: ReplyReader[Any, C]) -> None:
+        super().__init__(first, reader)
+        self._driver = driver
         self._ended = False
 
     async def __anext__(self) -> C:
-        if self._ready or await self._read_on():
+        if self._ready or await self._receive():
             with suppress(IndexError):  # closed by another thread just now
                 return self._ready.popleft()
         raise StopAsyncIteration
@@ -123,7 +135,7 @@ class AsyncStream(_Chunks[C]):
     async def __aiter__(self) -> AsyncIterator[C]:
         ready = self._ready
         try:
-            while ready or await self._read_on():
+            while ready or await self._receive():
                 try:
                     chunk = ready.popleft()
                 except IndexError:  # closed by another thread just now
@@ -132,11 +144,11 @@ class AsyncStream(_Chunks[C]):
         finally:
             await self.aclose()
 
-    async def _read_on(self) -> bool:
-        """See `Stream`."""
+    async def _receive(self) -> bool:
+        """Wait for the next chunks; at the end, close the stream and return False."""
         while not self._ready and self._open and not self._ended:
             try:
-                self._ended = self._take(await anext(self._drive, None))
+                self._ended = self._take(await anext(self._driver, None))
             except BaseException as error:
                 was_open = self._open
                 await self.aclose()
@@ -147,12 +159,12 @@ class AsyncStream(_Chunks[C]):
             await self.aclose()
         return bool(self._ready)
 
-    def close(self) -> None:
-        """Let go of the connection without waiting for it; whoever reads gets an error."""
-        self._stop()
-        self._drive.close()
+    def abort(self) -> None:
+        """Release the connection without waiting for it, where nothing can be awaited. Idempotent."""
+        self._discard()
+        self._driver.close()
 
-    async def aclose(self) -> None:
-        """Let go of the connection; twice is once."""
-        self._stop()
-        await self._drive.aclose()
+    async def close(self) -> None:
+        """Close the stream and release its connection. Idempotent."""
+        self._discard()
+        await self._driver.aclose()

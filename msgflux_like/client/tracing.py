@@ -1,6 +1,6 @@
-"""OpenTelemetry: trace headers on requests while a span is active, and spans of one's own for those who ask.
+"""OpenTelemetry: trace headers on requests while a span is active, and a span for each call where spans are on.
 
-Nothing is imported before the program itself has imported OpenTelemetry, or asks for spans.
+OpenTelemetry is imported only if the program itself has imported it, or turned spans on.
 Sources: https://www.w3.org/TR/trace-context/, https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.client.reading import Reading
+from msgflux_like.client.reply_readers import ReplyReader
 from msgflux_like.errors import APIError, NotInstalledError
 from msgflux_like.events import Event
 from msgflux_like.request import Change, HttpRequest, to_json
@@ -24,8 +24,8 @@ C = TypeVar("C", bound=ApiObject)
 
 Operation = Literal["chat", "text_completion", "embeddings"]
 
-# What of the body is told, and how it is called there.
-_ASKED: Final[Mapping[str, str]] = {
+# Attribute of the span for each field of the body.
+_REQUEST_ATTRIBUTES: Final[Mapping[str, str]] = {
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
     "max_tokens": "gen_ai.request.max_tokens",
@@ -38,18 +38,18 @@ _ASKED: Final[Mapping[str, str]] = {
 
 
 def check_installed() -> None:
-    """NotInstalledError where there is no OpenTelemetry."""
-    from importlib.util import find_spec  # noqa: PLC0415  for those who want spans
+    """Raise NotInstalledError if OpenTelemetry is not installed."""
+    from importlib.util import find_spec  # noqa: PLC0415  optional dependency
 
     if find_spec("opentelemetry") is None:
         raise NotInstalledError("spans need OpenTelemetry: pip install opentelemetry-api")
 
 
 def trace_headers(span: Span | None = None) -> dict[str, str]:
-    """`traceparent`, and `tracestate` where there is one, of that span, else of the active one; none without."""
+    """Return `traceparent` and `tracestate` of a span, of the active span if None; no headers if there is none."""
     if span is None and "opentelemetry.trace" not in sys.modules:
         return {}
-    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415  in memory already
+    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415  imported already
         TraceContextTextMapPropagator,
     )
 
@@ -59,16 +59,16 @@ def trace_headers(span: Span | None = None) -> dict[str, str]:
 
 
 class Span:
-    """The span of one call: a client's, with gen_ai.* attributes; what was said is told only when asked for."""
+    """Client span of one call, with `gen_ai.*` attributes; prompts and answers are recorded only with content on."""
 
     def __init__(self, operation: Operation, provider: str, model: str, *, with_content: bool) -> None:
-        from opentelemetry import trace  # noqa: PLC0415  for those who want spans
+        from opentelemetry import trace  # noqa: PLC0415  optional dependency
 
         self._trace = trace
         self._with_content = with_content
-        self._began_s = time.monotonic()
+        self._started_s = time.monotonic()
         self._chunks = 0
-        self._pieces: list[str] = []
+        self._texts: list[str] = []
         self._span = trace.get_tracer("msgflux_like").start_span(
             f"{operation} {model}",
             kind=trace.SpanKind.CLIENT,
@@ -80,32 +80,35 @@ class Span:
         )
 
     def context(self) -> Any:
-        """The context in which this span is the active one."""
+        """Return the context in which this span is the active one."""
         return self._trace.set_span_in_context(self._span)
 
-    def asked(self, http: HttpRequest, given: Mapping[str, Any]) -> None:
-        """What was asked for, and where."""
-        place = urlsplit(http.url)
-        attributes: dict[str, Any] = {name: given[key] for key, name in _ASKED.items() if given.get(key) is not None}
-        attributes["server.address"] = place.hostname or ""
-        if place.port is not None:
-            attributes["server.port"] = place.port
+    def record_request(self, http: HttpRequest, given: Mapping[str, Any]) -> None:
+        """Record the parameters of the request and the address of the server."""
+        url = urlsplit(http.url)
+        attributes: dict[str, Any] = {
+            name: given[key] for key, name in _REQUEST_ATTRIBUTES.items() if given.get(key) is not None
+        }
+        attributes["server.address"] = url.hostname or ""
+        if url.port is not None:
+            attributes["server.port"] = url.port
         if stop := given.get("stop"):
             attributes["gen_ai.request.stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
         if self._with_content:
-            said = given.get("messages", given.get("prompt", given.get("input")))
-            attributes["gen_ai.input.messages"] = to_json(said).decode()
+            content = given.get("messages", given.get("prompt", given.get("input")))
+            attributes["gen_ai.input.messages"] = to_json(content).decode()
         self._span.set_attributes(attributes)
 
-    def streamed(self, chunks: Sequence[ApiObject]) -> None:
-        """These came."""
+    def record_chunks(self, chunks: Sequence[ApiObject]) -> None:
+        """Record chunks that were received, and the time to the first one."""
         if chunks and not self._chunks:
-            self._span.set_attribute("bud.inference.ttft_ms", (time.monotonic() - self._began_s) * 1000)
+            self._span.set_attribute("bud.inference.ttft_ms", (time.monotonic() - self._started_s) * 1000)
         self._chunks += len(chunks)
         for chunk in chunks:
-            self._look(chunk)
+            self._record(chunk)
 
-    def _look(self, reply: ApiObject) -> None:
+    def _record(self, reply: ApiObject) -> None:
+        """Record the ids, the finish reasons and, with content on, the text of a reply or a chunk."""
         named = {"gen_ai.response.id": reply.get("id"), "gen_ai.response.model": reply.get("model")}
         self._span.set_attributes({name: value for name, value in named.items() if isinstance(value, str) and value})
         choices = [as_mapping(choice) for choice in as_list(reply.get("choices"))]
@@ -113,68 +116,69 @@ class Span:
             self._span.set_attribute("gen_ai.response.finish_reasons", reasons)
         if self._with_content:
             for choice in choices:
-                said = as_mapping(choice.get("delta") or choice.get("message"))
-                self._pieces.append(said.get("content") or choice.get("text") or "")
+                message = as_mapping(choice.get("delta") or choice.get("message"))
+                self._texts.append(message.get("content") or choice.get("text") or "")
 
-    def answered(self, reply: ApiObject, usage: Usage | None) -> None:
-        """The whole of it came."""
-        self._look(reply)
-        self.finished(usage)
+    def record_reply(self, reply: ApiObject, usage: Usage | None) -> None:
+        """Record a whole reply, and end the span."""
+        self._record(reply)
+        self.record_usage(usage)
 
-    def finished(self, usage: Usage | None) -> None:
-        """There is no more to come."""
+    def record_usage(self, usage: Usage | None) -> None:
+        """Record the tokens, and end the span."""
         counts = as_mapping(usage)
-        told = {
+        attributes = {
             "gen_ai.usage.input_tokens": counts.get("prompt_tokens"),
             "gen_ai.usage.output_tokens": counts.get("completion_tokens"),
         }
-        self._span.set_attributes({name: count for name, count in told.items() if isinstance(count, int)})
+        self._span.set_attributes({name: count for name, count in attributes.items() if isinstance(count, int)})
         self.end()
 
-    def failed(self, error: APIError) -> None:
-        """It came to this instead. The error's text is not told: a provider may quote what was said."""
+    def record_error(self, error: APIError) -> None:
+        """Record the class or status of an error, and end the span. Its message is left out: it may quote a prompt."""
         self._span.set_attribute("error.type", str(error.status or type(error).__name__))
         self._span.set_status(self._trace.StatusCode.ERROR, type(error).__name__)
         self.end()
 
     def end(self) -> None:
-        """Nothing more is told; twice is once."""
+        """End the span. Idempotent."""
         if not self._span.is_recording():
             return
         if self._chunks:
             self._span.set_attribute("bud.inference.chunks", self._chunks)
-        if text := "".join(self._pieces):
+        if text := "".join(self._texts):
             self._span.set_attribute("gen_ai.output.messages", text)
         self._span.end()
 
 
-class Traced(Generic[W, C]):
-    """A reading whose span hears of what it made."""
+class TracedReader(Generic[W, C]):
+    """Reader that reports the objects it makes to a span."""
 
-    def __init__(self, inner: Reading[W, C], span: Span) -> None:
+    def __init__(self, inner: ReplyReader[W, C], span: Span) -> None:
         self._inner = inner
         self._span = span
         self.changes: tuple[Change, ...] = inner.changes
 
     @property
-    def usage(self) -> Usage | None:  # noqa: D102  see `Reading`
+    def usage(self) -> Usage | None:
+        """Tokens of the answer, None until the provider reported them."""
         return self._inner.usage
 
     def take(self, batch: Iterable[Event]) -> list[C]:
-        """See `Reading`."""
+        """Return the chunks of these events."""
         chunks = self._inner.take(batch)
-        self._span.streamed(chunks)
+        self._span.record_chunks(chunks)
         return chunks
 
     def end(self) -> list[C]:
-        """See `Reading`."""
+        """Return the chunks that follow from the end of the stream."""
         chunks = self._inner.end()
-        self._span.streamed(chunks)
-        self._span.finished(self.usage)
+        self._span.record_chunks(chunks)
+        self._span.record_usage(self.usage)
         return chunks
 
-    def whole(self, events: Iterable[Event]) -> W:
-        """See `Reading`."""
-        reply = self._inner.whole(events)
-        self._span.answered(reply, self.usage)
+    def read_whole(self, events: Iterable[Event]) -> W:
+        """Return the object of a reply that was not streamed."""
+        reply = self._inner.read_whole(events)
+        self._span.record_reply(reply, self.usage)
         return reply

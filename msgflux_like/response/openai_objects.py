@@ -72,7 +72,12 @@ class ApiObject(dotdict):
             >>> Usage({"prompt_tokens": 19, "cost": None}).model_dump(exclude_none=True)
             {'prompt_tokens': 19}
         """
-        return _plain(self, exclude_none=exclude_none, exclude_unset=exclude_unset)
+        fields = self if exclude_unset else {**dict.fromkeys(sorted(self._known)), **self}
+        return {
+            name: _plain(value, exclude_none=exclude_none, exclude_unset=exclude_unset)
+            for name, value in fields.items()
+            if value is not None or not exclude_none
+        }
 
     def model_dump_json(
         self, *, indent: int | None = None, exclude_none: bool = False, exclude_unset: bool = True
@@ -99,17 +104,17 @@ class ApiObject(dotdict):
 
 
 def _plain(value: Any, *, exclude_none: bool, exclude_unset: bool) -> Any:
+    """Return a value of an object as plain dicts and lists."""
+    if isinstance(value, ApiObject):
+        return value.model_dump(exclude_none=exclude_none, exclude_unset=exclude_unset)
     if isinstance(value, list):
         items = cast("list[Any]", value)
         return [_plain(each, exclude_none=exclude_none, exclude_unset=exclude_unset) for each in items]
     if not isinstance(value, dict):
         return value
-    fields = cast("dict[str, Any]", value)
-    if not exclude_unset and isinstance(value, ApiObject):
-        fields = {**dict.fromkeys(sorted(value._known)), **fields}  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
     return {
         name: _plain(each, exclude_none=exclude_none, exclude_unset=exclude_unset)
-        for name, each in fields.items()
+        for name, each in cast("dict[str, Any]", value).items()
         if each is not None or not exclude_none
     }
 

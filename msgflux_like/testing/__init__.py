@@ -1,16 +1,16 @@
-"""What users of the library test their own code with: recordings, and models and providers that say what a test tells.
+"""Tools to test code that uses the library: recordings, and models and providers with scripted answers.
 
-cassette.py       real traffic, recorded and replayed
-tape.py           the file of a recording
-matching.py       which recorded request one is, and in what it differs from the nearest
-masking.py        what is kept out of the file
-fake_provider.py  replies of a test's own, byte for byte, in any dialect
-fake_model.py     a chat model whose answers a test gives
-answers.py        an answer, in the bytes of a provider
-played.py         a reply that comes from memory
-pytest_plugin.py  both as fixtures
+cassette.py         record real traffic, and replay it
+cassette_format.py  the file of a recording
+matching.py         find a request in a recording, or its differences from the nearest one
+masking.py          keep secrets out of the file
+fake_provider.py    a provider with scripted replies, byte for byte, in any dialect
+fake_model.py       a chat model with scripted answers
+answers.py          an answer, as the bytes of a provider
+replayed.py         a reply from memory
+pytest_plugin.py    fixtures for pytest
 
-docs/testing.md says when which is right.
+docs/testing.md says which of them to use when.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # pytest loads the plugin, and with it this package, in every run of everybody's.
+    # Lazy: pytest loads the plugin, and with it this package, in every run of every project.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""An answer that a test gives, in the bytes of OpenAI's chat completions format, whole and streamed."""
+"""Scripted answers, as the bytes of OpenAI's chat completions format, whole and streamed."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from msgflux_like.testing.replayed import Breaks
 
 _calls = count(1)
 
-# The status and the code that lead the reader of a reply to each class.
-_REFUSALS: Final[Mapping[type[APIError], tuple[int, str]]] = {
+# Status and code of the reply that raises each class.
+_ERROR_REPLIES: Final[Mapping[type[APIError], tuple[int, str]]] = {
     AuthenticationError: (401, "invalid_api_key"),
     NotFoundError: (404, "model_not_found"),
     BadRequestError: (400, ""),
@@ -47,17 +47,23 @@ _REFUSALS: Final[Mapping[type[APIError], tuple[int, str]]] = {
 
 
 class FakeAnswer(Struct, frozen=True, kw_only=True):
-    """All that an answer can have.
+    """Scripted answer of a `FakeModel`, with every field that an answer can have.
 
-    Attributes:
-        text: The answer's text; a stream brings it word by word.
-        pieces: The text in pieces of one's own, instead.
-        tool_calls: What is called; see `tool_call`.
-        reasoning: What the model thought before.
-        refusal: Its refusal.
-        usage: Tokens; estimated from the texts when None, not reported when it is `TokenUsage()`.
-        finish_reason: In the wire's words; else "stop", or "tool_calls" where there are any.
-        error: How it ends instead. With pieces before it, a stream brings them, and then fails.
+    Args:
+        text: Text of the answer; a stream has a chunk for each word.
+        pieces: Text of the answer as the chunks of a stream, instead of `text`.
+        tool_calls: Tool calls; see `tool_call`.
+        reasoning: Reasoning before the answer.
+        refusal: Refusal of the model.
+        usage: Tokens; estimated from the texts if None, not reported if it is `TokenUsage()`.
+        finish_reason: Finish reason of the wire format; "tool_calls" or "stop" if not given.
+        error: Error that the call ends with. A stream has its chunks first.
+
+    Example:
+        >>> from msgflux_like.testing import FakeAnswer, FakeModel
+        >>> model = FakeModel(FakeAnswer(text="Paris", finish_reason="length"))
+        >>> model("What is the capital of France?").metadata.finish_reason
+        'length'
     """
 
     text: str = ""
@@ -71,16 +77,27 @@ class FakeAnswer(Struct, frozen=True, kw_only=True):
 
 
 def tool_call(name: str, /, **arguments: Any) -> ToolCall:
-    """A call of a tool, with an id of its own.
+    """Return a tool call, for the answers of a `FakeModel`. Each has another id.
 
-    >>> tool_call("get_weather", city="Paris").arguments
-    {'city': 'Paris'}
+    Args:
+        name: Name of the tool.
+        **arguments: Arguments of the call; anything that can be written as JSON.
+
+    Returns:
+        The call.
+
+    Raises:
+        InvalidRequestError: If an argument cannot be written as JSON.
+
+    Example:
+        >>> tool_call("get_weather", city="Paris").arguments
+        {'city': 'Paris'}
     """
     return ToolCall(f"call_fake_{next(_calls)}", name, to_json(arguments, "the arguments").decode())
 
 
-def answer_of(given: Any) -> FakeAnswer | None:
-    """The answer that a test wrote down in short; None for a value that is to be written as JSON."""
+def to_answer(given: Any) -> FakeAnswer | None:
+    """Convert what a test passed as an answer; None for a value that is to be written as JSON."""
     found: FakeAnswer | None = None
     match given:
         case FakeAnswer():
@@ -94,13 +111,13 @@ def answer_of(given: Any) -> FakeAnswer | None:
         case ToolCallAggregator():
             found = FakeAnswer(text=given.text, reasoning=given.reasoning or "", tool_calls=given.get_calls())
         case list() | tuple() if given:
-            found = _of_several(cast("Sequence[Any]", given))
+            found = _from_list(cast("Sequence[Any]", given))
         case _:
             pass
     return found
 
 
-def _of_several(given: Sequence[Any]) -> FakeAnswer | None:
+def _from_list(given: Sequence[Any]) -> FakeAnswer | None:
     if all(isinstance(each, ToolCall) for each in given):
         return FakeAnswer(tool_calls=given)
     if all(isinstance(each, str) for each in given):
@@ -108,40 +125,42 @@ def _of_several(given: Sequence[Any]) -> FakeAnswer | None:
     return None
 
 
-def plain(given: Any) -> Any:
-    """A dict, a Struct, a dataclass, a pydantic model, ...: as JSON has it. Raises InvalidRequestError for others."""
+def to_json_value(given: Any) -> Any:
+    """Convert a dict, Struct, dataclass or pydantic model to JSON types. Raises InvalidRequestError for others."""
     if hasattr(given, "model_dump"):
         return given.model_dump(mode="json")
     try:
         return msgspec.to_builtins(given, str_keys=True)
     except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"an answer of type {type(given).__name__} has no JSON: {error}") from None
+        raise InvalidRequestError(
+            f"an answer of type {type(given).__name__} cannot be written as JSON: {error}"
+        ) from None
 
 
-def reply_of(answer: FakeAnswer, body: Mapping[str, Any], number: int) -> FakeReply | Breaks | Exception:
-    """What a provider sends to give that answer to the request with that body."""
+def to_reply(answer: FakeAnswer, body: Mapping[str, Any], number: int) -> FakeReply | Breaks | Exception:
+    """Return the reply of a provider that gives this answer to a request with this body."""
     id_ = f"chatcmpl-fake-{number}"
-    if answer.error is not None and not (body.get("stream") and _said(answer)):
+    if answer.error is not None and not (body.get("stream") and _text(answer)):
         return _failure(answer.error)
     if not body.get("stream"):
-        return FakeReply.whole(_whole(answer, body, id_), headers={"x-request-id": f"req-fake-{number}"})
+        return FakeReply.whole(_completion(answer, body, id_), headers={"x-request-id": f"req-fake-{number}"})
     chunks = [_event({"id": id_, "model": body.get("model"), **chunk}) for chunk in _chunks(answer, body)]
     if answer.error is not None:
-        return _broken(chunks, answer.error)
+        return _failing_stream(chunks, answer.error)
     return FakeReply.streamed(*chunks, b"data: [DONE]\n\n")
 
 
 # ------------------------------------------------------------------------------------------------------------ bytes
 
 
-def _said(answer: FakeAnswer) -> str:
+def _text(answer: FakeAnswer) -> str:
     return "".join(answer.pieces) or answer.text
 
 
-def _whole(answer: FakeAnswer, body: Mapping[str, Any], id_: str) -> dict[str, Any]:
+def _completion(answer: FakeAnswer, body: Mapping[str, Any], id_: str) -> dict[str, Any]:
     calls = [_call(call) for call in answer.tool_calls]
     fields = {"reasoning_content": answer.reasoning, "refusal": answer.refusal, "tool_calls": calls}
-    message = {"role": "assistant", "content": _said(answer) or None, **_given(fields)}
+    message = {"role": "assistant", "content": _text(answer) or None, **_given(fields)}
     choice = {"index": 0, "message": message, "finish_reason": _finish(answer)}
     return {"id": id_, "model": body.get("model"), "choices": [choice], **_given({"usage": _usage(answer, body)})}
 
@@ -187,7 +206,7 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _usage(answer: FakeAnswer, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The tokens, in the wire's words; empty when they are not reported."""
+    """Return the tokens in the wire format; empty if they are not reported."""
     usage = answer.usage if answer.usage is not None else _estimated(answer, body)
     total = usage.total
     if total is None and usage.input is not None and usage.output is not None:
@@ -209,11 +228,11 @@ def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _estimated(answer: FakeAnswer, body: Mapping[str, Any]) -> TokenUsage:
-    """From the bytes of the texts, whether a tokenizer is installed or not: the same on every machine."""
-    written = answer.reasoning + _said(answer) + answer.refusal
-    written += "".join(call.name + call.raw_arguments for call in answer.tool_calls)
-    asked, _ = count_tokens(body["messages"], tool_schemas=body.get("tools"))
-    return TokenUsage(input=asked, output=_tokens(written) - _tokens(""))
+    """Estimate the tokens from the bytes of the texts, so that they are equal on every machine."""
+    texts = answer.reasoning + _text(answer) + answer.refusal
+    texts += "".join(call.name + call.raw_arguments for call in answer.tool_calls)
+    prompt_tokens, _ = count_tokens(body["messages"], tool_schemas=body.get("tools"))
+    return TokenUsage(input=prompt_tokens, output=_tokens(texts) - _tokens(""))
 
 
 def _tokens(text: str) -> int:
@@ -224,33 +243,33 @@ def _tokens(text: str) -> int:
 
 
 def _failure(error: Exception) -> FakeReply | Breaks | Exception:
-    """What leads to that error: a refusal, a connection that fails; else the error itself, to be raised as it is."""
+    """Return the reply or the broken connection that raises the error; else the error, which is raised as it is."""
     if isinstance(error, (APIConnectionError, APITimeoutError)):
-        return _break(error)
-    if not isinstance(error, APIError) or type(error) not in _REFUSALS:
+        return _breaks(error)
+    if not isinstance(error, APIError) or type(error) not in _ERROR_REPLIES:
         return error
-    status, code = _REFUSALS[type(error)]
+    status, code = _ERROR_REPLIES[type(error)]
     headers = {} if error.retry_after_s is None else {"retry-after-ms": str(error.retry_after_s * 1000)}
     if error.should_retry is not None:
         headers["x-should-retry"] = str(error.should_retry).lower()
-    said = {"message": error.message, "type": error.type, "code": error.code or code or None}
-    return FakeReply.whole({"error": said}, error.status or status, headers)
+    fields = {"message": error.message, "type": error.type, "code": error.code or code or None}
+    return FakeReply.whole({"error": fields}, error.status or status, headers)
 
 
-def _broken(chunks: list[bytes], error: Exception) -> FakeReply | Exception:
-    """A stream that ends so."""
+def _failing_stream(chunks: list[bytes], error: Exception) -> FakeReply | Exception:
+    """Return a stream that ends with the error."""
     if isinstance(error, (APIConnectionError, APITimeoutError)):
-        return FakeReply.streamed(*chunks, breaks=_break(error))
+        return FakeReply.streamed(*chunks, breaks=_breaks(error))
     if isinstance(error, TruncatedStreamError):
         return FakeReply.streamed(*chunks)
     if isinstance(error, StreamFailedError):
-        said = {"message": error.message, "type": error.type, "code": error.code}
-        return FakeReply.streamed(*chunks, _event({"error": said}))
+        fields = {"message": error.message, "type": error.type, "code": error.code}
+        return FakeReply.streamed(*chunks, _event({"error": fields}))
     raise InvalidRequestError(
         f"a stream that has begun cannot end with {type(error).__name__}: use StreamFailedError, TruncatedStreamError, "
         f"an APIConnectionError or an APITimeoutError"
     )
 
 
-def _break(error: APIConnectionError | APITimeoutError) -> Breaks:
+def _breaks(error: APIConnectionError | APITimeoutError) -> Breaks:
     return Breaks(error.message, error.phase if isinstance(error, APITimeoutError) else None)

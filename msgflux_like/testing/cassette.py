@@ -1,4 +1,4 @@
-"""Real traffic, recorded once and replayed offline: the bytes as they came, in the pieces they came."""
+"""Record real traffic once and replay it offline: the same bytes, in the same pieces."""
 
 from __future__ import annotations
 
@@ -35,28 +35,33 @@ M = TypeVar("M", bound="ProviderModel")
 
 
 class Cassette:
-    """A recording of what went to providers and what came back.
+    """Recording of requests to providers and of their replies.
 
-    Inside `with Cassette(path):` it stands between every model of the process and the network, whatever thread or
-    event loop calls, and whenever the model was made; the innermost one counts. `attach`, and `http_client=cassette`,
-    do the same for one model, for good.
+    Inside `with Cassette(path):` the requests of every model and client of the process pass through it, from any thread
+    or event loop; of several blocks the innermost one records. `attach`, and `http_client=cassette`, do so for one
+    model, permanently.
 
-    Requests are equal when method, URL and body are: what a header says does not count, nor does the port of a
-    loopback address. Equal requests are answered in the order of their recording, and the last answer is given again
-    and again. Errors, broken connections and timeouts are recorded and replayed like answers; waits before a retry
-    are waited.
+    Requests are equal if their method, URL and body are; headers and the port of a loopback address are not compared.
+    Equal requests get the recorded replies in order, and then the last reply again and again. Errors, broken
+    connections and timeouts are recorded and replayed as well; the waits before retries are kept.
 
-    The file holds no key, no cookie and no name of an account. It does hold the request bodies, prompts included.
+    The file has no keys, no cookies and no names of accounts. It has the bodies of the requests, prompts included.
 
     Args:
-        path: The file, JSON lines.
-        mode: "auto" replays where the file exists, else it records; "replay" never sends anything; "record" begins
-            the file anew; "new" replays what is known, and records what is not behind it.
-        redact: Is given a request's JSON body, and gives the one to keep. What it gives is also what is compared, so
-            that it can take out what is never the same twice.
+        path: Path of the file, in JSON lines.
+        mode: "auto" replays if the file exists and records if not; "replay" never sends a request; "record" replaces
+            the file; "new" replays the requests that the file has, and records the others at its end.
+        redact: Function from the JSON body of a request to the body that is recorded and compared, to remove secrets
+            and values that differ each time.
+
+    Attributes:
+        path: Path of the file.
+        unused: Numbers, from 1, of the recorded requests that were not replayed.
 
     Raises:
-        CassetteError: The file is none, was cut off, or is not there; and, from a call, when a request is unknown.
+        CassetteError: If the file is missing in mode "replay", is not a cassette, or was cut off; from a call, if the
+            request is not in the file: the message names the differences from the nearest one.
+        InvalidRequestError: For an unknown mode.
 
     Example:
         >>> import msgflux_like as mf
@@ -67,7 +72,7 @@ class Cassette:
 
     def __init__(self, path: str | os.PathLike[str], mode: Mode = "auto", *, redact: Redact | None = None) -> None:
         if mode not in ("auto", "replay", "record", "new"):
-            raise InvalidRequestError(f"there is no mode {mode!r}; there are auto, replay, record, new")
+            raise InvalidRequestError(f"there is no mode {mode!r}: use auto, replay, record or new")
         self.path = Path(path)
         there = self.path.exists()
         if mode == "replay" and not there:
@@ -77,21 +82,21 @@ class Cassette:
         self._known = (
             cassette_format.load(self.path.read_bytes(), self.path.name) if there and self._mode != "record" else []
         )
-        self._left: dict[bytes, deque[int]] = {}  # which of the known ones are to be replayed, by their key
+        self._left: dict[bytes, deque[int]] = {}  # indexes of the recorded exchanges to replay, by key
         for index, exchange in enumerate(self._known):
             self._left.setdefault(matching.key_of(exchange.request), deque()).append(index)
-        self._played: set[int] = set()
+        self._replayed_indexes: set[int] = set()
         self._new: list[_Recording] = []
-        self._blocks: list[int] = []  # how much of it was there when each block began
-        # Held while the file is written, too. A stream that is dropped ends wherever the garbage collector runs.
+        self._blocks: list[int] = []  # length of the recording when each block began
+        # Held while the file is written, too. Reentrant: a dropped stream ends wherever the garbage collector runs.
         self._lock = threading.RLock()
 
     @property
     def unused(self) -> tuple[int, ...]:
-        """Numbers, from 1, of the recorded requests that nobody has asked for yet."""
-        return tuple(number for number in range(1, len(self._known) + 1) if number - 1 not in self._played)
+        """Numbers, from 1, of the recorded requests that were not replayed."""
+        return tuple(number for number in range(1, len(self._known) + 1) if number - 1 not in self._replayed_indexes)
 
-    # ---- who is recorded
+    # ---- what is recorded
 
     def __enter__(self) -> Self:
         with self._lock:
@@ -100,67 +105,91 @@ class Cassette:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Write what was recorded. After an APIError nothing new is kept: an expired key would be replayed for ever."""
+        """Write the recording. After an APIError nothing new is kept, so that no expired key is replayed forever."""
         interceptors.remove(self)
         with self._lock:
             before = self._blocks.pop()
-            if _is_of_a_provider(error):
+            if _is_api_error(error):
                 del self._new[before:]
             elif self._new:
                 self._write()
 
     def attach(self, model: M) -> M:
-        """Let that model's requests pass through here, inside and outside of `with`; its copies' do not."""
-        transport = model._transport  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as nobody else does
-        if not isinstance(transport.interceptor, (Cassette, NoneType)):
-            raise InvalidRequestError("a fake model sends nothing: there is nothing to record")
-        transport.interceptor = self
+        """Record or replay the requests of one model, inside and outside of `with`; its copies are not attached.
+
+        Args:
+            model: The model.
+
+        Returns:
+            The model.
+
+        Raises:
+            InvalidRequestError: For a fake model.
+
+        Example:
+            >>> import msgflux_like as mf
+            >>> cassette = mf.testing.Cassette("paris.jsonl")  # doctest: +SKIP
+            >>> model = cassette.attach(mf.Model.chat_completion("openai/gpt-4o"))  # doctest: +SKIP
+        """
+        if not isinstance(model.interceptor, (Cassette, NoneType)):
+            raise InvalidRequestError("a fake model sends nothing: attach the cassette to a model with a network")
+        model.interceptor = self
         return model
 
     def client(self, http_client: Any) -> Interceptor:
-        """For `http_client=`: this recording, with a client of one's own to send what is to be sent."""
+        """Return a value for `http_client=` of a model: this recording, which sends with your own HTTP client.
+
+        Args:
+            http_client: An `httpx2` or `httpx` client; it is not closed here.
+
+        Example:
+            >>> import httpx2
+            >>> import msgflux_like as mf
+            >>> http_client = mf.testing.Cassette("paris.jsonl").client(httpx2.Client())  # doctest: +SKIP
+            >>> model = mf.Model.chat_completion("openai/gpt-4o", http_client=http_client)  # doctest: +SKIP
+        """
         return _PassThrough(self, Transport(http_client))
 
     # ---- between a transport and the network
 
     def open(self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
-        """See `Interceptor`."""
+        """Return the recorded reply to a request, or send and record it."""
         request = self._request(http)
-        if (played := self._replayed(request)) is not None:
-            return played
+        if (reply := self._replayed(request)) is not None:
+            return reply
         if type(http.key) is TokenSource:
             http = replace(http, key=http.key.token())
-        recording = self._begun(request, http)
+        recording = self._start_recording(request, http)
         try:
             return _RecordingReply(send(http, deadline), recording)
         except WireError as failure:
-            recording.failed(failure)
+            recording.record_failure(failure)
             raise
         finally:
-            recording.sent()
+            recording.on_sent()
 
     async def aopen(
         self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
     ) -> AsyncReply:
-        """See `Interceptor`."""
+        """Return the recorded reply to a request, or send and record it; the async counterpart of `open`."""
         request = self._request(http)
-        if (played := self._replayed(request)) is not None:
-            return AsyncReplayedReply(played)
+        if (reply := self._replayed(request)) is not None:
+            return AsyncReplayedReply(reply)
         if type(http.key) is TokenSource:
             http = replace(http, key=await atoken(http.key))
-        recording = self._begun(request, http)
+        recording = self._start_recording(request, http)
         try:
             return _AsyncRecordingReply(await send(http, deadline), recording)
         except WireError as failure:
-            recording.failed(failure)
+            recording.record_failure(failure)
             raise
         finally:
-            recording.sent()
+            recording.on_sent()
 
-    # ---- the tape
+    # ---- the recording
 
     def _request(self, http: HttpRequest) -> cassette_format.Request:
-        """What is kept of the request, and compared."""
+        """Return the request as it is recorded and compared."""
         mask = Mask(http)
         kept = cassette_format.Request(http.method, masking.masked_url(http.url, mask), masking.request_headers(http))
         body = mask.body(http.body)
@@ -169,11 +198,11 @@ class Cassette:
         except ValueError:
             return cassette_format.with_body(kept, body)
         if self._redact is not None:
-            content = msgspec.json.decode(to_json(self._redact(content), "what redact gives"))
+            content = msgspec.json.decode(to_json(self._redact(content), "the result of redact"))
         return replace(kept, json=content)
 
     def _replayed(self, request: cassette_format.Request) -> ReplayedReply | None:
-        """The recorded reply; None when the request is to be sent. Raises what was raised when it was recorded."""
+        """Return the recorded reply; None if the request is to be sent. Raises the recorded error."""
         if self._mode == "record":
             return None
         with self._lock:
@@ -181,12 +210,12 @@ class Cassette:
             if left is None and self._mode == "new":
                 return None
             if left is None:
-                raise self._unknown(request)
+                raise self._unknown_request(request)
             index = left.popleft() if len(left) > 1 else left[0]
-            self._played.add(index)
-        return self._played_back(index)
+            self._replayed_indexes.add(index)
+        return self._reply_of_recording(index)
 
-    def _played_back(self, index: int) -> ReplayedReply:
+    def _reply_of_recording(self, index: int) -> ReplayedReply:
         exchange = self._known[index]
         end = exchange.end or cassette_format.LEFT
         failure = Breaks(end.message, end.phase).error()
@@ -201,27 +230,27 @@ class Cassette:
         endings = {"whole": None, "left": left, "failed": failure}
         return ReplayedReply(Head(head.status, headers, head.received_at or 0.0), exchange.pieces, endings[end.how])
 
-    def _unknown(self, request: cassette_format.Request) -> CassetteError:
+    def _unknown_request(self, request: cassette_format.Request) -> CassetteError:
         number, differences = matching.nearest(request, [exchange.request for exchange in self._known])
         if number is None:
-            said = "it holds none at all"
+            difference = "it has no requests"
         else:
-            said = f"the nearest is number {number}, and differs in {matching.told(differences)}"
+            difference = f"the nearest is number {number}, and differs in {matching.describe(differences)}"
         return CassetteError(
-            f"{self.path.name} does not hold this request: {said}. To record it, use "
+            f"{self.path.name} does not have this request: {difference}. To record it, use "
             f'mode="new", which keeps the others, or mode="record"',
             nearest=number,
             differences=differences,
         )
 
-    def _begun(self, request: cassette_format.Request, http: HttpRequest) -> _Recording:
-        recording = _Recording(request, Mask(http), self._ended)
+    def _start_recording(self, request: cassette_format.Request, http: HttpRequest) -> _Recording:
+        recording = _Recording(request, Mask(http), self._on_end)
         with self._lock:
             self._new.append(recording)
         return recording
 
-    def _ended(self, recording: _Recording, kept: bool) -> None:
-        """The exchange is over. Outside of a block it is written now, inside at the block's end."""
+    def _on_end(self, recording: _Recording, kept: bool) -> None:
+        """Write the recording now if there is no block around it; a block writes it at its end."""
         with self._lock:
             if recording not in self._new:
                 return  # its block ended with an APIError
@@ -231,21 +260,21 @@ class Cassette:
                 self._write()
 
     def _write(self) -> None:
-        begun = [recording.exchange() for recording in self._new if recording.begun]
+        started = [recording.exchange() for recording in self._new if recording.has_started]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path, cassette_format.dump([*self._known, *begun]), mode=0o644)
+        write_atomically(self.path, cassette_format.dump([*self._known, *started]), mode=0o644)
 
 
-def _is_of_a_provider(error: BaseException | None) -> bool:
-    """Whether an APIError is at the bottom of it, in a group, or below what somebody made of it."""
+def _is_api_error(error: BaseException | None) -> bool:
+    """Return whether an error is an APIError, holds one in a group, or was caused by one."""
     if error is None or isinstance(error, APIError):
         return error is not None
     several = cast("Any", error).exceptions if isinstance(error, BaseExceptionGroup) else ()
-    return any(map(_is_of_a_provider, (*several, error.__cause__ or error.__context__)))
+    return any(map(_is_api_error, (*several, error.__cause__ or error.__context__)))
 
 
 class _PassThrough:
-    """A recording that sends with a transport of its own."""
+    """Interceptor that records with a cassette and sends with another transport."""
 
     def __init__(self, cassette: Cassette, transport: Transport) -> None:
         self._cassette = cassette
@@ -259,117 +288,123 @@ class _PassThrough:
 
 
 class _Recording:
-    """Writes down one exchange while it happens."""
+    """Recorder of one exchange."""
 
-    def __init__(self, request: cassette_format.Request, mask: Mask, ended: Callable[[_Recording, bool], None]) -> None:
+    def __init__(
+        self, request: cassette_format.Request, mask: Mask, on_end: Callable[[_Recording, bool], None]
+    ) -> None:
         self._request = request
         self._reply: cassette_format.Reply | None = None
         self._pieces: list[bytes] = []
         self._end: cassette_format.End | None = None
         self._aborted = False
         self._mask = mask
-        self._ended = ended
+        self._on_end = on_end
 
     @property
-    def begun(self) -> bool:
-        """Whether there is anything to keep."""
+    def has_started(self) -> bool:
+        """Whether there is anything to record."""
         return self._reply is not None or self._end is not None
 
     def exchange(self) -> cassette_format.Exchange:
-        """What happened until now."""
+        """Return the exchange as far as it has been recorded."""
         return cassette_format.Exchange(self._request, self._reply, self._mask.pieces(self._pieces), self._end)
 
-    def came(self, head: Head) -> None:
+    def record_head(self, head: Head) -> None:
+        """Record the status and the headers of the reply."""
         headers = masking.reply_headers(head.headers, self._mask)
         received_at = head.received_at if "retry-after" in headers else None
         self._reply = cassette_format.Reply(head.status, headers, received_at)
 
-    def read(self, piece: bytes | None) -> bytes | None:
+    def record_piece(self, piece: bytes | None) -> bytes | None:
+        """Record a piece of the body, None for its end, and return it."""
         if piece is None:
-            self.whole()
+            self.record_whole()
         else:
             self._pieces.append(piece)
         return piece
 
-    def whole(self) -> None:
-        """Its body ended, or the answer in it did."""
+    def record_whole(self) -> None:
+        """Record that the body, or the answer in it, is complete."""
         self._end = self._end or cassette_format.WHOLE
 
-    def failed(self, failure: WireError) -> None:
+    def record_failure(self, failure: WireError) -> None:
+        """Record how the connection failed, unless the reader aborted it."""
         if not self._aborted:
             self._end = cassette_format.End("failed", self._mask.text(str(failure)), failure.phase)
 
-    def aborted(self) -> None:
-        """What a read says after this is no doing of the provider."""
+    def on_abort(self) -> None:
+        """Ignore the failures that follow: the reader caused them, not the provider."""
         self._aborted = True
 
-    def closed(self) -> None:
+    def on_close(self) -> None:
+        """Record that the reader closed the reply."""
         self._end = self._end or cassette_format.LEFT
-        self._ended(self, True)
+        self._on_end(self, True)
 
-    def sent(self) -> None:
-        """The request is out, unless it failed, which is kept, or was never sent."""
+    def on_sent(self) -> None:
+        """End the recording if there was no reply: a failure is kept, a request that was not sent is not."""
         if self._reply is None:
-            self._ended(self, self._end is not None)
+            self._on_end(self, self._end is not None)
 
 
 class _RecordingReply:
-    """A `Reply` that is written down while it is read."""
+    """Reply that is recorded while it is read."""
 
     def __init__(self, reply: Reply, recording: _Recording) -> None:
         self.head = reply.head
         self._reply = reply
         self._recording = recording
-        recording.came(reply.head)
+        recording.record_head(reply.head)
 
     def read(self, deadline: Deadline) -> bytes | None:
         try:
-            return self._recording.read(self._reply.read(deadline))
+            return self._recording.record_piece(self._reply.read(deadline))
         except WireError as failure:
-            self._recording.failed(failure)
+            self._recording.record_failure(failure)
             raise
 
     def drain(self) -> None:
-        self._recording.whole()
+        self._recording.record_whole()
         self._reply.drain()
 
     def close(self) -> None:
         try:
             self._reply.close()
         finally:
-            self._recording.closed()
+            self._recording.on_close()
 
     def abort(self) -> None:
-        self._recording.aborted()
+        self._recording.on_abort()
         self._reply.abort()
 
 
 class _AsyncRecordingReply:
-    """The async twin of `_RecordingReply`."""
+    """Async counterpart of `_RecordingReply`."""
 
     def __init__(self, reply: AsyncReply, recording: _Recording) -> None:
         self.head = reply.head
         self._reply = reply
         self._recording = recording
-        recording.came(reply.head)
+        recording.record_head(reply.head)
 
     async def read(self, deadline: Deadline) -> bytes | None:
         try:
-            return self._recording.read(await self._reply.read(deadline))
+            return self._recording.record_piece(await self._reply.read(deadline))
         except WireError as failure:
-            self._recording.failed(failure)
+            self._recording.record_failure(failure)
             raise
 
     async def drain(self) -> None:
-        self._recording.whole()
+        self._recording.record_whole()
         await self._reply.drain()
 
     async def aclose(self) -> None:
         try:
             await self._reply.aclose()
         finally:
-            self._recording.closed()
+            self._recording.on_close()
 
     def abort(self) -> None:
-        self._recording.aborted()
+        self._recording.on_abort()
         self._reply.abort()

@@ -1,9 +1,9 @@
-"""The file of a recording: JSON lines, from exchanges and back.
+"""The file of a recording: exchanges as JSON lines.
 
 {"line":"cassette","version":1}
 {"line":"request","method":"POST","url":"https://...","headers":{...},"json":{...}}
 {"line":"reply","status":200,"headers":{...}}
-{"line":"piece","text":"data: ..."}              each read of the network, or "base64" where it is no text
+{"line":"piece","text":"data: ..."}              each read of the network; "base64" if it is not UTF-8
 {"line":"end","how":"whole"}                     or "left" by its reader, or "failed" with a message
 ...
 {"line":"eof"}
@@ -24,18 +24,18 @@ from msgflux_like.errors import CassetteError, Phase
 VERSION: Final = 1
 
 
-class _OpenReply(Struct, tag_field="line", omit_defaults=True, forbid_unknown_fields=True):
+class _Line(Struct, tag_field="line", omit_defaults=True, forbid_unknown_fields=True):
     pass
 
 
-class Opening(_OpenReply, tag="cassette"):
-    """The first line."""
+class Opening(_Line, tag="cassette"):
+    """First line."""
 
     version: int
 
 
-class Request(_OpenReply, tag="request"):
-    """What was asked: its body is JSON, a text, or bytes in base64."""
+class Request(_Line, tag="request"):
+    """Request: its body is JSON, text, or base64."""
 
     method: str
     url: str
@@ -45,31 +45,31 @@ class Request(_OpenReply, tag="request"):
     base64: str | UnsetType = UNSET
 
 
-class Reply(_OpenReply, tag="reply"):
-    """The head of what came. `received_at` is in seconds since 1970, where a header's date is measured by it."""
+class Reply(_Line, tag="reply"):
+    """Head of a reply. `received_at` is in seconds since 1970, for the headers whose date is relative to it."""
 
     status: int
     headers: Mapping[str, str] = {}
     received_at: float | None = None
 
 
-class Piece(_OpenReply, tag="piece"):
-    """What one read gave."""
+class Piece(_Line, tag="piece"):
+    """Piece of the body, as one read returned it."""
 
     text: str | UnsetType = UNSET
     base64: str | UnsetType = UNSET
 
 
-class End(_OpenReply, tag="end"):
-    """How the reply ended: whole, left by its reader, or failed; `message` and `phase` are those of the failure."""
+class End(_Line, tag="end"):
+    """How the reply ended: whole, left by its reader, or failed; `message` and `phase` describe the failure."""
 
     how: Literal["whole", "left", "failed"]
     message: str = ""
     phase: Phase | None = None
 
 
-class Eof(_OpenReply, tag="eof"):
-    """The last line: without it the file was cut off."""
+class Eof(_Line, tag="eof"):
+    """Last line; a file without it was cut off."""
 
 
 WHOLE: Final = End("whole")
@@ -80,7 +80,7 @@ _Any = Opening | Request | Reply | Piece | End | Eof
 
 @dataclass
 class Exchange:
-    """One request and what came of it; `reply` is None when nothing came, `end` while it is still coming."""
+    """One request and its reply; `reply` is None if there was none, `end` while it is received."""
 
     request: Request
     reply: Reply | None = None
@@ -93,7 +93,7 @@ _line: Final = msgspec.json.Decoder(_Any)
 
 
 def dump(exchanges: Iterable[Exchange]) -> bytes:
-    """The file."""
+    """Return the content of the file."""
     lines: list[_Any] = [Opening(VERSION)]
     for exchange in exchanges:
         lines.append(exchange.request)
@@ -106,16 +106,16 @@ def dump(exchanges: Iterable[Exchange]) -> bytes:
 
 
 def with_body(request: Request, body: bytes) -> Request:
-    """The request with a body that is no JSON."""
-    return msgspec.structs.replace(request, **_spelled(body))
+    """Return the request with a body that is not JSON."""
+    return msgspec.structs.replace(request, **_encoded(body))
 
 
 def _piece(data: bytes) -> Piece:
-    return Piece(**_spelled(data))
+    return Piece(**_encoded(data))
 
 
-def _spelled(data: bytes) -> dict[str, str]:
-    """As a text where it is one."""
+def _encoded(data: bytes) -> dict[str, str]:
+    """Return the field for bytes: text if they are UTF-8, else base64."""
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:
@@ -123,7 +123,7 @@ def _spelled(data: bytes) -> dict[str, str]:
 
 
 def load(content: bytes, name: str) -> list[Exchange]:
-    """The exchanges in a file. Raises CassetteError that names the file, the line and what is wrong there."""
+    """Return the exchanges of a file. Raises CassetteError, which names the file, the line and what is wrong there."""
     *lines, rest = content.split(b"\n")
     if rest or not lines:
         raise CassetteError(f"{name} was cut off in line {len(lines) + 1}: record it anew")
@@ -132,10 +132,10 @@ def load(content: bytes, name: str) -> list[Exchange]:
     for number, line in enumerate(lines, 1):
         try:
             if closed:
-                raise ValueError("something follows the end")  # noqa: TRY301  said with the line, as the others are
+                raise ValueError("something follows the end")  # noqa: TRY301  the line is added below
             closed = _take(_read(line, number), exchanges)
         except ValueError as error:
-            raise CassetteError(f"{name}, line {number}, is not of a cassette: {error}") from None
+            raise CassetteError(f"{name}, line {number}, is not a line of a cassette: {error}") from None
     if not closed:
         raise CassetteError(f"{name} was cut off after line {len(lines)}: record it anew")
     return exchanges
@@ -144,14 +144,14 @@ def load(content: bytes, name: str) -> list[Exchange]:
 def _read(line: bytes, number: int) -> _Any:
     read = _line.decode(line)
     if isinstance(read, Opening) and read.version != VERSION:
-        raise ValueError(f"it is of version {read.version}, this is a reader of version {VERSION}")
+        raise ValueError(f"its version is {read.version}, and version {VERSION} can be read")
     if isinstance(read, Opening) is not (number == 1):
         raise ValueError('the first line, and no other, is {"line":"cassette",...}')
     return read
 
 
 def _take(line: _Any, exchanges: list[Exchange]) -> bool:
-    """Add what the line says; True for the last one. ValueError where it does not belong."""
+    """Add a line to the exchanges; return True for the last line. Raises ValueError for one in the wrong place."""
     current = exchanges[-1] if exchanges and exchanges[-1].end is None else None
     match line:
         case Opening():
@@ -167,7 +167,7 @@ def _take(line: _Any, exchanges: list[Exchange]) -> bool:
         case Eof() if current is None:
             return True
         case _:
-            raise ValueError("it does not belong where it stands")
+            raise ValueError("it is in the wrong place")
     return False
 
 

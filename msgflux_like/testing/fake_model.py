@@ -1,4 +1,4 @@
-"""A chat model whose answers a test gives: all of a real one but the network."""
+"""A chat model with scripted answers: everything of a real one but the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgflux_like.models.chat_completion import ChatCompletion
 from msgflux_like.providers import resolve
 from msgflux_like.providers.config import template_variables
 from msgflux_like.request import ModelOptions
-from msgflux_like.testing import answers as answering
+from msgflux_like.testing import answers as conversion
 from msgflux_like.testing.answers import FakeAnswer
 from msgflux_like.testing.fake_provider import FakeProvider, FakeReply, FakeRequest, Script
 from msgflux_like.testing.replayed import Breaks
@@ -25,30 +25,31 @@ _NOWHERE = "https://fake.invalid/v1"
 
 
 class FakeModel(ChatCompletion):
-    """A `ChatCompletion` without a network. Checks, schemas, tools, streams, retries and cost are the real ones.
+    """`ChatCompletion` without a network. Checks, schemas, tools, streams, retries and cost are the real ones.
 
-    It speaks OpenAI's chat completions format, whatever the provider of `path` speaks; bytes of another dialect are
-    for `FakeProvider`.
+    Its requests and replies have OpenAI's chat completions format, whatever the dialect of the provider in `path`; use
+    `FakeProvider` for the bytes of another dialect.
 
     Args:
-        answers: One answer for every request, or a list with one for each:
+        answers: One answer for every request, or a list with one answer for each request:
 
-            - a text,
-            - a list of texts: the pieces a stream brings,
-            - a dict, or a value of the type that is asked for with `generation_schema`,
+            - a string,
+            - a list of strings: the chunks of a stream,
+            - a dict, or a value of the type that the call asks for with `generation_schema`,
             - a `tool_call(...)`, or a list of them,
-            - an exception: an `APIError` comes the way a provider's would, and is retried like one where the model
-              has `max_retries`; any other is raised as it is,
-            - a `FakeAnswer`, for usage, reasoning, finish reason and streams that fail,
-            - a function that is given the messages, as they are sent, and gives one of these.
-        path: The model that it stands for, whose profile it has: what it can do, and what it costs.
-        options: See `ChatCompletion`. No request is sent again unless `max_retries` says so.
+            - an exception: an `APIError` is raised as a provider's would be, and retried if the model has
+              `max_retries`; any other exception is raised as it is,
+            - a `FakeAnswer`, for usage, reasoning, finish reasons and streams that fail,
+            - a function from the messages, as they are sent, to one of these.
+        path: Path of the model whose profile it has, that is capabilities and prices.
+        **options: Options of `ChatCompletion`. `max_retries` is 0 if not given.
 
     Attributes:
-        requests: The `FakeRequest`s it got, in order: `model.requests[0].messages`.
+        requests: The `FakeRequest`s that were sent, in order.
 
     Raises:
-        OutOfAnswersError: From a call, when the list is used up.
+        InvalidRequestError: For `http_client` or `dialect`, which a fake model has already.
+        OutOfAnswersError: From a call, if the list has no more answers.
 
     Example:
         >>> from msgflux_like.testing import FakeModel
@@ -63,9 +64,11 @@ class FakeModel(ChatCompletion):
 
     def __init__(self, answers: Any = "Hello", *, path: str = "openai/gpt-4o", **options: Unpack[ModelOptions]) -> None:
         if given := sorted({"http_client", "dialect"} & options.keys()):
-            raise InvalidRequestError(f"a fake model has its own {' and '.join(given)}; a FakeProvider takes others")
+            raise InvalidRequestError(
+                f"a fake model has {' and '.join(given)} already: use FakeProvider to test with another one"
+            )
         self._script = Script(answers)
-        self._wishes: dict[bytes, OutputSpec] = {}  # by the schema that goes out
+        self._output_specs: dict[bytes, OutputSpec] = {}  # by the schema that is sent
         self._fake = FakeProvider(self._reply)
         row = resolve.find_provider(*resolve.split_path(path))
         home = row.base_url if row.base_url and not template_variables(row.base_url) else _NOWHERE
@@ -73,52 +76,60 @@ class FakeModel(ChatCompletion):
         super().__init__(path, **{**defaults, **options, "dialect": "openai_chat", "http_client": self._fake})
 
     @property
-    def requests(self) -> list[FakeRequest]:  # noqa: D102  see Attributes
+    def requests(self) -> list[FakeRequest]:
+        """The `FakeRequest`s that were sent, in order."""
         return self._fake.requests
 
     def _reply(self, request: FakeRequest) -> FakeReply | Breaks | Exception:
         given = self._script.next(request.messages)
-        answer = answering.answer_of(given)
+        answer = conversion.to_answer(given)
         if answer is None:
-            answer = self._value(answering.plain(given), request.body)
-        return answering.reply_of(answer, request.body, len(self.requests))
+            answer = self._value(conversion.to_json_value(given), request.body)
+        return conversion.to_reply(answer, request.body, len(self.requests))
 
     # ---- answers of a type
 
     def _output_spec(self, *args: Any, **named: Any) -> OutputSpec:
-        wanted = super()._output_spec(*args, **named)
-        if wanted.lowered is not None:
-            self._wishes[_key(wanted.lowered.schema)] = wanted
-        return wanted
+        output_spec = super()._output_spec(*args, **named)
+        if output_spec.lowered is not None:
+            self._output_specs[_key(output_spec.lowered.schema)] = output_spec
+        return output_spec
 
     def _value(self, value: Any, body: Mapping[str, Any]) -> FakeAnswer:
-        """The value as the model was asked to write it: as a text, or as a call of the tool that stands for it."""
-        wanted, tool = self._wish(body)
-        if wanted is not None and wanted.lowered is not None and (wanted.lowered.alters or wanted.lowered.wrapped):
-            with suppress(AttributeError, LookupError, TypeError, ValueError):  # an answer that is meant to be wrong
-                value = wanted.lowered.lower(value)
+        """Return the value as the request asks for it: as JSON text, or as a call of the tool whose arguments it is."""
+        output_spec, tool = self._requested_output(body)
+        if (
+            output_spec is not None
+            and output_spec.lowered is not None
+            and (output_spec.lowered.alters or output_spec.lowered.wrapped)
+        ):
+            with suppress(AttributeError, LookupError, TypeError, ValueError):  # an answer that is wrong on purpose
+                value = output_spec.lowered.lower(value)
         if tool:
-            return FakeAnswer(tool_calls=(answering.tool_call(tool, **value),))
+            return FakeAnswer(tool_calls=(conversion.tool_call(tool, **value),))
         return FakeAnswer(text=msgspec.json.encode(value).decode())
 
-    def _wish(self, body: Mapping[str, Any]) -> tuple[OutputSpec | None, str]:
-        """What was asked for in this request, and the tool whose arguments are the answer, "" for none."""
+    def _requested_output(self, body: Mapping[str, Any]) -> tuple[OutputSpec | None, str]:
+        """Return the output that the request asks for, and the tool whose arguments are the answer, "" for none."""
         form = body.get("response_format", {}).get("json_schema", {}).get("schema")
         if form is not None:
-            return self._wishes.get(_key(form)), ""
+            return self._output_specs.get(_key(form)), ""
         for tool in body.get("tools", ()):
-            wanted = self._wishes.get(_key(tool["function"].get("parameters")))
-            if wanted is not None and wanted.output_mode == "tool":
-                return wanted, tool["function"]["name"]
-        said = str(body["messages"][0].get("content"))
-        for wanted in self._wishes.values():
-            if wanted.lowered is not None and msgspec.json.encode(wanted.lowered.schema).decode() in said:
-                return wanted, ""
+            output_spec = self._output_specs.get(_key(tool["function"].get("parameters")))
+            if output_spec is not None and output_spec.output_mode == "tool":
+                return output_spec, tool["function"]["name"]
+        instructions = str(body["messages"][0].get("content"))
+        for output_spec in self._output_specs.values():
+            if (
+                output_spec.lowered is not None
+                and msgspec.json.encode(output_spec.lowered.schema).decode() in instructions
+            ):
+                return output_spec, ""
         return None, ""
 
     @classmethod
     def _of_state(cls, *_: Any, **__: Any) -> NoReturn:
-        raise InvalidRequestError("the answers of a fake model are no part of its state: make it anew")
+        raise InvalidRequestError("the answers of a fake model are not part of its state: make another fake model")
 
 
 def _key(schema: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""A provider without a network: it answers with the bytes a test gives, in any dialect, and keeps what it is sent."""
+"""A provider without a network: it answers with scripted bytes, in any dialect, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,20 @@ _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
 
 
 class FakeRequest(Struct, frozen=True):
-    """What a provider was sent.
+    """Request that was sent to a `FakeProvider` or a `FakeModel`.
 
     Attributes:
-        url: Where it went.
-        headers: Without the one that holds the key.
-        body: Its JSON, read; bytes where it is none.
-        stream: Whether a stream was asked for.
+        url: URL of the request.
+        headers: Headers by name, without the one that holds the key.
+        body: Decoded JSON of the body; bytes if the body is not JSON.
+        stream: Whether the request asks for a stream.
+
+    Example:
+        >>> from msgflux_like.testing import FakeModel
+        >>> model = FakeModel("Paris")
+        >>> response = model("What is the capital of France?", temperature=0)
+        >>> model.requests[0].body["temperature"], model.requests[0].url
+        (0, 'https://api.openai.com/v1/chat/completions')
     """
 
     url: str
@@ -38,21 +45,22 @@ class FakeRequest(Struct, frozen=True):
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The conversation, in the dialects that call it so."""
+        """Messages of the body, in the dialects that have a field of this name."""
         return self.body["messages"]
 
 
 class FakeReply(Struct, frozen=True):
-    r"""One reply, byte for byte.
+    r"""Reply of a `FakeProvider`, byte for byte.
 
-    Attributes:
+    Args:
         status: HTTP status.
-        headers: Their names in lower case.
-        pieces: The body, as the network brings it: each is what one read gives.
-        breaks: How the connection fails after the last piece; None for a body that comes to its end.
+        headers: Headers by name, in lower case.
+        pieces: Body in the pieces that the reads of the network return.
+        breaks: How the connection fails after the last piece; None for a complete body.
 
-    >>> FakeReply.streamed(b"data: {}", b"\n\n", breaks=Breaks()).pieces
-    (b'data: {}', b'\n\n')
+    Example:
+        >>> FakeReply.streamed(b"data: {}", b"\n\n", breaks=Breaks()).pieces
+        (b'data: {}', b'\n\n')
     """
 
     status: int = 200
@@ -62,17 +70,36 @@ class FakeReply(Struct, frozen=True):
 
     @classmethod
     def whole(cls, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
-        """A reply that comes in one piece: bytes as they are, anything else as JSON."""
+        """Return a reply in one piece.
+
+        Args:
+            body: Bytes, which are sent unchanged, or a value that is sent as JSON.
+            status: HTTP status.
+            headers: Headers by name, in lower case, beside the content type.
+
+        Example:
+            >>> FakeReply.whole({"error": {"message": "no"}}, 400).pieces
+            (b'{"error":{"message":"no"}}',)
+        """
         return cls(status, {**_JSON, **(headers or {})}, (body if isinstance(body, bytes) else to_json(body),))
 
     @classmethod
     def streamed(cls, *pieces: bytes, breaks: Breaks | None = None) -> Self:
-        """A stream of server-sent events, cut as it is given here."""
+        r"""Return a stream of server-sent events.
+
+        Args:
+            *pieces: Body in the pieces that the reads of the network return.
+            breaks: How the connection fails after the last piece; None for a complete body.
+
+        Example:
+            >>> FakeReply.streamed(b"data: [DONE]\n\n").headers
+            {'content-type': 'text/event-stream'}
+        """
         return cls(200, _STREAM, pieces, breaks)
 
 
 class Script:
-    """What is to be said next: one thing again and again, or each of a list once."""
+    """Iterator over scripted answers: each of a list once, or one answer again and again."""
 
     def __init__(self, given: Any) -> None:
         in_order = isinstance(given, (list, tuple))
@@ -80,8 +107,8 @@ class Script:
         self._left = deque(cast("Sequence[Any]", given)) if in_order else None
         self._length = len(cast("Sequence[Any]", given)) if in_order else 1
 
-    def next(self, told: Any) -> Any:
-        """The next one; a function is called with what it is told. Raises OutOfAnswersError."""
+    def next(self, request: Any) -> Any:
+        """Return the next answer; a function is called with the request. Raises OutOfAnswersError."""
         found = self._always
         if self._left is not None:
             try:
@@ -91,20 +118,24 @@ class Script:
                     f"the test gave {self._length} answers, and this is one request more: give another, "
                     f"or one that is not in a list to have it repeated"
                 ) from None
-        return found(told) if callable(found) and not isinstance(found, type) else found
+        return found(request) if callable(found) and not isinstance(found, type) else found
 
 
 class FakeProvider:
-    """Answers requests with scripted bytes; no network, no thread.
+    """Provider that answers requests with scripted bytes, without a network or a thread.
 
-    Give it to a model as `http_client=`, or use it as `with FakeProvider(...):` for every model of the process.
+    Pass it to a model or a client as `http_client=`, or use `with FakeProvider(...):` for every model of the process.
 
     Args:
-        replies: A `FakeReply`, a `Breaks` (no reply at all), an exception to be raised, or a function from a
-            `FakeRequest` to one of them: for every request; or a list of these, for one request each.
+        replies: For every request a `FakeReply`, a `Breaks` (no reply at all), an exception to be raised, or a function
+            from a `FakeRequest` to one of them; or a list of these, one for each request.
 
     Attributes:
-        requests: What it was sent, in order.
+        requests: The `FakeRequest`s that were sent, in order.
+
+    Raises:
+        OutOfAnswersError: From a call, if the list has no more replies.
+        InvalidRequestError: From a call, for a reply of another type.
 
     Example:
         >>> import msgflux_like as mf
@@ -127,17 +158,17 @@ class FakeProvider:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         interceptors.remove(self)
 
-    def open(self, http: HttpRequest, _clock: Deadline, _send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
-        """See `Interceptor`."""
-        return self._answered(http)
+    def open(self, http: HttpRequest, _deadline: Deadline, _send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
+        """Return the scripted reply to a request."""
+        return self._reply(http)
 
     async def aopen(
-        self, http: HttpRequest, _clock: Deadline, _send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
+        self, http: HttpRequest, _deadline: Deadline, _send: Callable[[HttpRequest, Deadline], Awaitable[AsyncReply]]
     ) -> AsyncReply:
-        """See `Interceptor`."""
-        return AsyncReplayedReply(self._answered(http))
+        """Return the scripted reply to a request; the async counterpart of `open`."""
+        return AsyncReplayedReply(self._reply(http))
 
-    def _answered(self, http: HttpRequest) -> ReplayedReply:
+    def _reply(self, http: HttpRequest) -> ReplayedReply:
         request = _request(http)
         self.requests.append(request)
         reply: Any = self._script.next(request)

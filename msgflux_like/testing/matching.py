@@ -1,4 +1,4 @@
-"""Which recorded request one is, and in what it differs from the one that is nearest."""
+"""Find a request in a recording, or the nearest one and the differences from it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _encoder: Final = msgspec.json.Encoder(order="sorted")
 
 
 def key_of(request: Request) -> bytes:
-    """Requests with the same key are equal: method, URL and body, whatever the order of the body's fields.
+    """Return a key that equal requests share: method, URL and body, whatever the order of the body's fields.
 
-    The port of a loopback address does not count: servers of one's own take another one each time.
+    The port of a loopback address is left out: a local server has another one each time.
     """
-    return _encoder.encode(replace(request, url=_place(request.url), headers={}))
+    return _encoder.encode(replace(request, url=_comparable_url(request.url), headers={}))
 
 
-def _place(url: str) -> str:
+def _comparable_url(url: str) -> str:
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or ""):
         return url
@@ -38,7 +38,7 @@ def _place(url: str) -> str:
 
 
 def nearest(asked: Request, recorded: Sequence[Request]) -> tuple[int | None, tuple[str, ...]]:
-    """Number, from 1, of the recorded request that differs least, and the differences."""
+    """Return the number, from 1, of the recorded request with the fewest differences, and the differences."""
     found = [tuple(differences(asked, each)) for each in recorded]
     if not found:
         return None, ()
@@ -46,15 +46,15 @@ def nearest(asked: Request, recorded: Sequence[Request]) -> tuple[int | None, tu
     return number + 1, found[number]
 
 
-def told(differences: Sequence[str]) -> str:
-    """The first few, as a text."""
+def describe(differences: Sequence[str]) -> str:
+    """Return the first few differences as one string."""
     more = len(differences) - _SHOWN
     return "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def differences(asked: Request, recorded: Request) -> Iterator[str]:
-    """Where the two differ: a JSON path, what is there, and what was recorded there. No text of theirs."""
-    if asked.method != recorded.method or _place(asked.url) != _place(recorded.url):
+    """Yield the differences: a JSON path, and the type there in both requests. No text of the requests is shown."""
+    if asked.method != recorded.method or _comparable_url(asked.url) != _comparable_url(recorded.url):
         yield f"{asked.method} {asked.url} (recorded: {recorded.method} {recorded.url})"
     if asked.json is UNSET or recorded.json is UNSET:
         if (asked.json, asked.text, asked.base64) != (recorded.json, recorded.text, recorded.base64):
@@ -64,7 +64,7 @@ def differences(asked: Request, recorded: Request) -> Iterator[str]:
 
 
 def _body(request: Request) -> str:
-    return "JSON" if request.json is not UNSET else "a text" if request.text is not UNSET else "binary"
+    return "JSON" if request.json is not UNSET else "text" if request.text is not UNSET else "binary"
 
 
 def _between(asked: Any, recorded: Any, path: str) -> Iterator[str]:
@@ -84,16 +84,16 @@ def _between(asked: Any, recorded: Any, path: str) -> Iterator[str]:
 
 
 def _name(name: str) -> str:
-    """A field's name; what does not look like one may be anything, a part of a prompt too."""
+    """Return the name of a field, "*" for a key that may be a part of a prompt."""
     return name if _FIELD.fullmatch(name) else "*"
 
 
 def _form(value: Any, path: str) -> str:
-    """What is there, in short. Shown is the model, and what is neither a text nor inside of something."""
+    """Describe a value by its type. Only the model, and top-level values that are not strings, are shown."""
     if value is _ABSENT:
         return "nothing"
     if isinstance(value, str):
-        return repr(value) if path == "$.model" else f"a text of {len(value)} characters"
+        return repr(value) if path == "$.model" else f"a string of {len(value)} characters"
     if isinstance(value, list):
         return f"a list of {len(as_list(cast('Any', value)))}"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Fixtures for pytest: a recording named after the test, and fake models. Loaded in every run, it imports nothing."""
+"""Fixtures for pytest: a recording named after the test, and fake models. Imports are lazy: every run loads this."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _failure = pytest.StashKey[BaseException]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--msgflux-record`."""
+    """Add the option `--msgflux-record`."""
     parser.getgroup("msgflux-like").addoption(
         "--msgflux-record",
         choices=_MODES,
@@ -32,18 +32,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Keep how the test failed, for the end of its recording."""
+    """Keep the failure of the test, for the end of its recording."""
     if call.when == "call" and call.excinfo is not None:
         item.stash[_failure] = call.excinfo.value
 
 
 @pytest.fixture
 def msgflux_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
-    """A `Cassette` around the test, in `cassettes/<module>/<test>.jsonl` beside it.
+    """Record or replay the requests of the test, in `cassettes/<module>/<test>.jsonl` beside it.
 
-    A test that ends with an APIError records nothing new.
+    A test that ends with an APIError records nothing.
     """
-    from msgflux_like.testing.cassette import Cassette  # noqa: PLC0415  for the tests that want it
+    from msgflux_like.testing.cassette import Cassette  # noqa: PLC0415  imported by the tests that use it
 
     given = request.config.getoption("--msgflux-record")
     cassette = Cassette(_file(request), given or ("replay" if _in_ci() else "auto"))
@@ -55,8 +55,8 @@ def msgflux_cassette(request: pytest.FixtureRequest) -> Iterator[Cassette]:
 
 @pytest.fixture
 def fake_model() -> Iterator[Callable[..., FakeModel]]:
-    """Makes `FakeModel`s: `fake_model("Hello")`. They are closed after the test."""
-    from msgflux_like.testing.fake_model import FakeModel  # noqa: PLC0415  for the tests that want it
+    """Return a function that makes `FakeModel`s, as in `fake_model("Hello")`. They are closed after the test."""
+    from msgflux_like.testing.fake_model import FakeModel  # noqa: PLC0415  imported by the tests that use it
 
     made: list[FakeModel] = []
 
@@ -74,7 +74,7 @@ def _in_ci() -> bool:
 
 
 def _file(request: pytest.FixtureRequest) -> Path:
-    """One for each test: names that no file can have are told apart by a few digits of their hash."""
+    """Return the file of a test; a name that a file cannot have is completed by digits of its hash."""
     name = ".".join(request.node.nodeid.split("::")[1:])
     plain = re.sub(r"[^\w.-]+", "-", name.replace("[", "-").replace("]", ""))[:_LONGEST_NAME]
     if plain.replace("-", "") != re.sub(r"[\[\]-]", "", name):

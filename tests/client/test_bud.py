@@ -8,7 +8,7 @@ import pytest
 
 import msgflux_like as mf
 from msgflux_like import errors
-from msgflux_like.client.bud import Tokens
+from msgflux_like.client.bud import LoginTokens
 from tests.client.conftest import USER
 from tests.provider import chat, chat_stream, whole
 
@@ -219,7 +219,7 @@ def test_a_login_that_is_refused_says_why_and_shows_no_password(bud, colour, gat
 @pytest.mark.parametrize("said", [{}, {"token": None}, {"access_token": 5}, {"token": {"access_token": ""}}])
 def test_a_login_without_a_token_is_an_error_of_the_api(bud, colour, gateway, said):
     gateway.replies[LOGIN] = whole(said)
-    with pytest.raises(errors.BadReplyError, match="the login gave no access_token"):
+    with pytest.raises(errors.BadReplyError, match="the reply to the login has no access_token"):
         ask(colour, bud[1])
 
 
@@ -236,7 +236,7 @@ def test_a_token_that_does_not_tell_lasts_an_hour(bud, colour, gateway):
 
 def test_many_threads_log_in_once(provider, gateway):
     server = provider(gateway)
-    tokens = Tokens("a@example.com", "p", host(server), now=lambda: gateway.now)
+    tokens = LoginTokens("a@example.com", "p", host(server), now=lambda: gateway.now)
     seen = []
     threads = [threading.Thread(target=lambda: seen.append(tokens())) for _ in range(10)]
     for thread in threads:
@@ -269,7 +269,9 @@ def test_more_than_a_thousand_messages_are_not_sent(provider, colour):
     server = provider(whole(chat()))
     client = colour.BudClient("k", base_url=server.base_url)
     colour.call(client, "chat.completions.create", model="gpt-4", messages=USER * 1000)
-    assert refused(colour, USER * 1001) == "messages has 1001 messages, and 1000 may be sent at once"
+    assert refused(colour, USER * 1001) == (
+        "messages has 1001 messages, and 1000 may be sent at once: leave out the oldest, or raise max_messages"
+    )
 
 
 @pytest.mark.parametrize("parts", [True, False])
@@ -285,7 +287,9 @@ def test_more_than_a_million_characters_are_not_sent(provider, colour, parts):
     client = colour.BudClient("k", base_url=server.base_url)
     colour.call(client, "chat.completions.create", model="gpt-4", messages=[message(1_000_000)])
     said = refused(colour, [*USER, message(1_000_001)])
-    assert said == "messages[1].content has 1000001 characters, and 1000000 may be sent"
+    assert said == (
+        "messages[1].content has 1000001 characters, and 1000000 may be sent: shorten it, or raise max_message_chars"
+    )
 
 
 def test_an_answer_may_be_longer(provider, colour):

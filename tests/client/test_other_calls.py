@@ -105,12 +105,12 @@ def test_anthropics_models_are_listed_too(provider, colour):
 
 
 def test_google_lists_its_models_in_a_form_of_its_own(provider):
-    with pytest.raises(errors.UnsupportedError, match="form of its own"):
+    with pytest.raises(errors.UnsupportedError, match="another format than OpenAI's"):
         mf.Client("sk-secret", provider="google").models.list()
 
 
 def test_a_list_needs_a_provider():
-    with pytest.raises(ValueError, match="no provider is named"):
+    with pytest.raises(ValueError, match="the client has no provider"):
         mf.Client().models.list()
 
 
@@ -124,7 +124,7 @@ def test_a_list_needs_a_provider():
     ],
 )
 def test_a_reply_that_is_something_else_is_an_error_of_the_api(provider, colour, client_of, path, words):
-    with pytest.raises(errors.BadReplyError, match="it has no `"):
+    with pytest.raises(errors.BadReplyError, match="the reply has no `"):
         colour.call(client_of(provider(whole({"object": "list", "models": []}))), path, **words)
 
 
@@ -133,7 +133,7 @@ def test_a_parameter_of_another_call_is_refused(provider, colour, client_of, pat
     key = "prompt" if path.startswith("completions") else "input"
     with pytest.raises(TypeError, match="tools"):
         colour.call(client_of(provider(whole({}))), path, model="m", tools=[], **{key: "x"})
-    with pytest.raises(TypeError, match="top_k is no parameter of this call"):
+    with pytest.raises(TypeError, match="there is no parameter 'top_k' here"):
         colour.call(client_of(provider(whole({}))), path, model="m", top_k=1, **{key: "x"})
 
 
@@ -244,11 +244,9 @@ def test_limits_can_be_given(provider, colour, client_of):
         colour.call(client, "chat.completions.create", model="m", messages=USER * 2)
 
 
-def test_all_models_of_one_place_share_its_connections(provider, client_of):
+def test_all_models_of_one_place_share_its_connections(provider):
     server = provider(whole(chat()))
-    with client_of(server) as client:
-        if isinstance(client, mf.AsyncClient):
-            return
+    with mf.Client("sk-secret", base_url=server.base_url) as client:
         for model in ("a", "b", "a"):
             client.chat.completions.create(model=model, messages=USER)
     assert server.connections == 1

@@ -90,10 +90,10 @@ def test_it_does_not_matter_where_the_network_cuts():
 def _told(pieces):
     from msgflux_like.dialects import load
 
-    decoder = raw.Raw(load("openai_chat"), "choices").decoder()
+    decoder = raw.RawDialect(load("openai_chat"), "choices").decoder()
     events = list(itertools.chain.from_iterable(map(decoder.feed, pieces))) + decoder.close()
     assert decoder.complete
-    return [event for event in events if isinstance(event, raw.Said)]
+    return [event for event in events if isinstance(event, raw.RawReply)]
 
 
 def test_a_server_that_does_not_stream_gives_one_chunk(provider, streamed):
@@ -291,7 +291,8 @@ def test_an_async_stream_can_be_closed_without_waiting(provider):
     async def run():
         client = mf.AsyncClient("sk-secret", base_url=server.base_url)
         read = await client.chat.completions.create(model="m", messages=USER, stream=True)
-        read.close()
+        read.abort()
+        await read.close()
         await read.aclose()
         return [chunk async for chunk in read]
 

@@ -321,7 +321,7 @@ def test_an_unknown_request_is_an_error_that_says_where_it_differs(colour, tmp_p
     error = raised.value
     assert error.nearest == 1
     assert error.differences == (
-        "$.messages[0].content (a text of 17 characters; recorded: a text of 17 characters)",
+        "$.messages[0].content (a string of 17 characters; recorded: a string of 17 characters)",
         "$.temperature (0.5; recorded: 0)",
     )
     assert "secret" not in str(error)
@@ -394,7 +394,7 @@ def test_replay_needs_a_recording(tmp_path):
 
 
 def test_a_mode_that_is_none_is_an_error(tmp_path):
-    with pytest.raises(InvalidRequestError, match="auto, replay, record, new"):
+    with pytest.raises(InvalidRequestError, match="auto, replay, record or new"):
         Cassette(tmp_path / "it.jsonl", "once")
 
 
@@ -457,7 +457,7 @@ def test_an_api_error_counts_whatever_was_made_of_it(tmp_path, provider, model_o
 
 
 def test_a_fake_model_is_not_recorded(tmp_path):
-    with pytest.raises(InvalidRequestError, match="nothing to record"):
+    with pytest.raises(InvalidRequestError, match="sends nothing"):
         Cassette(tmp_path / "it.jsonl").attach(mf.testing.FakeModel())
     with Cassette(tmp_path / "it.jsonl"):
         assert mf.testing.FakeModel("Hello")("hi").text == "Hello"

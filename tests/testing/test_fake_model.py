@@ -105,7 +105,7 @@ def test_it_stands_for_a_model_of_any_provider():
 
 
 def test_its_client_and_its_dialect_are_its_own():
-    with pytest.raises(InvalidRequestError, match="its own dialect and http_client"):
+    with pytest.raises(InvalidRequestError, match="has dialect and http_client already"):
         FakeModel(dialect="anthropic_messages", http_client=object())
 
 
@@ -114,7 +114,7 @@ def test_a_copy_shares_its_answers_and_a_state_has_none():
     assert [copy.copy(model)("hi").text, model("hi").text] == ["one", "two"]
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(model)
-    with pytest.raises(InvalidRequestError, match="make it anew"):
+    with pytest.raises(InvalidRequestError, match="make another fake model"):
         FakeModel.from_serialized("openai", model.serialize()["state"], api_key="sk-x")
 
 
@@ -180,7 +180,7 @@ def test_a_wrong_answer_is_asked_for_again(colour, output_mode):
 
 
 def test_what_has_no_json_is_an_error():
-    with pytest.raises(InvalidRequestError, match="type object has no JSON"):
+    with pytest.raises(InvalidRequestError, match="type object cannot be written as JSON"):
         FakeModel([object()])("hi")
 
 

@@ -63,7 +63,7 @@ def test_an_unknown_request_fails_and_says_where_it_differs(inner):
     inner().assert_outcomes(passed=1)
     result = inner(question="Where is it?", offline=True)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*CassetteError: test_one.jsonl does not hold this request*messages*content*"])
+    result.stdout.fnmatch_lines(["*CassetteError: test_one.jsonl does not have this request*messages*content*"])
 
 
 def test_nothing_is_recorded_where_ci_is_set(inner, monkeypatch):

@@ -1,4 +1,4 @@
-"""Events to OpenAI's objects, for whole and for streamed replies: as they came, or made of what other dialects say."""
+"""Readers of replies: from events to OpenAI's objects, for whole and for streamed replies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from msgflux_like._json import as_list
-from msgflux_like.client.raw import Said, usage_in
+from msgflux_like.client.raw import RawReply, usage_in
 from msgflux_like.events import Citation, Event, Finished, Media, TextDelta, ToolCallDelta
 from msgflux_like.request import Change
 from msgflux_like.response.accumulator import ResponseAccumulator
@@ -28,36 +28,36 @@ W = TypeVar("W", bound=ApiObject)
 C = TypeVar("C", bound=ApiObject)
 
 
-class Reading(Protocol[W_co, C]):
-    """What is made of one reply."""
+class ReplyReader(Protocol[W_co, C]):
+    """Reader of one reply."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was not sent exactly as asked."""
+        """Record of what was not sent exactly as asked."""
         ...
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens, once they were told."""
+        """Tokens of the answer, None until the provider reported them."""
         ...
 
     def take(self, batch: Iterable[Event]) -> list[C]:
-        """The chunks in these events."""
+        """Return the chunks of these events."""
         ...
 
     def end(self) -> list[C]:
-        """The chunks that only the end of the stream makes."""
+        """Return the chunks that follow from the end of the stream."""
         ...
 
-    def whole(self, events: Iterable[Event]) -> W_co:
-        """The object of a reply that was not streamed."""
+    def read_whole(self, events: Iterable[Event]) -> W_co:
+        """Return the object of a reply that was not streamed."""
         ...
 
 
-class RawReading(Generic[W, C]):
-    """A reply in OpenAI's own format, which is left as it is.
+class RawReader(Generic[W, C]):
+    """Reader of a reply in OpenAI's own format, which is passed on unchanged.
 
-    Of a stream, chunks without a choice are kept back unless they were asked for.
+    In a stream, chunks without a choice are left out unless they were asked for.
     """
 
     def __init__(self, whole: type[W], chunk: type[C], *, with_usage: bool = False) -> None:
@@ -68,63 +68,63 @@ class RawReading(Generic[W, C]):
         self._with_usage = with_usage
 
     def take(self, batch: Iterable[Event]) -> list[C]:
-        """See `Reading`."""
+        """Return the chunks of these events."""
         chunks: list[C] = []
-        for said in _said(batch):
-            self._look(said)
-            if said.get("choices") or self._with_usage:
-                chunks.append(self._chunk(said))
+        for reply in _raw_replies(batch):
+            self._record_usage(reply)
+            if reply.get("choices") or self._with_usage:
+                chunks.append(self._chunk(reply))
         return chunks
 
     def end(self) -> list[C]:
-        """See `Reading`."""
+        """Return the chunks that follow from the end of the stream: none."""
         return []
 
-    def whole(self, events: Iterable[Event]) -> W:
-        """See `Reading`."""
-        (said,) = _said(events)
-        self._look(said)
-        return self._whole(said)
+    def read_whole(self, events: Iterable[Event]) -> W:
+        """Return the object of a reply that was not streamed."""
+        (reply,) = _raw_replies(events)
+        self._record_usage(reply)
+        return self._whole(reply)
 
-    def _look(self, said: dict[str, Any]) -> None:
-        if (usage := usage_in(said)) is not None:
+    def _record_usage(self, reply: dict[str, Any]) -> None:
+        if (usage := usage_in(reply)) is not None:
             self.usage = Usage(usage)
 
 
-class RawChatReading(RawReading[ChatCompletionReply, ChatCompletionChunk]):
-    """The same of a chat completion. In a stream, `role` stays on the first chunk of each choice alone."""
+class RawChatReader(RawReader[ChatCompletionReply, ChatCompletionChunk]):
+    """Reader of a chat completion in OpenAI's own format. In a stream, only the first chunk of a choice has `role`."""
 
     def __init__(self, changes: tuple[Change, ...] = (), *, with_usage: bool = False) -> None:
         super().__init__(ChatCompletionReply, ChatCompletionChunk, with_usage=with_usage)
         self.changes = changes
-        self._begun: set[Any] = set()  # the choices whose role was told
+        self._started: set[Any] = set()  # indexes of the choices whose role was passed on
 
     def take(self, batch: Iterable[Event]) -> list[ChatCompletionChunk]:
-        """See `Reading`."""
+        """Return the chunks of these events."""
         chunks = super().take(batch)
         for chunk in chunks:
             for choice in as_list(chunk.get("choices")):
-                self._tidy(choice)
+                self._normalize(choice)
         return chunks
 
-    def _tidy(self, choice: ChatCompletionChunkChoice) -> None:
-        if "delta" not in choice and "message" in choice:  # a server that does not stream
+    def _normalize(self, choice: ChatCompletionChunkChoice) -> None:
+        if "delta" not in choice and "message" in choice:  # from a server that does not stream
             choice["delta"] = ChatCompletionDelta(choice.pop("message"))
         delta = choice.get("delta")
         if isinstance(delta, ChatCompletionDelta) and "role" in delta:
-            if choice.index in self._begun:
+            if choice.index in self._started:
                 del delta["role"]
-            self._begun.add(choice.index)
+            self._started.add(choice.index)
 
 
-def _said(batch: Iterable[Event]) -> Iterable[dict[str, Any]]:
+def _raw_replies(batch: Iterable[Event]) -> Iterable[dict[str, Any]]:
     for event in cast("Iterable[Any]", batch):
-        if type(event) is Said:
+        if type(event) is RawReply:
             yield event.json
 
 
-class EventReading:
-    """A reply in another dialect, told as OpenAI would."""
+class EventReader:
+    """Reader of a reply in another dialect, which is converted to OpenAI's objects."""
 
     def __init__(
         self,
@@ -132,59 +132,59 @@ class EventReading:
         call_metadata: CallMetadata,
         *,
         with_usage: bool = False,
-        restored: Callable[[str], str] = str,
+        restore: Callable[[str], str] = str,
     ) -> None:
         self.changes = call_metadata.changes
         self._answer = answer
-        self._about = call_metadata
+        self._call_metadata = call_metadata
         self._with_usage = with_usage
-        self._restored = restored
+        self._restore = restore
         self._maker = ChunkMaker(call_metadata.model)
 
     def take(self, batch: Iterable[Event]) -> list[ChatCompletionChunk]:
-        """See `Reading`."""
+        """Return the chunks of these events."""
         chunks: list[ChatCompletionChunk] = []
         for event in batch:
-            for told in self._told(event):
-                if (chunk := self._maker.chunk(told)) is not None:
+            for converted in self._convert(event):
+                if (chunk := self._maker.chunk(converted)) is not None:
                     chunks.append(chunk)
-                    if type(told) is Finished and (state := self._answer.provider_state(self._about)):
+                    if type(converted) is Finished and (state := self._answer.provider_state(self._call_metadata)):
                         chunk.choices[0].delta["provider_state"] = state
         return chunks
 
     @property
     def usage(self) -> Usage | None:
-        """See `Reading`."""
-        return usage_of(self._answer, self._about)
+        """Tokens of the answer, None until the provider reported them."""
+        return usage_of(self._answer, self._call_metadata)
 
     def end(self) -> list[ChatCompletionChunk]:
-        """See `Reading`. The usage, where it was asked for, comes on a chunk of its own."""
+        """Return a chunk with the usage, if it was asked for."""
         usage = self.usage if self._with_usage else None
         return [] if usage is None else [self._maker.made([], usage=usage)]
 
-    def _told(self, event: Event) -> list[Event]:
-        """The event; for an answer that a tool was forced for, what it says of the answer."""
+    def _convert(self, event: Event) -> list[Event]:
+        """Return the event; where the answer is the call of a forced tool, the event of the answer's text."""
         answer = self._answer
         before = len(answer.text)
         answer.add((event,))
         if type(event) is ToolCallDelta and event.key not in answer.calls:
             return [TextDelta(piece) for piece in answer.text[before:]]
         if type(event) is Finished and event.reason == "tool_calls" and not answer.calls:
-            return [Finished("stop", event.raw)]  # the call was the answer
+            return [Finished("stop", event.raw)]  # the call is the answer
         return [event]
 
-    def whole(self, events: Iterable[Event]) -> ChatCompletionReply:
-        """See `Reading`."""
+    def read_whole(self, events: Iterable[Event]) -> ChatCompletionReply:
+        """Return the object of a reply that was not streamed."""
         self._answer.add(events)
-        reply = completion_of(self._answer, self._about)
+        reply = completion_of(self._answer, self._call_metadata)
         message = reply.choices[0].message
         if message.content:
-            message["content"] = self._restored(message.content)
+            message["content"] = self._restore(message.content)
         return reply
 
 
 def usage_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Usage | None:
-    """The tokens in OpenAI's words, None where the provider told none."""
+    """Return the tokens in OpenAI's form, None where the provider reported none."""
     if answer.usage is None:
         return None
     counts = build_metadata(answer, call_metadata)["usage"]
@@ -196,7 +196,7 @@ def usage_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Usage 
 
 
 def completion_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> ChatCompletionReply:
-    """The whole answer, as OpenAI would have given it. Its message can be sent back to any model."""
+    """Return the whole answer in OpenAI's form. Its message can be sent back to any model."""
     facts = build_metadata(answer, call_metadata)
     response = ModelResponse(answer, call_metadata)
     message: dict[str, Any] = dict(response.message)
@@ -210,7 +210,7 @@ def completion_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> C
     message |= {name: value for name, value in more.items() if value}
     reason = facts["finish_reason"]
     if reason == "tool_calls" and not answer.calls:
-        reason = "stop"  # the call was the answer
+        reason = "stop"  # the call is the answer
     return ChatCompletionReply(
         {
             "id": facts["id"] or "",
