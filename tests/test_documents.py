@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -31,7 +32,11 @@ def vectors(request):
     return whole({"data": data, "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)}})
 
 
-CITY = '{"name":"Paris","population":2102650}'
+OBJECTS = {
+    "population": '{"name":"Paris","population":2102650}',
+    "participants": '{"name":"science fair","date":"Friday","participants":["Alice","Bob"]}',
+}
+"""Answers to a schema, by a property that it has."""
 
 
 def answer(request):
@@ -39,8 +44,10 @@ def answer(request):
         return vectors(request)
     if request.path in REPLIES:
         return whole(REPLIES[request.path])
+    schema = json.dumps(request.body.get("response_format"))
+    text = next((text for name, text in OBJECTS.items() if f'"{name}"' in schema), None)
     if request.body.get("stream"):
-        return chat_stream("One", " two")
+        return chat_stream("One", " two") if text is None else chat_stream(text[:30], text[30:])
     if request.body.get("tools"):
         call = {
             "id": "c1",
@@ -48,7 +55,7 @@ def answer(request):
             "function": {"name": "get_weather", "arguments": '{"location":"Paris"}'},
         }
         return whole(chat(None, finish="tool_calls", tool_calls=[call]))
-    return whole(chat(CITY if request.body.get("response_format") else "Hello"))
+    return whole(chat("Hello" if text is None else text))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "profiles.md"], ids=lambda page: page.name)
@@ -99,7 +106,15 @@ def test_every_path_in_the_contributing_guide_exists():
 
 # Phrases that no native technical writer uses, and beginnings of docstrings that leave out the verb or the subject.
 PHRASES = [
-    *("is none any more", "none that can be", "be it there", "for those who", "those that are", "whose turn", "whom to"),
+    *(
+        "is none any more",
+        "none that can be",
+        "be it there",
+        "for those who",
+        "those that are",
+        "whose turn",
+        "whom to",
+    ),
     *("what goes out", "what came of", "twice is once", "no word for", "has no words", "in the words of"),
     *("of one's own", "async twin", "the twin of", "thought of", "told of", "answers of a type", "answer of a type"),
 ]
