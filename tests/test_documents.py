@@ -95,6 +95,18 @@ def test_the_links_to_a_section_lead_to_one():
             assert section in anchors(page.parent / target), f"{page.name} links to {target}#{section}"
 
 
+SEARCHED = [
+    *("exponential backoff", "rate limit", "retry-after", "connection pool", "single flight", "idempotent", "proxies"),
+    *("prompt caching", "structured output", "tool loop", "fallback", "routing", "embeddings", "cost", "token counts"),
+    *("environment variable", "log probabilities", "context window", "opentelemetry", "openai-compatible"),
+]
+
+
+@pytest.mark.parametrize("term", SEARCHED)
+def test_a_term_that_people_search_for_is_in_a_document(term):
+    assert any(term in page.read_text(encoding="utf-8").lower() for page in PAGES)
+
+
 def test_every_path_in_the_contributing_guide_exists():
     """A name in angle brackets stands for any name."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
