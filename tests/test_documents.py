@@ -17,6 +17,7 @@ from tests.provider import chat, chat_stream, whole
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+RUNS = re.compile(r"^```py(?:thon)?\n(.*?)^```", re.MULTILINE | re.DOTALL)  # `py`: not for type checkers
 
 
 REPLIES = {
@@ -73,7 +74,7 @@ def test_the_blocks_of_a_page_run(page, provider, monkeypatch, tmp_path, local_s
     monkeypatch.chdir(tmp_path)
     resolve.forget_rows()
     space = {"__name__": "__main__"}
-    for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1):
+    for number, block in enumerate(RUNS.findall(page.read_text(encoding="utf-8")), 1):
         exec(compile(block, f"{page.name}, block {number}", "exec", dont_inherit=True), space)
 
 
