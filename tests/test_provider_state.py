@@ -13,7 +13,8 @@ import msgflux_like as mf
 from msgflux_like.dialects import openai_chat
 from msgflux_like.errors import InvalidMessagesError
 from msgflux_like.request import ChatRequest, Quirks
-from msgflux_like.response.response import CallMetadata, ResponseAccumulator
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata
 from tests.provider import DONE, USAGE, Reply, chat, delta, sse, stream, whole
 
 THOUGHT = {"type": "thinking", "thinking": "Two cities, one at a time.", "signature": "sig-1"}

@@ -200,14 +200,14 @@ def test_a_result_that_json_cannot_hold_is_refused_by_its_type(answer_with, resu
     with pytest.raises(TypeError) as raised:
         calls.insert_results("call_1", result)
     assert str(raised.value) == (
-        f"the result for 'call_1' is of type {type(result).__name__}, which JSON cannot hold: give a text"
+        f"the result for 'call_1' is of type {type(result).__name__}, which is not JSON: insert a string"
     )
 
 
 def test_a_result_that_holds_itself_is_refused(answer_with):
     result = []
     result.append(result)
-    with pytest.raises(TypeError, match="which JSON cannot hold"):
+    with pytest.raises(TypeError, match="which is not JSON"):
         answer_with(PARIS).consume().insert_results("call_1", result)
 
 
@@ -223,11 +223,11 @@ def test_a_result_for_no_call_is_refused_with_the_ids_there_are(answer_with):
     for give in (lambda: calls.insert_results("call_9", "x"), lambda: calls.insert_results({"call_9": "x"})):
         with pytest.raises(KeyError) as raised:
             give()
-        assert raised.value.args == ("no call has the id 'call_9'; there are ['call_1', 'call_2']",)
+        assert raised.value.args == ("no call has the id 'call_9'; the ids are ['call_1', 'call_2']",)
 
 
 def test_an_id_without_a_result_is_no_result(answer_with):
-    with pytest.raises(TypeError, match="takes an id and a result, or a mapping of both"):
+    with pytest.raises(TypeError, match="needs an id and a result, or a mapping from ids to results"):
         answer_with(PARIS).consume().insert_results("call_1")
 
 

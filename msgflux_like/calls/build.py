@@ -43,7 +43,8 @@ from msgflux_like.request import (
     ToolChoice,
     to_http,
 )
-from msgflux_like.response.response import CallMetadata, ResponseAccumulator
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata
 from msgflux_like.tools.schemas import check_tools
 
 if TYPE_CHECKING:

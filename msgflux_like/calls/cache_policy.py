@@ -13,7 +13,7 @@ from msgflux_like.cache import ResponseCache, answers
 from msgflux_like.cache.slot import CacheSlot
 from msgflux_like.events import Event
 from msgflux_like.request import HttpRequest, to_json
-from msgflux_like.response.response import ResponseAccumulator
+from msgflux_like.response.accumulator import ResponseAccumulator
 
 if TYPE_CHECKING:
     from msgflux_like.structured.typed_response import OutputSpec

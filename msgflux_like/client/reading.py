@@ -10,6 +10,8 @@ from msgflux_like._json import as_list
 from msgflux_like.client.raw import Said, usage_in
 from msgflux_like.events import Citation, Event, Finished, Media, TextDelta, ToolCallDelta
 from msgflux_like.request import Change
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata, build_metadata
 from msgflux_like.response.openai_objects import (
     ApiObject,
     ChatCompletionChunk,
@@ -18,7 +20,7 @@ from msgflux_like.response.openai_objects import (
     ChatCompletionReply,
     Usage,
 )
-from msgflux_like.response.response import CallMetadata, ModelResponse, ResponseAccumulator, metadata_of
+from msgflux_like.response.response import ModelResponse
 from msgflux_like.streaming.chunks import ChunkMaker
 
 W_co = TypeVar("W_co", covariant=True)
@@ -185,7 +187,7 @@ def usage_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Usage 
     """The tokens in OpenAI's words, None where the provider told none."""
     if answer.usage is None:
         return None
-    counts = metadata_of(answer, call_metadata)["usage"]
+    counts = build_metadata(answer, call_metadata)["usage"]
     usage = {name: counts[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
     prompt = {name: counts[name] for name in ("cached_tokens", "cache_write_tokens") if name in counts}
     completion = {name: counts[name] for name in ("reasoning_tokens",) if name in counts}
@@ -195,7 +197,7 @@ def usage_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Usage 
 
 def completion_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> ChatCompletionReply:
     """The whole answer, as OpenAI would have given it. Its message can be sent back to any model."""
-    facts = metadata_of(answer, call_metadata)
+    facts = build_metadata(answer, call_metadata)
     response = ModelResponse(answer, call_metadata)
     message: dict[str, Any] = dict(response.message)
     more = {

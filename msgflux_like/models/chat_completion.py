@@ -12,7 +12,8 @@ from msgflux_like.calls.build import PreparedCall, RequestBuilder
 from msgflux_like.errors import NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.request import CallOptions
-from msgflux_like.response.response import CallMetadata, ModelResponse
+from msgflux_like.response.metadata import CallMetadata
+from msgflux_like.response.response import ModelResponse
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from msgflux_like.dialects._shared.embeddings import Vectors
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event, TokenUsage
 from msgflux_like.request import HttpRequest
+from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.embeddings import Requests
-from msgflux_like.response.response import ResponseAccumulator
 
 if TYPE_CHECKING:
     from msgflux_like.cache import ResponseCache

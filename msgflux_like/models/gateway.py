@@ -38,7 +38,8 @@ from msgflux_like.models.gateway_arguments import (
     name_of,
 )
 from msgflux_like.request import CallOptions
-from msgflux_like.response.response import ModelResponse, RouteAttempt
+from msgflux_like.response.metadata import RouteAttempt
+from msgflux_like.response.response import ModelResponse
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class ModelGateway(ClosesOnExit):
         for entry in self._in_order(preference, route):
             outcome = yield entry
             if not isinstance(outcome, Exception):
-                outcome.routed((*route, RouteAttempt(entry.path, "answered")))
+                outcome._set_route((*route, RouteAttempt(entry.path, "answered")))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  set here only
                 return outcome, entry
             if not isinstance(outcome, (*_CANNOT, *self._on)):
                 raise outcome

@@ -32,7 +32,7 @@ from msgflux_like.models.embedding_batches import EmbeddingJob, VectorCache
 from msgflux_like.providers import config
 from msgflux_like.request import ChatRequest, Check, ConnectionOptions, Endpoint, HttpRequest, OnChange, to_http
 from msgflux_like.response.embeddings import EmbeddingResponse
-from msgflux_like.response.response import CallMetadata
+from msgflux_like.response.metadata import CallMetadata
 
 
 class EmbeddingParameters(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""What an embedder answers: vectors, what they cost, and how they came."""
+"""The answer of an embedder: vectors, their usage and cost, and facts about the requests."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from typing import Generic, Literal, TypeVar
 from msgflux_like._attrdict import dotdict
 from msgflux_like.catalog.pricing import CostDetails
 from msgflux_like.request import Change
-from msgflux_like.response.response import CallMetadata, ResponseAccumulator, cost_details_of, metadata_of
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata, build_cost_details, build_metadata
 
 V = TypeVar("V", list[float], list[list[float]])
 
 
 class Requests(ResponseAccumulator):
-    """What is known of the requests of one call, beside their vectors."""
+    """Facts about the requests of one embedding call, summed over its batches.
+
+    Attributes:
+        batches: Requests that were answered.
+        from_cache: Texts whose vectors came from a cache.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.attempts = 0
         self.batches = 0
-        self.from_cache = 0  # texts
+        self.from_cache = 0
 
     def join(self, batch: ResponseAccumulator) -> None:
-        """Count one more: usage is added up, the first of them gives the names."""
+        """Add the facts of one batch: counts are summed, ids are those of the first batch."""
         if not self.batches:
             self.usage = batch.usage
         else:
@@ -36,13 +42,13 @@ class Requests(ResponseAccumulator):
 
 
 class EmbeddingResponse(Generic[V]):
-    """The vectors of one call, the caller's own to change.
+    """The vectors of one embedding call; the lists belong to the caller and may be changed.
 
     Attributes:
-        vectors: One for each text, in the order of the texts.
-        usage: Tokens of all requests together, None when one of them did not report them.
-        changes: What was not sent exactly as asked.
-        warnings: What the catalogue says against the request or the model.
+        vectors: One vector per text, in the order of the texts.
+        usage: Token counts of all requests together, None if one of them reported none.
+        changes: Parts of the request that were not sent exactly as given.
+        warnings: Warnings of the catalogue about the request or the model.
     """
 
     response_type: Literal["text_embedding"] = "text_embedding"
@@ -50,7 +56,7 @@ class EmbeddingResponse(Generic[V]):
     def __init__(self, data: V, vectors: list[list[float]], requests: Requests, call_metadata: CallMetadata) -> None:
         self._data: V = data
         self._requests = requests
-        self._about = call_metadata
+        self._call_metadata = call_metadata
         self.vectors = vectors
         self.usage = requests.usage
         self.changes = _changes(requests, call_metadata)
@@ -58,27 +64,31 @@ class EmbeddingResponse(Generic[V]):
 
     @property
     def data(self) -> V:
-        """One vector for a text, a list of vectors for a list of texts."""
+        """One vector if one text was given, a list of vectors if a list of texts was given."""
         return self._data
 
     def consume(self) -> V:
-        """The same as `data`. Every time the same."""
+        """Return `data`. Can be called repeatedly; every call returns the same value."""
         return self._data
 
     @property
     def dimensions(self) -> int:
-        """How many numbers a vector has."""
+        """Length of the vectors."""
         return len(self.vectors[0])
 
     @cached_property
     def metadata(self) -> dotdict:
-        """Usage and ids, as a dict that is read by attribute too.
+        """Usage and ids, as a dict whose keys are attributes too.
 
-        `usage` has `prompt_tokens` and `total_tokens`, None where the provider reported nothing. `requests` counts the
-        batches, `attempts` what was sent for them. `cached` is there, and True, where nothing was sent, and
-        `cached_texts` where a cache had some of them.
+        Fields:
+            usage: `prompt_tokens` and `total_tokens`; None if not reported.
+            provider, model, id, request_id: Who answered, and the provider's ids; None if not reported.
+            requests: Batches that were answered.
+            attempts: Requests sent, retries included.
+            cached: True if nothing was sent; absent otherwise.
+            cached_texts: Texts whose vectors came from a cache; absent if none did.
         """
-        facts = metadata_of(self._requests, self._about)
+        facts = build_metadata(self._requests, self._call_metadata)
         for name in ("finish_reason", "finish_reason_raw"):
             del facts[name]
         del facts["usage"]["completion_tokens"]
@@ -89,26 +99,26 @@ class EmbeddingResponse(Generic[V]):
 
     @property
     def cost(self) -> Decimal | None:
-        """US dollars, exact; None when it is not known, and then `cost_details.reason` says why."""
+        """Exact cost in US dollars; None if it is not known, and then `cost_details.reason` states why."""
         return self.cost_details.usd
 
     @cached_property
     def cost_details(self) -> CostDetails:
-        """Whether the provider stated the cost or it follows from the catalogue's prices; see `CostDetails`."""
-        return cost_details_of(self._requests, self._about)
+        """Cost by kind of token, and whether it was stated by the provider or computed from the catalogue's prices."""
+        return build_cost_details(self._requests, self._call_metadata)
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self._about.provider}/{self._about.model}, "
+            f"{type(self).__name__}({self._call_metadata.provider}/{self._call_metadata.model}, "
             f"{len(self.vectors)} vectors of {self.dimensions} numbers)"
         )
 
 
 def _changes(requests: Requests, call_metadata: CallMetadata) -> tuple[Change, ...]:
-    again = requests.attempts - requests.batches
-    if not again:
+    retried = requests.attempts - requests.batches
+    if not retried:
         return call_metadata.changes
     return (
         *call_metadata.changes,
-        Change("retried", "request", f"{again} more requests were sent: as many had failed"),
+        Change("retried", "request", f"{retried} more requests were sent: as many had failed"),
     )

@@ -1,7 +1,9 @@
-"""What OpenAI's API answers, as objects: read by attribute and by key, with nothing of the reply left out.
+"""Replies in OpenAI's format as objects whose fields are attributes and keys.
 
-Source of the fields: https://platform.openai.com/docs/api-reference. An object is the reply's own JSON: fields that
-nobody knows are kept, a known one that is not there reads as None, and `model_dump` gives back what came.
+An object holds the JSON of the reply: unknown fields are kept, a known field that is absent reads as None, and
+`model_dump` returns the JSON unchanged.
+
+Source of the fields: https://platform.openai.com/docs/api-reference.
 """
 
 from __future__ import annotations
@@ -18,17 +20,21 @@ _encoder = msgspec.json.Encoder()
 
 
 class ApiObject(dotdict):
-    """An object of a reply: a dict whose keys are attributes too, in what it holds as well.
+    """A JSON object of a reply: a dict whose keys are attributes too, at every depth.
+
+    Args:
+        fields: The JSON object.
 
     Attributes:
-        changes: What was not sent exactly as asked; no part of the JSON.
+        changes: Parts of the request that were not sent exactly as given; not part of the JSON.
 
-    >>> usage = Usage({"prompt_tokens": 19, "cost": 0.1})
-    >>> usage.prompt_tokens, usage["cost"], usage.total_tokens
-    (19, 0.1, None)
+    Example:
+        >>> usage = Usage({"prompt_tokens": 19, "cost": 0.1})
+        >>> usage.prompt_tokens, usage["cost"], usage.total_tokens
+        (19, 0.1, None)
     """
 
-    _kinds: ClassVar[Mapping[str, type[ApiObject]]] = {}  # of the objects in it, by their field
+    _kinds: ClassVar[Mapping[str, type[ApiObject]]] = {}  # classes of nested objects, by field
     _known: ClassVar[frozenset[str]] = frozenset()
     changes: ClassVar[tuple[Change, ...]] = ()
 
@@ -56,18 +62,28 @@ class ApiObject(dotdict):
             raise AttributeError(f"there is no {name!r}; there are {', '.join(map(str, self))}") from None
 
     def model_dump(self, *, exclude_none: bool = False, exclude_unset: bool = True) -> dict[str, Any]:
-        """Plain dicts and lists of your own: what came, and no more. It can be sent back where a message can.
+        """Return the object as new plain dicts and lists. The dump of a message can be sent back in `messages`.
 
         Args:
-            exclude_none: Leave out what is null.
-            exclude_unset: False adds the known fields that did not come, as None.
+            exclude_none: Whether to leave out fields that are null; False by default.
+            exclude_unset: Whether to leave out known fields that the reply does not contain; if False, they are None.
+
+        Example:
+            >>> Usage({"prompt_tokens": 19, "cost": None}).model_dump(exclude_none=True)
+            {'prompt_tokens': 19}
         """
         return _plain(self, exclude_none=exclude_none, exclude_unset=exclude_unset)
 
     def model_dump_json(
         self, *, indent: int | None = None, exclude_none: bool = False, exclude_unset: bool = True
     ) -> str:
-        """The same as JSON text."""
+        """Return `model_dump` as JSON text.
+
+        Args:
+            indent: Spaces per level; compact JSON on one line if None.
+            exclude_none: Whether to leave out fields that are null; False by default.
+            exclude_unset: Whether to leave out known fields that the reply does not contain; True by default.
+        """
         body = _encoder.encode(self.model_dump(exclude_none=exclude_none, exclude_unset=exclude_unset))
         return (body if indent is None else msgspec.json.format(body, indent=indent)).decode()
 
@@ -75,7 +91,7 @@ class ApiObject(dotdict):
     to_json = model_dump_json
 
     def with_changes(self, changes: tuple[Change, ...]) -> None:
-        """Say what was not sent exactly as asked."""
+        """Set `changes`, which is not part of the JSON."""
         object.__setattr__(self, "changes", changes)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -90,7 +106,7 @@ def _plain(value: Any, *, exclude_none: bool, exclude_unset: bool) -> Any:
         return value
     fields = cast("dict[str, Any]", value)
     if not exclude_unset and isinstance(value, ApiObject):
-        fields = {**dict.fromkeys(sorted(value._known)), **fields}  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  this file's own
+        fields = {**dict.fromkeys(sorted(value._known)), **fields}  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
     return {
         name: _plain(each, exclude_none=exclude_none, exclude_unset=exclude_unset)
         for name, each in fields.items()
@@ -102,14 +118,14 @@ def _plain(value: Any, *, exclude_none: bool, exclude_unset: bool) -> Any:
 
 
 class ChatFunction(ApiObject):
-    """The function of a call; `arguments` is JSON text, in a chunk a piece of it."""
+    """Function of a tool call; `arguments` is JSON text, or a piece of it in a chunk."""
 
     name: str | None
     arguments: str
 
 
 class ChatToolCall(ApiObject, function=ChatFunction):
-    """A call; in a chunk a piece of call number `index`, counted from 0, with `id` and name on its first one."""
+    """A tool call; in a chunk, a piece of call number `index` (from 0), with `id` and name on the first piece only."""
 
     index: int | None
     id: str | None
@@ -118,7 +134,7 @@ class ChatToolCall(ApiObject, function=ChatFunction):
 
 
 class PromptTokens(ApiObject):
-    """Parts of the prompt's tokens."""
+    """Prompt tokens by kind; parts of `prompt_tokens`."""
 
     audio_tokens: int | None
     cache_write_tokens: int | None
@@ -128,7 +144,7 @@ class PromptTokens(ApiObject):
 
 
 class CompletionTokens(ApiObject):
-    """Parts of the answer's tokens."""
+    """Completion tokens by kind; parts of `completion_tokens`."""
 
     accepted_prediction_tokens: int | None
     audio_tokens: int | None
@@ -138,7 +154,7 @@ class CompletionTokens(ApiObject):
 
 
 class Usage(ApiObject, prompt_tokens_details=PromptTokens, completion_tokens_details=CompletionTokens):
-    """Tokens, as the provider counts them."""
+    """Token counts, as reported by the provider."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -148,7 +164,7 @@ class Usage(ApiObject, prompt_tokens_details=PromptTokens, completion_tokens_det
 
 
 class ChatMessage(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction):
-    """What the model says. `content` is None where it calls tools without a word."""
+    """Message of the model. `content` is None if the message has tool calls and no text."""
 
     role: str
     content: str | None
@@ -163,7 +179,7 @@ class ChatMessage(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction
 
 
 class ChatTokenLogprob(ApiObject):
-    """A token, how likely it was (a natural logarithm), and the likeliest in its place."""
+    """A token, the natural logarithm of its probability, and the most likely tokens at its position."""
 
     token: str
     bytes: list[int] | None
@@ -172,14 +188,14 @@ class ChatTokenLogprob(ApiObject):
 
 
 class ChatLogprobs(ApiObject, content=ChatTokenLogprob, refusal=ChatTokenLogprob):
-    """The tokens of an answer."""
+    """Probabilities of the tokens of an answer."""
 
     content: list[ChatTokenLogprob] | None
     refusal: list[ChatTokenLogprob] | None
 
 
 class ChatCompletionChoice(ApiObject, message=ChatMessage, logprobs=ChatLogprobs):
-    """One of the answers. `finish_reason`: stop, length, tool_calls, content_filter, or the provider's own word."""
+    """One answer. `finish_reason` is "stop", "length", "tool_calls", "content_filter" or the provider's own word."""
 
     index: int
     message: ChatMessage
@@ -188,7 +204,7 @@ class ChatCompletionChoice(ApiObject, message=ChatMessage, logprobs=ChatLogprobs
 
 
 class ChatCompletionReply(ApiObject, choices=ChatCompletionChoice, usage=Usage):
-    """A whole answer. `created` is in seconds since 1970."""
+    """A whole reply. `created` is in seconds since 1970."""
 
     id: str
     object: str
@@ -203,7 +219,7 @@ class ChatCompletionReply(ApiObject, choices=ChatCompletionChoice, usage=Usage):
 
 
 class ChatCompletionDelta(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction):
-    """What a chunk adds; `role` is on the first chunk of an answer only."""
+    """Content that a chunk adds; `role` is on the first chunk of an answer only."""
 
     role: str | None
     content: str | None
@@ -215,7 +231,7 @@ class ChatCompletionDelta(ApiObject, tool_calls=ChatToolCall, function_call=Chat
 
 
 class ChatCompletionChunkChoice(ApiObject, delta=ChatCompletionDelta, logprobs=ChatLogprobs):
-    """A piece of one of the answers; `finish_reason` is on its last one."""
+    """Piece of one answer; `finish_reason` is on its last piece."""
 
     index: int
     delta: ChatCompletionDelta
@@ -224,15 +240,15 @@ class ChatCompletionChunkChoice(ApiObject, delta=ChatCompletionDelta, logprobs=C
 
 
 class ChatCompletionChunk(ApiObject, choices=ChatCompletionChunkChoice, usage=Usage):
-    """A piece of an answer, from any provider.
+    """Piece of a streamed answer, from any provider.
 
     Attributes:
-        id: The provider's id of the answer, "" when it gave none.
+        id: The provider's id of the answer, "" if it gave none.
         object: "chat.completion.chunk".
-        created: In seconds since 1970.
-        model: The model that answers.
-        choices: Always one at least, but for a chunk with nothing but the usage, which must be asked for.
-        usage: The tokens of the whole answer, on the last chunk.
+        created: Creation time, in seconds since 1970.
+        model: Model that answers.
+        choices: At least one, except on the chunk that has only the usage, which must be requested.
+        usage: Token counts of the whole answer, on the last chunk.
     """
 
     id: str
@@ -251,7 +267,7 @@ class ChatCompletionChunk(ApiObject, choices=ChatCompletionChunkChoice, usage=Us
 
 
 class TextLogprobs(ApiObject):
-    """The tokens of a text, as lists of the same length."""
+    """Probabilities of the tokens of a text, as lists of equal length."""
 
     text_offset: list[int] | None
     token_logprobs: list[float | None] | None
@@ -260,7 +276,7 @@ class TextLogprobs(ApiObject):
 
 
 class CompletionChoice(ApiObject, logprobs=TextLogprobs):
-    """One of the texts, in a chunk a piece of it."""
+    """One text, or a piece of it in a chunk."""
 
     index: int
     text: str
@@ -269,7 +285,7 @@ class CompletionChoice(ApiObject, logprobs=TextLogprobs):
 
 
 class Completion(ApiObject, choices=CompletionChoice, usage=Usage):
-    """A completed text."""
+    """Reply of a text completion."""
 
     id: str
     object: str
@@ -281,14 +297,14 @@ class Completion(ApiObject, choices=CompletionChoice, usage=Usage):
 
 
 class CompletionChunk(Completion):
-    """A piece of a text; of the same form as the whole."""
+    """Piece of a streamed text, with the fields of a whole reply."""
 
 
 # ------------------------------------------------------------------------------------------------ vectors and models
 
 
 class Embedding(ApiObject):
-    """One vector; numbers, or base64 text where `encoding_format` asked for that."""
+    """One vector: numbers, or base64 text if `encoding_format` is "base64"."""
 
     index: int
     embedding: list[float]
@@ -296,7 +312,7 @@ class Embedding(ApiObject):
 
 
 class EmbeddingReply(ApiObject, data=Embedding, usage=Usage):
-    """The vectors, in the order of what was given."""
+    """Vectors, in the order of the inputs."""
 
     data: list[Embedding]
     model: str
@@ -305,7 +321,7 @@ class EmbeddingReply(ApiObject, data=Embedding, usage=Usage):
 
 
 class ModelInfo(ApiObject):
-    """A model that the provider serves. `created` is in seconds since 1970."""
+    """Model that the provider serves. `created` is in seconds since 1970."""
 
     id: str
     object: str
@@ -315,11 +331,11 @@ class ModelInfo(ApiObject):
 
 
 class ModelList(ApiObject, data=ModelInfo):
-    """The models that the provider serves."""
+    """List of the models that the provider serves."""
 
     data: list[ModelInfo]
     object: str
 
     def __iter__(self) -> Iterator[ModelInfo]:  # pyright: ignore[reportIncompatibleMethodOverride]  as OpenAI's client
-        """One model after the other."""
+        """Iterate over the models."""
         return iter(self.data)

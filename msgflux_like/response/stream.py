@@ -1,7 +1,22 @@
-"""A streamed answer: pulled piece by piece, from a thread or from an event loop, and whole at its end.
+"""A streamed answer: read piece by piece from a thread or an event loop, and available as a whole at its end.
 
-Whoever reads moves the stream forward; what was read stays, so that several readers (text, reasoning) and a second
-reading see all of it. Leaving a loop early closes the connection.
+Theory of operation
+    Pulled. The stream has no thread or task. Every iterator (`consume`, `consume_reasoning`, `events`) holds a position
+    in a list of pieces that only grows. An iterator at the end of its list calls `_read_next` (or `_aread_next`), which
+    reads one batch of events from the driver and appends it to the `ResponseAccumulator`; all lists grow by that one
+    read. Therefore several iterators, and a second iteration, each see every piece.
+
+    Pushed (`stream_to`). `_attach_pusher` names one thread or task that reads. Every other reader waits until that one
+    has finished, and then finds all pieces in the lists.
+
+    States. `_open`: more events may come. From there the stream becomes, once and for good, one of
+        done    the driver ended after a complete answer (`done`),
+        failed  the driver raised an `APIError` (`error`; `error.partial` is the answer so far),
+        closed  `close` was called, or a loop over an iterator was left early.
+    Reading after the end raises in the last two states, and never touches the network.
+
+    Ownership. A stream of a plain call is driven by a `Driver` and can be read from any thread; from an event loop it
+    is read in a worker thread. A stream of `acall` is driven by an `AsyncDriver`, and only its event loop can read it.
 """
 
 from __future__ import annotations
@@ -16,18 +31,17 @@ from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event, TokenLogprob
-from msgflux_like.response.response import (
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import (
     CallMetadata,
-    ModelResponse,
-    ResponseAccumulator,
-    ResponseType,
     RouteAttempt,
-    changes_of,
-    cost_details_of,
+    build_cost_details,
+    build_metadata,
+    cost_saved,
     cost_with_route,
-    metadata_of,
-    saved_of,
+    list_changes,
 )
+from msgflux_like.response.response import ModelResponse, ResponseType
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
@@ -35,10 +49,10 @@ if TYPE_CHECKING:
 
 
 class StreamPusher(Protocol):
-    """What reads a stream and hands it to a callback or a handler; see `msgflux_like.streaming.worker`."""
+    """Reader of a stream that delivers it to a callback or a handler; see `msgflux_like.streaming.worker`."""
 
     def is_mine(self) -> bool:
-        """Whether the caller runs in the thread or task that reads the stream."""
+        """Return whether the caller runs in the thread or task that reads the stream."""
         ...
 
     def stop(self) -> None:
@@ -46,11 +60,11 @@ class StreamPusher(Protocol):
         ...
 
     def settle(self) -> None:
-        """Wait until nothing is being delivered."""
+        """Wait until no event is being delivered."""
         ...
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Block until the end was delivered; False after `timeout_s` seconds."""
+        """Block until the end was delivered; return False after `timeout_s` seconds."""
         ...
 
     async def await_done(self, timeout_s: float | None = None) -> bool:
@@ -59,51 +73,84 @@ class StreamPusher(Protocol):
 
 
 class ModelStreamResponse(ClosesOnExit):
-    """An answer that is still coming.
+    """A streamed answer of a model, returned by a call with `stream=True`. Not created by user code.
+
+    A context manager, sync and async: leaving its block closes the stream.
 
     Attributes:
-        done: Whether it came to its end.
-        error: What ended it instead, None while nothing did.
-        changes: What was not sent exactly as asked.
-        cached: Whether it came from a cache.
-        warnings: What the catalogue says against the request or the model.
+        done: Whether the answer was read to its end.
+        error: The exception that ended the stream early, else None.
+        changes: Parts of the request that were not sent exactly as given.
+        cached: Whether the answer came from a cache or was shared with an equal concurrent call.
+        warnings: Warnings of the catalogue about the request or the model.
+
+    Example:
+        >>> from msgflux_like.testing import FakeModel
+        >>> response = FakeModel([["Par", "is."]])("What is the capital of France?", stream=True)
+        >>> list(response.consume())
+        ['Par', 'is.']
+        >>> response.result().metadata.finish_reason
+        'stop'
     """
 
     def __init__(
         self,
-        drive: Driver | AsyncDriver,
+        driver: Driver | AsyncDriver,
         first: list[Event],
         answer: ResponseAccumulator,
         call_metadata: CallMetadata,
     ) -> None:
-        self._drive = drive
+        self._driver = driver
         self._answer = answer
-        self._about = call_metadata
+        self._call_metadata = call_metadata
         self._open = True  # more may come
         self.cached = call_metadata.cached
         self.warnings = call_metadata.warnings
         self.done = False
         self.error: MsgfluxError | None = None
         self._result: ModelResponse | None = None
-        self._log: list[Event] | None = None  # once somebody reads events
-        self._pusher: StreamPusher | None = None  # what reads it, where it is pushed to somebody
+        self._log: list[Event] | None = None  # None until `events` is called
+        self._pusher: StreamPusher | None = None
         answer.add(first)
-        self.changes = changes_of(answer, call_metadata)
+        self.changes = list_changes(answer, call_metadata)
 
     # ---- reading
 
     def consume(self) -> StreamConsumer:
-        """The pieces of the text, for `for` or `async for`; and the tool calls, once it is read to its end."""
+        """Return an iterator, for `for` or `async for`, over the pieces of the text.
+
+        Returns:
+            An iterator that also gives the tool calls of the answer (`get_calls`). Leaving the loop early closes the
+            stream. Every call returns a new iterator that begins with the first piece.
+
+        Raises:
+            APIError: While iterating, if the provider or the connection fails; `partial` is the answer so far.
+            StreamClosedError: While iterating, if the stream was closed early or belongs to another event loop.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> for piece in FakeModel([["Par", "is."]])("Capital of France?", stream=True).consume():
+            ...     print(piece)
+            Par
+            is.
+        """
         return StreamConsumer(self, self._answer.text)
 
     def consume_reasoning(self) -> StreamConsumer:
-        """The pieces of the reasoning, as `consume` gives those of the text."""
+        """Return an iterator over the pieces of the reasoning; apart from that, `consume` documents it."""
         return StreamConsumer(self, self._answer.reasoning)
 
     def events(self) -> StreamEvents:
-        """The events as they come, for `for` or `async for`: pieces of text, reasoning and tool calls, usage, the end.
+        """Return an iterator, for `for` or `async for`, over all events: text, reasoning, tool calls, usage, the end.
 
-        See `msgflux_like.events` for the types. What was read before the first `events()` is told in one go.
+        `msgflux_like.events` has their types. Events that were read before the first call of this method are
+        reconstructed, each tool call as one event.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> events = FakeModel("Hi")("Hello", stream=True).events()
+            >>> [event.reason for event in events if hasattr(event, "reason")]
+            ['stop']
         """
         if self._log is None:
             self._log = list(self._answer.events())
@@ -111,62 +158,75 @@ class ModelStreamResponse(ClosesOnExit):
 
     @property
     def text(self) -> str:
-        """The text so far."""
+        """Text so far, including a prefill."""
         return "".join(self._answer.text)
 
     @property
     def reasoning(self) -> str | None:
-        """The reasoning so far."""
+        """Reasoning so far, None if the model reported none yet."""
         return "".join(self._answer.reasoning) or None
 
     @property
     def logprobs(self) -> list[TokenLogprob]:
-        """As `ModelResponse.logprobs`, so far."""
+        """Token probabilities so far; empty if not requested or not reported."""
         return self._answer.logprobs
 
     @property
     def response_type(self) -> ResponseType:
-        """Text, or tool calls once one has begun."""
+        """Kind of the answer: "tool_call" once a tool call has begun, else "text_generation"."""
         return "tool_call" if self._answer.calls else "text_generation"
 
     @property
     def metadata(self) -> dotdict:
-        """As `ModelResponse.metadata`, as far as it is known; usage comes with the end of the stream."""
-        return metadata_of(self._answer, self._about)
+        """Usage, finish reason and ids so far, as in `ModelResponse.metadata`; usage arrives with the end."""
+        return build_metadata(self._answer, self._call_metadata)
 
     @property
     def cost(self) -> Decimal | None:
-        """As `ModelResponse.cost`; None before the usage has come."""
-        return cost_with_route(self.cost_details, self._about)
+        """Exact cost in US dollars; None before the usage has arrived, or if the cost is not known."""
+        return cost_with_route(self.cost_details, self._call_metadata)
 
     @property
     def route(self) -> tuple[RouteAttempt, ...]:
-        """As `ModelResponse.route`."""
-        return self._about.route
+        """The models that a gateway considered for this answer, in order; empty without a gateway."""
+        return self._call_metadata.route
 
-    def routed(self, route: tuple[RouteAttempt, ...]) -> None:
-        """See `ModelResponse.routed`."""
-        self._about = self._about._replace(route=route)
+    def _set_route(self, route: tuple[RouteAttempt, ...]) -> None:
+        """Record how a gateway reached this answer."""
+        self._call_metadata = self._call_metadata._replace(route=route)
 
     @property
     def saved(self) -> Decimal | None:
-        """As `ModelResponse.saved`."""
-        return saved_of(self._answer, self._about)
+        """US dollars that a cached answer would have cost; 0 for an answer that was paid for, None if unknown."""
+        return cost_saved(self._answer, self._call_metadata)
 
     @property
     def cost_details(self) -> CostDetails:
-        """As `ModelResponse.cost_details`."""
-        return cost_details_of(self._answer, self._about)
+        """Cost by kind of token, and whether it was stated by the provider or computed from the catalogue's prices."""
+        return build_cost_details(self._answer, self._call_metadata)
 
     def result(self) -> ModelResponse:
-        """Read to the end: the whole answer."""
-        while self.read_on():
+        """Read the stream to its end and return the whole answer.
+
+        Returns:
+            The answer; every call returns the same object.
+
+        Raises:
+            APIError: If the provider or the connection fails; `partial` is the answer so far.
+            StreamClosedError: If the stream was closed before its end, or was opened with `acall`.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> FakeModel("Paris.")("Capital of France?", stream=True).result().text
+            'Paris.'
+        """
+        while self._read_next():
             pass
         return self._final()
 
     async def aresult(self) -> ModelResponse:
-        """The async twin of `result`."""
-        while await self.aread_on():
+        """Async counterpart of `result`; works for streams of plain calls, too."""
+        while await self._aread_next():
             pass
         return self._final()
 
@@ -176,44 +236,62 @@ class ModelStreamResponse(ClosesOnExit):
         return self._result
 
     def _whole(self) -> ModelResponse:
-        return ModelResponse(self._answer, self._about)
+        return ModelResponse(self._answer, self._call_metadata)
 
-    # ---- pushed to somebody: `stream_to`
+    # ---- delivered to a callback or handler: `stream_to`
 
-    def pushed_by(self, pusher: StreamPusher) -> None:
-        """From now on, this reads the stream."""
+    def _attach_pusher(self, pusher: StreamPusher) -> None:
+        """Make `pusher` the only reader of the stream."""
         self._pusher = pusher
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until `stream_to` has been told the end, or the stream was cancelled; False after `timeout` seconds.
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the end of the stream was delivered to `stream_to`, or the stream was cancelled.
 
-        Raises what the callback or handler raised. What ended the stream is in `error`; `result()` raises it.
+        An `APIError` that ended the stream is not raised here: it was delivered, is in `error`, and `result` raises it.
+
+        Args:
+            timeout_s: Longest time to wait, in seconds; no limit if None.
+
+        Returns:
+            False if the time ran out.
+
+        Raises:
+            StreamClosedError: If the call had no `stream_to`, was made with `acall`, or the callback itself waits.
+            Exception: Any exception that the callback or handler raised.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> received = []
+            >>> FakeModel("Hi")("Hello", stream=True, stream_to=received.append).wait(timeout_s=10)
+            True
+            >>> type(received[-1]).__name__
+            'StreamFinish'
         """
-        return self._pushed().wait(timeout)
+        return self._required_pusher().wait(timeout_s)
 
-    async def await_done(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109  as in `wait`
-        """The async twin of `wait`, for both kinds of call."""
-        return await self._pushed().await_done(timeout)
+    async def await_done(self, timeout_s: float | None = None) -> bool:
+        """Async counterpart of `wait`, for streams of plain calls and of `acall`."""
+        return await self._required_pusher().await_done(timeout_s)
 
-    def _pushed(self) -> StreamPusher:
+    def _required_pusher(self) -> StreamPusher:
         if self._pusher is None:
-            raise StreamClosedError("nobody else reads this stream: read it with `result`, or call with `stream_to`")
+            raise StreamClosedError("the call had no stream_to: read the stream with `result` instead")
         return self._pusher
 
-    # ---- moving forward
+    # ---- reading the next batch
 
-    def read_on(self) -> bool:
-        """Wait for the next events; False at the end. Raises what ended the stream before its end."""
+    def _read_next(self) -> bool:
+        """Read the next batch of events; return False at the end. Raise the exception that ended the stream early."""
         if not self._open:
             return self._is_over()
         if self._pusher is not None and not self._pusher.is_mine():
-            return self._pusher.wait()  # then all is there
-        if not isinstance(self._drive, Driver):
+            return self._pusher.wait()  # afterwards every piece is in the lists
+        if not isinstance(self._driver, Driver):
             raise StreamClosedError(
                 "this stream was opened with acall: read it with `async for`, or with `await response.aresult()`"
             )
         try:
-            batch = next(self._drive, None)
+            batch = next(self._driver, None)
         except APIError as error:
             raise self._failed(error) from None
         if batch is None:
@@ -221,20 +299,20 @@ class ModelStreamResponse(ClosesOnExit):
         self._take(batch)
         return True
 
-    async def aread_on(self) -> bool:
-        """The async twin of `read_on`, for both kinds of call; it never blocks the event loop."""
+    async def _aread_next(self) -> bool:
+        """Async counterpart of `_read_next`, for both drivers; never blocks the event loop."""
         if not self._open:
             return self._is_over()
         if self._pusher is not None and not self._pusher.is_mine():
             return await self._pusher.await_done()
-        if isinstance(self._drive, Driver):
-            return await in_thread(self.read_on, self.close)
-        if not self._drive.belongs_here():
+        if isinstance(self._driver, Driver):
+            return await in_thread(self._read_next, self.close)
+        if not self._driver.belongs_here():
             raise StreamClosedError(
                 "this stream belongs to another event loop: read it where acall was awaited, or open it without acall"
             )
         try:
-            batch = await anext(self._drive, None)
+            batch = await anext(self._driver, None)
         except APIError as error:
             raise self._failed(error) from None
         if batch is None:
@@ -248,21 +326,21 @@ class ModelStreamResponse(ClosesOnExit):
             self._log.extend(batch)
 
     def _ended(self) -> bool:
-        if self._open:  # a drive that was closed ends as well
+        if self._open:  # a closed driver ends, too
             self.done = True
             self._open = False
         return self._is_over()
 
     def _is_over(self) -> bool:
-        """False at the end of a whole answer; else raises why there is none."""
+        """Return False after a complete answer; raise the reason if it is incomplete."""
         if self.error is not None:
             raise self.error
         if not self.done:
-            raise StreamClosedError("the stream was closed before its end; `text` has what came until then")
+            raise StreamClosedError("the stream was closed before its end; `text` has the part that was read")
         return False
 
     def _failed(self, error: APIError) -> MsgfluxError:
-        if not self._open:  # closed by another thread; the failure is only how this one learned of it
+        if not self._open:  # closed by another thread, which made the read fail
             return StreamClosedError("the stream was closed while it was being read")
         self._open = False
         error.partial = self._whole()
@@ -272,45 +350,52 @@ class ModelStreamResponse(ClosesOnExit):
     # ---- ending
 
     def close(self) -> None:
-        """Stop, and let go of the connection; from any thread, and twice is once. What came stays readable.
+        """Stop reading and release the connection. Idempotent, and callable from any thread.
 
-        With `stream_to`: nothing is told once this has returned; it waits for a callback that is running.
+        The part that was read stays readable. With `stream_to`, a running callback is waited for, and nothing is
+        delivered after this method has returned.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> response = FakeModel("Hi")("Hello", stream=True)
+            >>> response.close()
+            >>> response.done
+            False
         """
         self._open = False
         pusher = self._pusher
         if pusher is not None:
             pusher.stop()
-        self._drive.close()
+        self._driver.close()
         if pusher is not None:
             pusher.settle()
 
     cancel = close
 
     async def aclose(self) -> None:
-        """The async twin of `close`."""
+        """Async counterpart of `close`."""
         self._open = False
         if self._pusher is not None:
             self._pusher.stop()
-        if isinstance(self._drive, AsyncDriver) and self._drive.belongs_here():
-            await self._drive.aclose()
+        if isinstance(self._driver, AsyncDriver) and self._driver.belongs_here():
+            await self._driver.aclose()
         else:
-            self._drive.close()
+            self._driver.close()
 
     def __repr__(self) -> str:
         state = "done" if self.done else "failed" if self.error else "open" if self._open else "closed"
-        return (
-            f"{type(self).__name__}({self._about.provider}/{self._about.model}, {state}, {len(self.text)} characters)"
-        )
+        name = f"{self._call_metadata.provider}/{self._call_metadata.model}"
+        return f"{type(self).__name__}({name}, {state}, {len(self.text)} characters)"
 
 
 T = TypeVar("T")
 
 
 class _Pieces(Generic[T]):
-    """What comes out of a stream, in order, handed out as it comes.
+    """An iterable over a list of pieces that reads the stream when it needs more.
 
-    `for` and `async for` both work on the stream of a direct call; that of an `acall` is for `async for`. Iterating
-    again gives all pieces again.
+    The stream of a plain call supports `for` and `async for`, that of `acall` only `async for`. Each iteration begins
+    with the first piece.
     """
 
     def __init__(self, stream: ModelStreamResponse, pieces: list[T]) -> None:
@@ -320,11 +405,11 @@ class _Pieces(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         stream, pieces, at, more = self._stream, self._pieces, 0, True
         try:
-            while more or at < len(pieces):  # another reader may have come to the end before
+            while more or at < len(pieces):  # another reader may have reached the end
                 while at < len(pieces):
                     at += 1
                     yield pieces[at - 1]
-                more = stream.read_on()
+                more = stream._read_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
         except GeneratorExit:  # the loop was left
             stream.close()
             raise
@@ -337,7 +422,7 @@ class _Pieces(Generic[T]):
                 while at < len(pieces):
                     at += 1
                     yield pieces[at - 1]
-                more = await stream.aread_on()
+                more = await stream._aread_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
             finished = True
         finally:
             if not finished and stream.error is None:  # the loop was left, or the task cancelled
@@ -345,20 +430,20 @@ class _Pieces(Generic[T]):
 
 
 class StreamEvents(_Pieces[Event]):
-    """The events of a stream, as they come."""
+    """The events of a stream, as they arrive."""
 
 
 class StreamConsumer(_Pieces[str]):
-    """The pieces of the text, as they come; and the tool calls."""
+    """The pieces of a stream's text, as they arrive, and its tool calls."""
 
     def get_calls(self) -> list[ToolCall]:
-        """The tool calls; reads the stream to its end first. After `acall`: `(await response.aresult()).tool_calls`."""
+        """Read the stream to its end and return its tool calls; after `acall`, `aresult` gives them."""
         return self._stream.result().tool_calls.get_calls()
 
     def insert_results(self, call_id: str | Mapping[str, Any], *result: Any) -> None:
-        """See `ToolCallAggregator.insert_results`."""
+        """Read the stream to its end and call `ToolCallAggregator.insert_results`."""
         self._stream.result().tool_calls.insert_results(call_id, *result)
 
     def get_messages(self) -> list[dict[str, Any]]:
-        """See `ToolCallAggregator.get_messages`."""
+        """Read the stream to its end and call `ToolCallAggregator.get_messages`."""
         return self._stream.result().tool_calls.get_messages()

@@ -1,4 +1,4 @@
-"""Tool calls: what the model asks for, the results it is given, and the messages that carry both back."""
+"""Tool calls of an answer, their results, and the messages that send both back to the model."""
 
 from __future__ import annotations
 
@@ -15,34 +15,50 @@ _NOT_GIVEN: Any = object()
 
 
 class ToolCall(Mapping[str, Any]):
-    """One call, `{"id", "type", "function": {"name", "arguments"}}` with the arguments as a dict; attributes too.
+    """One tool call, with attributes and as the mapping `{"id", "type", "function": {"name", "arguments"}}`.
+
+    Args:
+        id: Id that the result of the call refers to.
+        name: Name of the tool.
+        raw_arguments: Arguments as the model wrote them, normally a JSON object; "" for none.
 
     Attributes:
-        id: What the result refers to.
+        id: Id that the result of the call refers to.
         name: Name of the tool.
-        raw_arguments: The arguments as the model wrote them.
+        raw_arguments: Arguments as the model wrote them.
+
+    Example:
+        >>> call = ToolCall("call_1", "get_weather", '{"city": "Paris"}')
+        >>> call.arguments
+        {'city': 'Paris'}
+        >>> call["function"]["name"]
+        'get_weather'
     """
 
     __slots__ = ("_arguments", "id", "name", "raw_arguments")
 
-    def __init__(self, id: str, name: str, raw_arguments: str) -> None:  # noqa: A002  the wire's name
+    def __init__(self, id: str, name: str, raw_arguments: str) -> None:  # noqa: A002  the field's name on the wire
         self.id = id
         self.name = name
         self.raw_arguments = raw_arguments
-        self._arguments: dict[str, Any] | None = None  # not read yet
+        self._arguments: dict[str, Any] | None = None  # parsed on first use
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments; none at all is `{}`. Raises ToolCallError when the model wrote no JSON object."""
+        """The arguments as a dict, `{}` if there are none.
+
+        Raises:
+            ToolCallError: If the model did not write a JSON object.
+        """
         if self._arguments is None:
             self._arguments = self._parsed()
         return self._arguments
 
     @property
     def is_valid(self) -> bool:
-        """Whether `arguments` can be read."""
+        """Whether `arguments` is a JSON object, so that reading it does not raise."""
         try:
-            return self.arguments is not None  # pyright: ignore[reportUnnecessaryComparison]  reading is the question
+            return self.arguments is not None  # pyright: ignore[reportUnnecessaryComparison]  the access may raise
         except ToolCallError:
             return False
 
@@ -83,11 +99,23 @@ class ToolCall(Mapping[str, Any]):
 
 
 class ToolCallAggregator:
-    """The calls of one answer, in the model's order, and their results.
+    """The tool calls of one answer, in the model's order, and the results that the caller inserts.
+
+    Args:
+        calls: The tool calls.
+        text: Text of the same answer.
+        reasoning: Reasoning of the same answer, None if not reported.
+        provider_state: Opaque state that the provider expects back with the calls.
 
     Attributes:
-        text: What the model said beside the calls.
-        reasoning: What it thought before them.
+        text: Text of the same answer.
+        reasoning: Reasoning of the same answer, None if not reported.
+
+    Example:
+        >>> calls = ToolCallAggregator([ToolCall("call_1", "get_weather", '{"city": "Paris"}')])
+        >>> calls.insert_results("call_1", {"celsius": 21})
+        >>> calls.get_messages()[1]
+        {'role': 'tool', 'tool_call_id': 'call_1', 'content': '{"celsius":21}'}
     """
 
     def __init__(
@@ -104,40 +132,49 @@ class ToolCallAggregator:
         self.reasoning = reasoning
 
     def get_calls(self) -> list[ToolCall]:
-        """The calls. One with broken arguments is in the list like the others and raises when it is read."""
+        """Return the calls, including those with invalid arguments (`ToolCall.is_valid`)."""
         return list(self._calls)
 
     def insert_results(self, call_id: str | Mapping[str, Any], result: Any = _NOT_GIVEN) -> None:
-        """Give the result of one call, `(id, result)`, or of several, `({id: result, ...})`.
+        """Insert the result of one call, `(id, result)`, or of several, `({id: result, ...})`.
 
-        A text goes to the model as it is, anything else as JSON (None as `null`). Raises KeyError for an id that
-        no call has.
+        Args:
+            call_id: Id of the call, or a mapping from ids to results.
+            result: Result of the call. A string is sent unchanged, any other value as JSON (None as `null`).
+
+        Raises:
+            KeyError: If no call has this id.
+            TypeError: If the result is missing or cannot be encoded as JSON.
         """
         if isinstance(call_id, Mapping):
             for each, value in call_id.items():
                 self.insert_results(each, value)
             return
         if result is _NOT_GIVEN:
-            raise TypeError("insert_results takes an id and a result, or a mapping of both")
+            raise TypeError("insert_results needs an id and a result, or a mapping from ids to results")
         if all(call.id != call_id for call in self._calls):
-            raise KeyError(f"no call has the id {call_id!r}; there are {[call.id for call in self._calls]}")
+            raise KeyError(f"no call has the id {call_id!r}; the ids are {[call.id for call in self._calls]}")
         self._results[call_id] = result if isinstance(result, str) else _result_text(result, call_id)
 
     def get_messages(self) -> list[dict[str, Any]]:
-        """One assistant message with all calls, and one tool message for each, in order: add them to the conversation.
+        """Return the messages to append to the conversation: the assistant message, and one tool message per call.
 
-        Raises ToolCallError that names the calls without a result: providers refuse a conversation with such.
+        Returns:
+            The messages, in the order of the calls.
+
+        Raises:
+            ToolCallError: If a call has no result; the message names the calls. Providers reject such a conversation.
         """
         if missing := [call for call in self._calls if call.id not in self._results]:
             names = ", ".join(f"{call.name} ({call.id})" for call in missing)
             raise ToolCallError(f"no result for {names}: give one with insert_results", call_id=missing[0].id)
         return [
-            self.assistant_message(),
+            self._assistant_message(),
             *({"role": "tool", "tool_call_id": call.id, "content": self._results[call.id]} for call in self._calls),
         ]
 
-    def assistant_message(self) -> dict[str, Any]:
-        """The answer itself as a message, its arguments as the JSON text that the wire wants."""
+    def _assistant_message(self) -> dict[str, Any]:
+        """Return the answer as a message, the arguments as JSON text."""
         calls = [
             {
                 "id": call.id,
@@ -168,5 +205,5 @@ def _result_text(result: Any, call_id: str) -> str:
         return _encoder.encode(result).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         raise TypeError(
-            f"the result for {call_id!r} is of type {type(result).__name__}, which JSON cannot hold: give a text"
+            f"the result for {call_id!r} is of type {type(result).__name__}, which is not JSON: insert a string"
         ) from None

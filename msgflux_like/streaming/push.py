@@ -35,7 +35,9 @@ def push(stream_to: Any, opened: Callable[[], Opened]) -> ModelStreamResponse:
     except BaseException:
         target.abandon()
         raise
-    stream.pushed_by(Pusher(_told(stream, maker), target, stream.close))
+    stream._attach_pusher(  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  the reader of the stream
+        Pusher(_told(stream, maker), target, stream.close)
+    )
     return stream
 
 
@@ -54,7 +56,9 @@ async def apush(stream_to: Any, opened: Callable[[], Awaitable[Opened]]) -> Mode
     except BaseException:
         target.abandon()
         raise
-    stream.pushed_by(AsyncPusher(_atold(stream, maker), target, stream.close, stream.aclose))
+    stream._attach_pusher(  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  the reader of the stream
+        AsyncPusher(_atold(stream, maker), target, stream.close, stream.aclose)
+    )
     return stream
 
 

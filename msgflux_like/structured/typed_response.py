@@ -17,7 +17,9 @@ from msgflux_like.errors import InvalidRequestError, MsgfluxError, OutputParsing
 from msgflux_like.events import Event, TokenUsage, ToolCallDelta
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, Change, OutputMode, ToolChoice
-from msgflux_like.response.response import CallMetadata, ModelResponse, ResponseAccumulator, ResponseType, metadata_of
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata, build_metadata
+from msgflux_like.response.response import ModelResponse, ResponseType
 from msgflux_like.response.stream import ModelStreamResponse, StreamConsumer
 from msgflux_like.structured.json_schema.decoding import failure, read
 from msgflux_like.structured.json_schema.lowering import Lowered
@@ -243,7 +245,7 @@ class StructuredResponse(ModelResponse):
     @cached_property
     def metadata(self) -> dotdict:
         """See `ModelResponse.metadata`."""
-        facts = metadata_of(self._answer, self._about)
+        facts = build_metadata(self._answer, self._call_metadata)
         if facts["finish_reason"] == "tool_calls" and not self._answer.calls:
             facts["finish_reason"] = "stop"  # the call was the answer
         return facts
@@ -280,13 +282,13 @@ class StructuredStream(ModelStreamResponse):
 
     def __init__(
         self,
-        drive: Driver | AsyncDriver,
+        driver: Driver | AsyncDriver,
         first: list[Event],
         answer: ResponseAccumulator,
         call_metadata: CallMetadata,
         output_spec: OutputSpec,
     ) -> None:
-        super().__init__(drive, first, answer, call_metadata)
+        super().__init__(driver, first, answer, call_metadata)
         self._output_spec = output_spec
         self.output_mode = output_spec.output_mode
 
@@ -305,11 +307,11 @@ class StructuredStream(ModelStreamResponse):
 
     def _final(self) -> ModelResponse:
         if self._result is None:
-            self._result = StructuredResponse(self._answer, self._about, self._output_spec)
+            self._result = StructuredResponse(self._answer, self._call_metadata, self._output_spec)
         return self._result
 
     def _whole(self) -> ModelResponse:
-        return StructuredResponse(self._answer, self._about, self._output_spec, check=False)
+        return StructuredResponse(self._answer, self._call_metadata, self._output_spec, check=False)
 
 
 class Partials:

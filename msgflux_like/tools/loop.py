@@ -176,7 +176,7 @@ def _by_name(tools: list[Any]) -> dict[str, function_schema.Function]:
 def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any]]:
     """The answer and the results. Arguments that are no object go back as `{}`: some providers refuse such history."""
     each_call = calls.get_calls()
-    answer = calls.assistant_message()
+    answer = calls._assistant_message()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  without the results
     for call, sent in zip(each_call, answer["tool_calls"], strict=True):
         if not call.is_valid:
             sent["function"]["arguments"] = "{}"

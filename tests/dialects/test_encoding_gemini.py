@@ -17,7 +17,8 @@ from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, Unsup
 from msgflux_like.events import Logprobs, TokenLogprob
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http, to_json
-from msgflux_like.response.response import CallMetadata, ResponseAccumulator
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata
 from tests.conversations import conversations, unhurried
 
 HELLO = {"role": "user", "content": "Hello"}

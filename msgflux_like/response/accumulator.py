@@ -1,0 +1,187 @@
+"""The events of one answer, folded into its text, tool calls, usage and provider state.
+
+A whole reply and a streamed one are folded by the same code: both give the same events, so both end in the same state.
+The fold is appended to and never rewritten, so that a stream can hand out `text` and `reasoning` while they grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgflux_like.events import (
+    Citation,
+    Event,
+    Finished,
+    Logprobs,
+    Media,
+    ProviderState,
+    ReasoningDelta,
+    RefusalDelta,
+    Replied,
+    ServerTool,
+    Started,
+    TextDelta,
+    TokenLogprob,
+    TokenUsage,
+    ToolCallDelta,
+)
+from msgflux_like.request import REASONING_TEXT
+from msgflux_like.response.tool_calls import ToolCall
+
+if TYPE_CHECKING:
+    from msgflux_like.response.metadata import CallMetadata
+
+
+class ResponseAccumulator:
+    """The state of one answer after the events so far. Pieces are kept in lists and joined on demand.
+
+    Args:
+        prefill: Beginning of the answer that the caller wrote; it becomes the first piece of `text`.
+
+    Attributes:
+        text: Pieces of the answer's text.
+        reasoning: Pieces of the model's reasoning.
+        refusal: Pieces of the model's refusal.
+        calls: Tool calls by the key of their deltas, in order: the pieces of id, name and arguments.
+        usage: The last usage report, None before it.
+        finished: Why the answer ended, None before its end.
+        citations: Sources, in order.
+        logprobs: Token probabilities, in order.
+        media: Images and sounds, in order.
+        server_tools: Activity of the provider's own tools, in order.
+        state: Opaque provider state, in order.
+        state_after: For each item of `state`, how many parts (the text, each call) stand before it.
+        id: The provider's id of the reply, "" before it is known.
+        model: The model that the reply names, "" before it is known.
+        request_id: The provider's id of the request, "" when it gave none.
+        attempts: Requests sent for this answer, 1 without a retry.
+
+    Example:
+        >>> from msgflux_like.events import Finished, TextDelta
+        >>> answer = ResponseAccumulator()
+        >>> answer.add([TextDelta("Hel"), TextDelta("lo"), Finished("stop")])
+        >>> answer.text, answer.finished.reason
+        (['Hel', 'lo'], 'stop')
+    """
+
+    __slots__ = (
+        "attempts",
+        "calls",
+        "citations",
+        "finished",
+        "id",
+        "logprobs",
+        "media",
+        "model",
+        "reasoning",
+        "refusal",
+        "request_id",
+        "server_tools",
+        "state",
+        "state_after",
+        "text",
+        "usage",
+    )
+
+    def __init__(self, prefill: str = "") -> None:
+        self.text: list[str] = [prefill] if prefill else []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.calls: dict[int, tuple[list[str], list[str], list[str]]] = {}
+        self.usage: TokenUsage | None = None
+        self.finished: Finished | None = None
+        self.citations: list[Citation] = []
+        self.logprobs: list[TokenLogprob] = []
+        self.media: list[Media] = []
+        self.server_tools: list[ServerTool] = []
+        self.state: list[ProviderState] = []
+        self.state_after: list[int] = []
+        self.id = ""
+        self.model = ""
+        self.request_id = ""
+        self.attempts = 1
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Fold the next events into the state."""
+        for event in events:
+            if type(event) is TextDelta:
+                self.text.append(event.text)
+            else:
+                self._add(event)
+
+    def _add(self, event: Event) -> None:  # noqa: C901, PLR0912  one case for each kind of event
+        match event:
+            case ReasoningDelta(text):
+                self.reasoning.append(text)
+            case RefusalDelta(text):
+                self.refusal.append(text)
+            case ToolCallDelta(key, id_, name, arguments):
+                pieces = self.calls.setdefault(key, ([], [], []))
+                for known, piece in zip(pieces, (id_, name, arguments), strict=True):
+                    if piece:
+                        known.append(piece)
+            case TokenUsage():
+                self.usage = event
+            case Finished():
+                self.finished = event
+            case Logprobs(tokens):
+                self.logprobs += tokens
+            case Started(id_, model):
+                self.id, self.model = self.id or id_, self.model or model
+            case Replied(request_id, attempts):
+                self.request_id, self.attempts = request_id, attempts
+            case Citation():
+                self.citations.append(event)
+            case Media():
+                self.media.append(event)
+            case ServerTool():
+                self.server_tools.append(event)
+            case ProviderState():
+                self.state.append(event)
+                self.state_after.append(bool(self.text) + len(self.calls))
+            case _:
+                raise AssertionError(f"an answer cannot contain a {type(event).__name__}")
+
+    def events(self) -> Iterator[Event]:
+        """Yield events that rebuild this state: every piece of text, each call as one event, state at its place."""
+        if self.request_id or self.attempts > 1:
+            yield Replied(self.request_id, self.attempts)
+        if self.id or self.model:
+            yield Started(self.id, self.model)
+        state: dict[int, list[ProviderState]] = {}
+        for after, each in zip(self.state_after, self.state, strict=True):
+            state.setdefault(after, []).append(each)
+        yield from map(ReasoningDelta, self.reasoning)
+        yield from state.pop(0, ())
+        yield from map(TextDelta, self.text)
+        yield from map(RefusalDelta, self.refusal)
+        for place, (key, (ids, names, arguments)) in enumerate(self.calls.items(), bool(self.text)):
+            yield from state.pop(place, ())
+            yield ToolCallDelta(key, ids[0] if ids else "", names[0] if names else "", "".join(arguments))
+        if self.logprobs:
+            yield Logprobs(tuple(self.logprobs))
+        for several in (*state.values(), self.citations, self.media, self.server_tools):
+            yield from several
+        if self.usage:
+            yield self.usage
+        if self.finished:
+            yield self.finished
+
+    def tool_calls(self) -> list[ToolCall]:
+        """Return the calls in the order of their first pieces. A repeated id or name counts once."""
+        return [
+            ToolCall(ids[0] if ids else f"call_{key}", names[0] if names else "", "".join(arguments))
+            for key, (ids, names, arguments) in self.calls.items()
+        ]
+
+    def provider_state(self, call_metadata: CallMetadata) -> list[dict[str, Any]]:
+        """Return, as JSON, the state that the provider expects back with this answer in the next request."""
+        kept = [
+            {"family": call_metadata.family, "kind": state.kind, "after": after, "raw": state.raw}
+            for state, after in zip(self.state, self.state_after, strict=True)
+        ]
+        if call_metadata.reasoning_field and self.reasoning:
+            text = {"family": REASONING_TEXT, "kind": "reasoning", "after": 0, "raw": "".join(self.reasoning)}
+            return [text, *kept]
+        return kept
