@@ -11,7 +11,7 @@ from typing import Any
 
 import msgflux_like as mf
 from msgflux_like._http.connections import Transport
-from msgflux_like._http.exchange import Head
+from msgflux_like._http.steps import Head
 
 
 class Sent(Exception):  # noqa: N818

@@ -340,7 +340,7 @@ def test_a_small_body_that_inflates_beyond_the_limit_is_an_error(refused, monkey
     bomb = gzip.compress(b": nothing\n" * 100_000)
     error = refused(compressed(bomb), streamed=streamed)
     assert type(error) is BadReplyError
-    assert error.message == "the reply cannot be read: it inflates to more than 1000 bytes"
+    assert error.message == "the reply cannot be read: it decompresses to more than 1000 bytes"
 
 
 def test_a_refusal_that_inflates_beyond_the_limit_is_the_refusal(refused, monkeypatch):

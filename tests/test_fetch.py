@@ -11,15 +11,18 @@ import subprocess
 import sys
 import threading
 import zlib
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import trustme
 
 from msgflux_like._http.fetch import fetch
-from msgflux_like._paths import data_folder
+from msgflux_like._paths import cache_folder
 from msgflux_like.catalog import profiles
-from msgflux_like.catalog.snapshot import read_api
-from msgflux_like.catalog.snapshot_reader import Snapshot
+from msgflux_like.catalog.active_snapshot import CURRENT, RefreshedSnapshot
+from msgflux_like.catalog.profiles import get_model_profile, snapshot_info
+from msgflux_like.catalog.snapshot import write_snapshot
 from msgflux_like.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -28,11 +31,12 @@ from msgflux_like.errors import (
     RedirectError,
     SnapshotError,
 )
-from msgflux_like.models.profiles import get_model_profile, refresh_profiles, snapshot_info
+from msgflux_like.models.profiles import refresh_profiles
+from tests.profiles import small_catalogues
 from tests.provider import Provider, Reply
 
-SHIPPED = read_api(Snapshot(data_folder("profiles")))
-NEWER = SHIPPED.replace(b'"name":"GPT-4o"', b'"name":"GPT-4o, renamed"')
+OLDER = small_catalogues.api(small_catalogues.provider("openai", small_catalogues.model("gpt-4o", name="GPT-4o")))
+NEWER = OLDER.replace(b'"name":"GPT-4o"', b'"name":"GPT-4o, renamed"')
 
 
 @pytest.fixture(autouse=True)
@@ -105,11 +109,11 @@ def test_a_packed_body_is_unpacked(provider):
         (answer(*[b"a"] * 101, framing="chunked"), "the reply is longer than 100 bytes"),
         (answer(framing="close", content_length="9" * 15), "the reply is longer than 100 bytes"),
         (packed(gzip.compress(bytes(50_000_000))), "the reply is longer than 100 bytes"),
-        (packed(gzip.compress(b"text")[:-3]), "the reply cannot be unpacked: it is cut short"),
-        (packed(gzip.compress(b"text") + b"more"), "the reply cannot be unpacked: something follows its end"),
-        (packed(b"text"), "the reply cannot be unpacked: Error -3"),
-        (packed(zlib.compress(b"text")), "the reply cannot be unpacked: Error -3"),
-        (answer(b"text", content_encoding="br"), "the reply is packed as 'br', which was not asked for"),
+        (packed(gzip.compress(b"text")[:-3]), "the reply cannot be decompressed: it is cut short"),
+        (packed(gzip.compress(b"text") + b"more"), "the reply cannot be decompressed: something follows its end"),
+        (packed(b"text"), "the reply cannot be decompressed: Error -3"),
+        (packed(zlib.compress(b"text")), "the reply cannot be decompressed: Error -3"),
+        (answer(b"text", content_encoding="br"), "the reply is compressed with 'br', which was not asked for"),
     ],
 )
 def test_a_body_too_long_or_packed_badly_is_refused(provider, reply, message):
@@ -130,7 +134,7 @@ def test_a_body_without_an_end_is_not_read_to_it(provider):
     [
         ("https://elsewhere.example/a.json?token=sesame", "https://elsewhere.example/a.json"),
         ("/b.json", "http://127.0.0.1/b.json"),
-        ("http://[", "what is no URL"),
+        ("http://[", "an invalid URL"),
     ],
 )
 def test_a_redirect_is_not_followed_and_its_place_is_told(provider, status, location, place):
@@ -138,7 +142,7 @@ def test_a_redirect_is_not_followed_and_its_place_is_told(provider, status, loca
     with pytest.raises(RedirectError) as caught:
         fetch(server.base_url, {})
     assert str(caught.value) == (
-        f"127.0.0.1 sends on to {place}, and redirects are not followed: give the address itself "
+        f"127.0.0.1 redirects to {place}, and redirects are not followed: use the final address "
         f"(127.0.0.1, HTTP {status})"
     )
     assert len(server.requests) == 1
@@ -237,7 +241,7 @@ def test_tls_is_used_and_checked(tmp_path):
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    source = "import sys\nfrom msgflux_like._http import fetch\nprint(fetch(sys.argv[1], {})[2])"
+    source = "import sys\nfrom msgflux_like._http.fetch import fetch\nprint(fetch(sys.argv[1], {})[2])"
     with Provider(answer(b"text"), tls=context) as server:
         trusting, doubting = (
             subprocess.run(
@@ -259,7 +263,12 @@ def test_tls_is_used_and_checked(tmp_path):
 
 @pytest.fixture
 def catalogue(provider, monkeypatch):
-    """Serves these replies where profiles are fetched from when nothing is said."""
+    """Serve these replies where profiles are fetched from by default; `OLDER` was fetched before."""
+    folder = cache_folder() / "profiles"
+    written = folder / ("0" * 16)
+    write_snapshot(OLDER, written, source="https://older.example/api.json")
+    current = RefreshedSnapshot(written.name, datetime.now(UTC).date(), "https://older.example/api.json")
+    (folder / CURRENT).write_bytes(msgspec.json.encode(current))
 
     def start(*replies):
         server = provider(*replies)
@@ -282,11 +291,11 @@ def test_a_refresh_needs_no_arguments_and_asks_for_newer_ones_only(catalogue):
     ("bad", "error"),
     [
         (answer(b"<html>Welcome to the hotel</html>"), SnapshotError),
-        (answer(NEWER[:-1000]), SnapshotError),
-        (packed(gzip.compress(NEWER)[:-1000]), BadReplyError),
+        (answer(NEWER[:-10]), SnapshotError),
+        (packed(gzip.compress(NEWER)[:-10]), BadReplyError),
         (answer(status=500), SnapshotError),
         (answer(status=302, location="https://elsewhere.example/"), RedirectError),
-        (Reply(pieces=[NEWER[:1000]], cut=True), APIConnectionError),
+        (Reply(pieces=[NEWER[:100]], cut=True), APIConnectionError),
     ],
     ids=["no catalogue", "cut short", "packed and cut short", "status", "redirect", "broken off"],
 )

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_like import dialects
-from msgflux_like._http.exchange import DRAIN, READ, Head, Retries, Send, Wait, WireError, exchange
+from msgflux_like._http.exchange import exchange
+from msgflux_like._http.retry import Retries
+from msgflux_like._http.steps import DRAIN, READ, Head, Send, Wait, WireError
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,

@@ -6,7 +6,7 @@ import time
 
 from msgspec import Struct
 
-from msgflux_like._http.exchange import WireError
+from msgflux_like._http.steps import WireError
 from msgflux_like.errors import Phase
 
 _CLOCK_STEP_S = 0.005  # a timer may fire this much early

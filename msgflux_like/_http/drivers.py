@@ -13,7 +13,7 @@ from msgflux_like._concurrency.single_flight import await_outcome, wait
 from msgflux_like._concurrency.threads import in_thread
 from msgflux_like._http.connections import AsyncReply, Reply, Transport
 from msgflux_like._http.deadline import Deadline, Timeouts
-from msgflux_like._http.exchange import READ, Do, Drain, Join, Send, Step, Wait, WireError
+from msgflux_like._http.steps import READ, Do, Drain, Join, Send, Step, Wait, WireError
 from msgflux_like.events import Event
 
 Steps = Generator[Step, Any, None]

@@ -1,15 +1,15 @@
-"""One GET or POST: how the data that the library keeps is fetched, and how services on this machine are told things."""
+"""One GET or POST outside of an exchange: refreshes of the catalogue, services on this machine, token endpoints."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from msgflux_like._http import http_client
 from msgflux_like._http.deadline import Deadline, Timeouts
-from msgflux_like._http.exchange import Head, WireError
+from msgflux_like._http.steps import Head, WireError
+from msgflux_like._wire.compression import CompressionError, DecompressedTooLargeError, Decompressor
+from msgflux_like._wire.urls import split_http_url
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -23,9 +23,6 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _CONNECT_S = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_UNPACKED = frozenset({"", "identity"})
-_GZIP = frozenset({"gzip", "x-gzip"})
-_GZIP_CONTAINER = 31  # zlib's name for it, with the checksum checked
 
 
 def fetch(
@@ -36,24 +33,24 @@ def fetch(
     timeout_s: float = 30.0,
     max_bytes: int = MAX_BYTES,
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (names in lower case) and body, unpacked, of what is at `url`.
+    """Send one GET or POST and return status, headers (names in lower case) and decompressed body.
 
-    The proxies of the environment are used. Redirects are not followed: what is fetched is trusted because of the
-    host that was asked.
+    The proxies of the environment are used. Redirects are not followed: the answer is trusted because of the host
+    that was asked.
 
     Args:
         url: http or https, without a user name or password.
-        headers: Sent along.
-        body: What is posted there; without it the request is a GET.
-        timeout_s: For the whole of it.
-        max_bytes: Length of the body, unpacked.
+        headers: Headers of the request.
+        body: Body of a POST; without it the request is a GET.
+        timeout_s: Limit in seconds for the whole request.
+        max_bytes: Limit in bytes for the decompressed body.
 
     Raises:
-        InvalidRequestError: The URL is none that can be fetched.
-        RedirectError: The host sends on to another address; the message names it.
+        InvalidRequestError: The URL cannot be fetched.
+        RedirectError: The host redirects to another address; the message names it.
         APIConnectionError: No connection could be made, or it broke.
         APITimeoutError: It took longer than `timeout_s`.
-        BadReplyError: The body is longer than `max_bytes`, or packed in a way that was not asked for.
+        BadReplyError: The body is longer than `max_bytes`, or cannot be decompressed.
     """
     host = _host(url)
     deadline = Deadline(
@@ -79,61 +76,50 @@ def fetch(
 
 
 def _host(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # is read only here, so that a wrong one is found
-    except ValueError:
-        parts = urlsplit("")
-    sendable = url.isascii() and url.isprintable() and " " not in url
-    if not sendable or parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = split_http_url(url) if url.isascii() and url.isprintable() and " " not in url else None
+    if parts is None:
         raise InvalidRequestError("only an http or https URL can be fetched, like 'https://host/file.json'")
     if "@" in parts.netloc:
         raise InvalidRequestError("a URL to fetch must not hold a user name or a password")
-    return parts.hostname
+    return parts.hostname or ""
 
 
 def _redirect(url: str, head: Head, host: str) -> RedirectError:
     try:
-        elsewhere = urlsplit(urljoin(url, head.get(b"location")))
-        place = f"{elsewhere.scheme}://{elsewhere.hostname or ''}{elsewhere.path}"[:200]  # its query may hold a token
+        target = urlsplit(urljoin(url, head.get(b"location")))
+        shown = f"{target.scheme}://{target.hostname or ''}{target.path}"[:200]  # its query may hold a token
     except ValueError:
-        place = "what is no URL"
+        shown = "an invalid URL"
     return RedirectError(
-        f"{host} sends on to {place}, and redirects are not followed: give the address itself",
+        f"{host} redirects to {shown}, and redirects are not followed: use the final address",
         provider=host,
         status=head.status,
     )
 
 
 def _body(pieces: Iterable[bytes], head: Head, max_bytes: int, host: str) -> bytes:
-    packing = head.get(b"content-encoding").lower()
-    if packing not in _UNPACKED | _GZIP:
-        raise BadReplyError(f"the reply is packed as {packing[:20]!r}, which was not asked for", provider=host)
-    too_long = f"the reply is longer than {max_bytes} bytes"
-    if head.get(b"content-length").isdecimal() and int(head.get(b"content-length")[:20]) > max_bytes:
-        raise BadReplyError(too_long, provider=host)
+    """Read the body, decompressed and within the limit."""
+    encoding = head.get(b"content-encoding").lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise BadReplyError(f"the reply is compressed with {encoding[:20]!r}, which was not asked for", provider=host)
+    too_long = BadReplyError(f"the reply is longer than {max_bytes} bytes", provider=host)
+    length = head.get(b"content-length")
+    if length.isdecimal() and int(length[:20]) > max_bytes:
+        raise too_long
+    decompressor = Decompressor(encoding, max_bytes) if encoding.endswith("gzip") else None
     body = bytearray()
     try:
-        for piece in pieces if packing in _UNPACKED else _unpacked(pieces, max_bytes + 1):
-            body += piece
+        for piece in pieces:
+            body += piece if decompressor is None else decompressor.feed(piece)
             if len(body) > max_bytes:
-                raise BadReplyError(too_long, provider=host)
-    except (zlib.error, EOFError) as error:
-        raise BadReplyError(f"the reply cannot be unpacked: {error}", provider=host) from None
+                raise too_long
+        if decompressor is not None:
+            decompressor.close()
+    except DecompressedTooLargeError:
+        raise too_long from None
+    except CompressionError as error:
+        raise BadReplyError(f"the reply cannot be decompressed: {error}", provider=host) from None
     return bytes(body)
-
-
-def _unpacked(pieces: Iterable[bytes], at_most: int) -> Iterable[bytes]:
-    """The content of gzip, at most that many bytes of it for each piece; zlib.error or EOFError for what is none."""
-    unpacker: Any = zlib.decompressobj(wbits=_GZIP_CONTAINER)
-    came = False
-    for piece in pieces:
-        came = came or bool(piece)
-        yield unpacker.decompress(piece, at_most)
-        if unpacker.unused_data:
-            raise EOFError("something follows its end")
-    if came and not unpacker.eof:  # nothing at all is the body of a 304
-        raise EOFError("it is cut short")
 
 
 def _api_error(failure: WireError, host: str) -> APIError:

@@ -20,7 +20,7 @@ import httpcore2
 from msgspec import Struct
 
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head, WireError
+from msgflux_like._http.steps import Head, WireError
 from msgflux_like._wire.secrets import Secret
 from msgflux_like.errors import InvalidRequestError, NotInstalledError
 from msgflux_like.request import HttpRequest

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head
+from msgflux_like._http.steps import Head
 from msgflux_like.request import HttpRequest
 
 

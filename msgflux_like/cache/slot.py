@@ -10,7 +10,8 @@ import msgspec
 
 from msgflux_like._concurrency.single_flight import Turn
 from msgflux_like._concurrency.threads import to_thread
-from msgflux_like._http.exchange import Do, Join, Step, WireError, unreachable
+from msgflux_like._http.reply_errors import wire_failure
+from msgflux_like._http.steps import Do, Join, Step, WireError
 from msgflux_like.cache import ResponseCache
 from msgflux_like.errors import APIError, APITimeoutError
 from msgflux_like.events import Event
@@ -118,7 +119,7 @@ class CacheSlot:
             outcome = yield Join(self._cache.flights, self.key)
         except WireError as failure:
             provider, model = self._names
-            raise unreachable(failure, {"provider": provider, "model": model}) from None
+            raise wire_failure(failure, {"provider": provider, "model": model}) from None
         if isinstance(outcome, bytes):
             yield self._shared(outcome)
         elif isinstance(outcome, Exception):

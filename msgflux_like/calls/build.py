@@ -10,7 +10,8 @@ from msgspec import structs
 
 from msgflux_like import dialects
 from msgflux_like._http.deadline import Timeouts
-from msgflux_like._http.exchange import Retries, Step
+from msgflux_like._http.retry import Retries
+from msgflux_like._http.steps import Step
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls import capabilities
 from msgflux_like.calls.arguments import (

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from msgflux_like._http.exchange import Step
+from msgflux_like._http.steps import Step
 from msgflux_like.cache import ResponseCache, answers
 from msgflux_like.cache.slot import CacheSlot
 from msgflux_like.events import Event

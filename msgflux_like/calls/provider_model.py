@@ -15,7 +15,9 @@ from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
-from msgflux_like._http.exchange import Retries, Step, exchange
+from msgflux_like._http.exchange import exchange
+from msgflux_like._http.retry import Retries
+from msgflux_like._http.steps import Step
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls.arguments import check_headers, check_retries, check_seconds, timeout_of_environment
 from msgflux_like.calls.state import Serializable

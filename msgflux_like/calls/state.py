@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
-from msgflux_like._http.exchange import Retries
+from msgflux_like._http.retry import Retries
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.providers import config, resolve

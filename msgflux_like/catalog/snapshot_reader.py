@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import zlib
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from msgflux_like._wire.compression import CompressionError, gunzip
 from msgflux_like.catalog.model_profile import ModelProfile, ProviderProfile, decode_model
 from msgflux_like.errors import SnapshotError
 
@@ -30,8 +30,6 @@ RETIRED = "retired"
 
 MAX_BYTES = 64 * 1024 * 1024
 """A catalogue, or one of its files unpacked, longer than this is refused; the whole of it is 5 MB today."""
-
-_GZIP = 31  # zlib's name for its gzip container, with the checksum checked
 
 # A provider's id becomes a file's name.
 ProviderId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -212,19 +210,15 @@ def file_of(provider_id: str) -> str:
 
 
 def read_gzip(path: Path) -> bytes:
-    """The file, unpacked.
+    """Return the file's content, decompressed.
 
     Raises:
-        SnapshotError: It is missing, damaged, or longer than `MAX_BYTES`.
+        SnapshotError: The file is missing or damaged, or its content is longer than `MAX_BYTES`.
     """
     try:
-        unpacker = zlib.decompressobj(wbits=_GZIP)
-        content = unpacker.decompress(path.read_bytes(), MAX_BYTES)
-    except (OSError, zlib.error) as error:
+        return gunzip(path.read_bytes(), MAX_BYTES)
+    except (OSError, CompressionError) as error:
         raise SnapshotError(f"{path.name} cannot be read: {error}") from error
-    if not unpacker.eof:
-        raise SnapshotError(f"{path.name} is cut short, or longer than {MAX_BYTES} bytes unpacked")
-    return content
 
 
 def _decode(content: bytes | Raw, form: type[_T], name: str) -> _T:

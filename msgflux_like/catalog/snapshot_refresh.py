@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[str, Mapping[str, str]], tuple[int, Mapping[str, str], bytes]]
 
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _OK, _NOT_MODIFIED = 200, 304
 
 SNAPSHOT_FOLDERS = "[0-9a-f]" * 16
@@ -108,8 +107,9 @@ def refresh_profiles(
 def _is_safe(url: str) -> bool:
     from urllib.parse import urlsplit  # noqa: PLC0415  parses text, opens nothing
 
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE)
+    from msgflux_like._wire.urls import is_private_connection  # noqa: PLC0415  imports urllib.parse
+
+    return is_private_connection(urlsplit(url))
 
 
 def _in_use(folder: Path) -> tuple[RefreshedSnapshot | None, Snapshot]:

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple, Unpack
 from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
-from msgflux_like._http.exchange import Retries, exchange
+from msgflux_like._http.exchange import exchange
+from msgflux_like._http.retry import Retries
 from msgflux_like._json import as_mapping
 from msgflux_like._wire.secrets import Secret, TokenFunction
 from msgflux_like.client.account import Account

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.deadline import Timeouts
-from msgflux_like._http.exchange import Retries, exchange
+from msgflux_like._http.exchange import exchange
+from msgflux_like._http.retry import Retries
 from msgflux_like.calls.arguments import check_headers, check_retries, timeout_of_environment
 from msgflux_like.calls.provider_model import checked_timeouts
 from msgflux_like.client.account import Account

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like._http.exchange import Step
+from msgflux_like._http.steps import Step
 from msgflux_like.client.reading import Reading
 from msgflux_like.client.streams import AsyncStream, Stream
 from msgflux_like.client.tracing import Span, Traced

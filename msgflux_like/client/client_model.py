@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from msgflux_like._http.exchange import Retries, exchange
+from msgflux_like._http.exchange import exchange
+from msgflux_like._http.retry import Retries
 from msgflux_like._json import as_mapping
 from msgflux_like.calls.arguments import check_headers, check_retries
 from msgflux_like.calls.build import RequestBuilder

@@ -10,7 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from msgflux_like._http.exchange import Do, Step
+from msgflux_like._http.steps import Do, Step
 from msgflux_like.errors import APIError, MsgfluxError
 
 Kind = Literal["llama", "foundry"]

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypedDict, Unpack, cast, overload
 from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like._http.exchange import Retries
+from msgflux_like._http.retry import Retries
 from msgflux_like._wire.secrets import TokenFunction
 from msgflux_like.calls import capabilities
 from msgflux_like.calls.arguments import (

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from msgflux_like._suggest import did_you_mean
 from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource, checked_key
+from msgflux_like._wire.urls import is_loopback, split_http_url
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.providers.cloud import cloud_environment, variable_names
 from msgflux_like.request import Endpoint, Quirks, Signer
@@ -221,17 +222,13 @@ def _first_set(names: tuple[str, ...]) -> str | None:
     return next((value for name in names if (value := os.environ.get(name))), None)
 
 
-# Whole numbers to the end: 127.0.0.1.example.com is a name that anyone may point anywhere.
-_LOOPBACK = re.compile(r"(.+\.)?localhost|127\.\d+\.\d+\.\d+|::1")
-
-
 def _check_url(url: str, provider: Provider, *, has_key: bool) -> None:
     scheme, host = _scheme_and_host(url)
-    if scheme not in ("http", "https") or not host:
+    if not host:
         raise InvalidRequestError(
             f"base_url for {provider.name} must be an http or https URL without spaces, user or query, like 'https://host/v1'"
         )
-    if has_key and scheme == "http" and not _LOOPBACK.fullmatch(host):
+    if has_key and scheme == "http" and not is_loopback(host):
         raise InvalidRequestError(
             f"base_url for {provider.name} is plain http, which would show the key to everyone on the way: "
             f"use https, or a loopback address"
@@ -242,11 +239,7 @@ def _scheme_and_host(url: str) -> tuple[str, str]:
     """Both in lower case; empty texts for what is no URL."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return "", ""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # is read only here, so that a wrong one is found
-    except ValueError:
-        return "", ""
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    parts = split_http_url(url)
+    if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
         return "", ""  # a path is put behind it, and a key goes into its own header
     return parts.scheme, parts.hostname or ""

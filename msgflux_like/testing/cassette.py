@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from msgflux_like._http.connections import Transport, atoken
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head, WireError
 from msgflux_like._http.interception import AsyncReply, Interceptor, Reply, interceptors
+from msgflux_like._http.steps import Head, WireError
 from msgflux_like._wire.secrets import TokenSource
 from msgflux_like.catalog.snapshot import write_atomically
 from msgflux_like.errors import APIError, CassetteError, InvalidRequestError

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head
 from msgflux_like._http.interception import AsyncReply, Reply, interceptors
+from msgflux_like._http.steps import Head
 from msgflux_like.errors import InvalidRequestError, OutOfAnswersError
 from msgflux_like.request import HttpRequest, to_json
 from msgflux_like.testing.replayed import AsyncReplayedReply, Breaks, ReplayedReply

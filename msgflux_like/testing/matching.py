@@ -12,11 +12,11 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from msgflux_like._json import as_list, as_mapping
+from msgflux_like._wire.urls import is_loopback
 from msgflux_like.testing.cassette_format import Request
 
 _SHOWN = 5
 _ABSENT: Final[Any] = object()
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _FIELD: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]{0,39}")
 
 _encoder: Final = msgspec.json.Encoder(order="sorted")
@@ -32,7 +32,7 @@ def key_of(request: Request) -> bytes:
 
 def _place(url: str) -> str:
     parts = urlsplit(url)
-    if parts.hostname not in _LOOPBACK:
+    if not is_loopback(parts.hostname or ""):
         return url
     return SplitResult(parts.scheme, "loopback", parts.path, parts.query, "").geturl()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head, WireError
+from msgflux_like._http.steps import Head, WireError
 from msgflux_like.errors import Phase
 
 

@@ -69,7 +69,7 @@ def test_the_address_can_be_given(command, server):
     [
         (answer(b"<html>", 200), "sent is not used: the catalogue is not of the catalogue's form"),
         (answer(b"no", 500), "answered with status 500; the profiles stay as they are"),
-        (answer(b"", 302, location="https://x.example/a?token=t"), "127.0.0.1 sends on to https://x.example/a, and "),
+        (answer(b"", 302, location="https://x.example/a?token=t"), "127.0.0.1 redirects to https://x.example/a, and "),
     ],
 )
 def test_a_refresh_that_fails_is_one_line_and_changes_nothing(command, server, reply, message):

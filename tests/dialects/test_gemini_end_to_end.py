@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 import msgflux_like as mf
-from msgflux_like._http.exchange import Head, Retries, Wait, exchange
+from msgflux_like._http.exchange import exchange
+from msgflux_like._http.retry import Retries
+from msgflux_like._http.steps import Head, Wait
 from msgflux_like.errors import (
     AuthenticationError,
     ContextLengthError,

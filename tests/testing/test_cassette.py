@@ -14,7 +14,7 @@ import pytest
 import msgflux_like as mf
 from msgflux_like import Timeouts
 from msgflux_like._http.deadline import Deadline
-from msgflux_like._http.exchange import Head, WireError
+from msgflux_like._http.steps import Head, WireError
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,

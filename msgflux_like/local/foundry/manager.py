@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._context import ClosesOnExit
+from msgflux_like._wire.urls import split_http_url
 from msgflux_like.errors import APIConnectionError, BadRequestError, InvalidRequestError, NotInstalledError
 from msgflux_like.local.foundry.command import Command
 from msgflux_like.local.foundry.interface import LOAD_S, Download, Interface, probe
@@ -249,12 +249,7 @@ def start_model(alias_or_id: str, *, device: str | None = None, timeout: float =
 
 def origin_of(url: str) -> str:
     """The origin of a base URL, with or without `/v1` behind it; InvalidRequestError for what is no URL."""
-    try:
-        parts = urlsplit(url.strip())
-        _ = parts.port  # is read only here, so that a wrong one is found
-    except ValueError:
-        parts = urlsplit("")
-    path = parts.path.rstrip("/")
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+    parts = split_http_url(url.strip())
+    if parts is None or "@" in parts.netloc or parts.query:
         raise InvalidRequestError("base_url for foundry-local must be an http or https URL, like http://localhost:5273")
-    return f"{parts.scheme}://{parts.netloc}{path.removesuffix('/v1')}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
