@@ -149,6 +149,7 @@ class APIError(MsgfluxError):
 
     _may_pass = False
     partial: Any = None
+    partial_events: tuple[Any, ...] = ()  # of a whole reply that reports a failure; `partial` is made of them
     hint = ""
 
     def __init__(

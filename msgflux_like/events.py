@@ -9,16 +9,26 @@ from msgspec import Struct
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 
 
-class Replied(Struct, frozen=True, gc=False):
+class Replied(Struct, frozen=True, eq=False):
     """The first event of every answer: the provider accepted the request.
 
     Attributes:
         request_id: The provider's id of the request, from the reply's headers; "" when it gave none.
         attempts: How many requests it took, 1 without a retry.
+        raw: The reply as it came, while it is read and after; None for an answer from a cache.
     """
 
     request_id: str = ""
     attempts: int = 1
+    raw: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is reported, not the reply that reports it."""
+        return isinstance(other, Replied) and (self.request_id, self.attempts) == (other.request_id, other.attempts)
+
+    def __hash__(self) -> int:
+        """Hash what is compared."""
+        return hash((self.request_id, self.attempts))
 
 
 class Started(Struct, frozen=True, gc=False):
@@ -113,11 +123,23 @@ class Logprobs(Struct, frozen=True, gc=False):
 
 
 class Citation(Struct, frozen=True):
-    """A source the provider names for the answer, with the provider's own fields in `raw`."""
+    """A source that the provider names for the answer.
+
+    Attributes:
+        url: URL of the source; "" where it is a document of the request.
+        title: Title of the source, or name of the document.
+        raw: The provider's own object.
+        text: The passage of the source that is quoted; "" where the provider quotes none.
+        start: Where the supported part of the answer's text begins, in characters; None where that is not reported.
+        end: Where it ends (exclusive), in characters.
+    """
 
     url: str = ""
     title: str = ""
     raw: Any = None
+    text: str = ""
+    start: int | None = None
+    end: int | None = None
 
 
 class Media(Struct, frozen=True):
@@ -154,10 +176,35 @@ class Failed(Struct, frozen=True, gc=False):
 
 
 class Finished(Struct, frozen=True, gc=False):
-    """Why the answer ended: one of a few words, and the provider's own."""
+    """The reason why the answer ended.
+
+    Attributes:
+        reason: One of a few words, the same for all providers.
+        raw: The provider's own word; "" where it gave none.
+        message: The provider's explanation; "" where it gave none.
+    """
 
     reason: FinishReason
     raw: str = ""
+    message: str = ""
+
+
+class Warned(Struct, frozen=True):
+    """A part of the reply that could not be read, or that is not part of the answer; the answer is whole without it.
+
+    Attributes:
+        field: Path of the field in the reply, such as "choices[1]".
+        detail: What happened to it, in one sentence.
+    """
+
+    field: str
+    detail: str
+
+
+class ProviderFields(Struct, frozen=True):
+    """What the reply says beside the answer, by the provider's own names; for answers from a cache."""
+
+    fields: dict[str, Any]
 
 
 Event = (
@@ -175,4 +222,6 @@ Event = (
     | ProviderState
     | Failed
     | Finished
+    | Warned
+    | ProviderFields
 )
