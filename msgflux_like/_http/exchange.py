@@ -50,10 +50,6 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_REFUSAL_BYTES = 64 * 1024
 
 
-class UnreadableReplyError(ValueError):
-    """A decoder met bytes or values that it does not expect."""
-
-
 def exchange(
     http: HttpRequest, dialect: Dialect, provider: str, model: str, retries: Retries
 ) -> Generator[Step, Any, None]:
@@ -101,9 +97,11 @@ def _attempt(
         error = yield from _read(reading, _decompression(head), facts)
     except WireError as failure:
         error = wire_failure(failure, facts)
-    except (msgspec.DecodeError, EventTooLargeError, CompressionError, UnreadableReplyError) as failure:
+    except (msgspec.DecodeError, EventTooLargeError, CompressionError) as failure:
         error = BadReplyError(f"the reply cannot be read: {failure}", **facts)
-        error.__cause__ = failure.__cause__
+    except Exception as failure:  # noqa: BLE001  a decoder met what it does not expect: the reply is at fault
+        error = BadReplyError(f"the reply cannot be read: {type(failure).__name__}: {failure}", **facts)
+        error.__cause__ = failure
     if error is not None and reading is not None and reading.delivered:
         raise error
     return error
@@ -124,18 +122,6 @@ class _Reading:
         self.raw = raw
         self.streamed = streamed
 
-    def decode(self, data: bytes | None) -> list[Event]:
-        """Return the events of the next bytes, or of the end of the body (None)."""
-        try:
-            if data is None:
-                return self.decoder.close()
-            self.raw.add(data)
-            return self.decoder.feed(data)
-        except (msgspec.DecodeError, EventTooLargeError):
-            raise
-        except Exception as failure:
-            raise UnreadableReplyError(f"{type(failure).__name__}: {failure}") from failure
-
     def take(self, batch: list[Event]) -> tuple[list[Event], Failed | None]:
         """Return the events that can be yielded now, and the failure if the batch ends with one."""
         last = batch[-1]
@@ -154,11 +140,16 @@ class _Reading:
 def _read(
     reading: _Reading, decompress: Callable[[bytes], bytes], facts: dict[str, Any]
 ) -> Generator[Step, Any, APIError | None]:
-    decoder = reading.decoder
+    decoder, keep = reading.decoder, reading.raw.pieces.append
     data: bytes | None = b""
     while data is not None and not decoder.ended:
         data = yield READ
-        batch = reading.decode(None if data is None else decompress(data))
+        if data is None:
+            batch = decoder.close()
+        else:
+            data = decompress(data)
+            keep(data)
+            batch = decoder.feed(data)
         if not batch:
             continue
         if reading.delivered and type(batch[-1]) is not Failed:  # nearly all of a stream
@@ -170,7 +161,7 @@ def _read(
         if batch:
             yield batch
         if failed is not None:
-            facts["body"] = shown_body(reading.raw.body or b"")
+            facts["body"] = shown_body(reading.raw.body)
             return reported_error(failed, delivered=reading.delivered, facts=facts)
     if not decoder.complete:
         return TruncatedStreamError(
@@ -188,7 +179,7 @@ def _read(
 def _failed_whole(batch: list[Event], failed: Failed, reading: _Reading, facts: dict[str, Any]) -> APIError:
     """Return the error for a failure inside a whole reply. Nothing of it was handed out, so it can be retried."""
     reading.delivered = False
-    error = reported_error(failed, delivered=False, facts={**facts, "body": shown_body(reading.raw.body or b"")})
+    error = reported_error(failed, delivered=False, facts={**facts, "body": shown_body(reading.raw.body)})
     error.partial_events = tuple(batch)
     return error
 

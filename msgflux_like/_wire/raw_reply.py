@@ -1,6 +1,6 @@
 """A reply as it came: its headers and bytes, read again only when somebody asks for them.
 
-While a reply is read, its pieces are kept by reference, up to `MAX_KEPT_BYTES`; beyond that none is kept. Nothing is
+While a reply is read, its pieces are kept by reference; a body is bounded by the limits of the exchange. Nothing is
 decoded before `value` or `provider_fields` is called: a reply whose raw form nobody asks for costs nothing more.
 """
 
@@ -15,8 +15,6 @@ import msgspec
 
 from msgflux_like._wire import event_stream, sse
 from msgflux_like._wire.rate_limits import RateLimits, rate_limits_from
-
-MAX_KEPT_BYTES = 16 * 1024 * 1024
 
 _decode = msgspec.json.Decoder().decode
 
@@ -85,25 +83,16 @@ class RawReply:
 
     Attributes:
         status: HTTP status.
+        pieces: Pieces of the body, decompressed. Whoever reads the reply appends them.
     """
 
-    __slots__ = ("_headers", "_kept_bytes", "_pieces", "_received_at", "status")
+    __slots__ = ("_headers", "_received_at", "pieces", "status")
 
     def __init__(self, status: int, headers: Mapping[bytes, bytes], received_at: float) -> None:
         self.status = status
         self._headers = headers
         self._received_at = received_at
-        self._pieces: list[bytes] | None = []
-        self._kept_bytes = 0
-
-    def add(self, piece: bytes) -> None:
-        """Keep a piece of the body, or drop the body when it grows beyond the limit."""
-        if self._pieces is not None:
-            self._kept_bytes += len(piece)
-            if self._kept_bytes > MAX_KEPT_BYTES:
-                self._pieces = None
-            else:
-                self._pieces.append(piece)
+        self.pieces: list[bytes] = []
 
     @property
     def headers(self) -> dict[str, str]:
@@ -117,16 +106,16 @@ class RawReply:
         return rate_limits_from(self.headers, self._received_at)
 
     @property
-    def body(self) -> bytes | None:
-        """The body, decompressed; None when it was larger than `MAX_KEPT_BYTES`."""
-        return None if self._pieces is None else b"".join(self._pieces)
+    def body(self) -> bytes:
+        """The body, decompressed, as far as it was read."""
+        return b"".join(self.pieces)
 
     def value(self) -> Any:
         """Return the reply as plain Python values.
 
         Returns:
             The JSON value of a whole reply, or a list of the JSON values of a stream's events; events that are not
-            JSON are strings. None when the body was not kept.
+            JSON are strings. None before the body.
         """
         body = self.body
         if not body:

@@ -65,7 +65,7 @@ class ModelResponse:
         self._call_metadata = call_metadata
         self.changes = list_changes(answer, call_metadata)
         self.cached = call_metadata.cached
-        self.warnings = list_warnings(answer, call_metadata)
+        self.warnings = list_warnings(answer, call_metadata) if answer.warnings else call_metadata.warnings
         self.text = "".join(answer.text)
         self.reasoning = "".join(answer.reasoning) or None
         self.refusal = "".join(answer.refusal) or None
@@ -155,7 +155,7 @@ class ModelResponse:
     def raw(self) -> Any:
         """The whole reply as the provider sent it, decoded on each access: a JSON value, or a stream's list of them.
 
-        None for an answer from a cache, and for a reply of more than 16 MiB.
+        None for an answer from a cache.
         """
         return self._answer.raw.value() if self._answer.raw is not None else None
 
