@@ -174,6 +174,7 @@ class APIError(MsgfluxError):
 
     _is_transient = False
     partial: Any = None
+    partial_events: tuple[Any, ...] = ()  # of a whole reply that reports a failure; `partial` is made of them
     hint = ""
 
     def __init__(

@@ -23,16 +23,26 @@ from msgspec import Struct
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "unknown"]
 
 
-class Replied(Struct, frozen=True, gc=False):
+class Replied(Struct, frozen=True, eq=False):
     """The provider accepted the request; the first event of every answer.
 
     Attributes:
         request_id: The provider's id of the request, from the reply's headers; "" if it gave none.
         attempts: Requests sent, 1 without a retry.
+        raw: The reply as it came, also while it is read; None for an answer from a cache.
     """
 
     request_id: str = ""
     attempts: int = 1
+    raw: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is reported, not the reply that reports it."""
+        return isinstance(other, Replied) and (self.request_id, self.attempts) == (other.request_id, other.attempts)
+
+    def __hash__(self) -> int:
+        """Hash what is compared."""
+        return hash((self.request_id, self.attempts))
 
 
 class Started(Struct, frozen=True, gc=False):
@@ -158,14 +168,20 @@ class Citation(Struct, frozen=True):
     """A source that the provider names for the answer.
 
     Attributes:
-        url: URL of the source, "" if none.
-        title: Title of the source, "" if none.
-        raw: The provider's own fields, as JSON values.
+        url: URL of the source; "" where it is a document of the request.
+        title: Title of the source, or name of the document.
+        raw: The provider's own object.
+        text: The passage of the source that is quoted; "" where the provider quotes none.
+        start: Where the supported part of the answer's text begins, in characters; None where that is not reported.
+        end: Where it ends (exclusive), in characters.
     """
 
     url: str = ""
     title: str = ""
     raw: Any = None
+    text: str = ""
+    start: int | None = None
+    end: int | None = None
 
 
 class Media(Struct, frozen=True):
@@ -232,10 +248,30 @@ class Finished(Struct, frozen=True, gc=False):
     Attributes:
         reason: "stop", "length", "tool_calls", "content_filter", "error" or "unknown".
         raw: The provider's own word, "" if none.
+        message: The provider's explanation, "" if none.
     """
 
     reason: FinishReason
     raw: str = ""
+    message: str = ""
+
+
+class Warned(Struct, frozen=True):
+    """A part of the reply that could not be read, or that is not part of the answer; the answer is whole without it.
+
+    Attributes:
+        field: Path of the field in the reply, such as "choices[1]".
+        detail: What happened to it, in one sentence.
+    """
+
+    field: str
+    detail: str
+
+
+class ProviderFields(Struct, frozen=True):
+    """What the reply says beside the answer, by the provider's own names; for answers from a cache."""
+
+    fields: dict[str, Any]
 
 
 Event = (
@@ -253,4 +289,6 @@ Event = (
     | ProviderState
     | Failed
     | Finished
+    | Warned
+    | ProviderFields
 )

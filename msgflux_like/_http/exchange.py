@@ -35,14 +35,15 @@ from typing import Any
 
 import msgspec
 
-from msgflux_like._http.reply_errors import refusal_error, reported_error, request_id, wire_failure
+from msgflux_like._http.reply_errors import refusal_error, reported_error, request_id, shown_body, wire_failure
 from msgflux_like._http.retry import Retries
 from msgflux_like._http.steps import DRAIN, READ, Head, Send, Step, Wait, WireError
 from msgflux_like._wire.compression import ENCODINGS, CompressionError, Decompressor
+from msgflux_like._wire.raw_reply import RawReply
 from msgflux_like._wire.sse import EventTooLargeError
 from msgflux_like.dialects._shared.protocols import Decoder, Dialect
 from msgflux_like.errors import APIError, BadReplyError, TruncatedStreamError
-from msgflux_like.events import Event, Failed, Replied, Started, TokenUsage
+from msgflux_like.events import Event, Failed, Replied, Started, TokenUsage, Warned
 from msgflux_like.request import HttpRequest
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -91,29 +92,35 @@ def _attempt(
         if (problem := _why_no_answer(head)) is not None:
             return BadReplyError(problem, **facts)
         decoder = dialect.decoder() if http.stream else _WholeReply(dialect)
-        reading = _Reading(decoder, Replied(facts["request_id"] or "", attempt + 1))
+        raw = RawReply(head.status, head.headers, head.received_at)
+        reading = _Reading(decoder, Replied(facts["request_id"] or "", attempt + 1, raw), raw, streamed=http.stream)
         error = yield from _read(reading, _decompression(head), facts)
     except WireError as failure:
         error = wire_failure(failure, facts)
     except (msgspec.DecodeError, EventTooLargeError, CompressionError) as failure:
         error = BadReplyError(f"the reply cannot be read: {failure}", **facts)
+    except Exception as failure:  # noqa: BLE001  a decoder met what it does not expect: the reply is at fault
+        error = BadReplyError(f"the reply cannot be read: {type(failure).__name__}: {failure}", **facts)
+        error.__cause__ = failure
     if error is not None and reading is not None and reading.delivered:
         raise error
     return error
 
 
-_PREFACE = {Replied, Started, TokenUsage}  # events that introduce an answer and are not a piece of it
+_PREFACE = {Replied, Started, TokenUsage, Warned}  # events that introduce an answer and are not a piece of it
 
 
 class _Reading:
     """An answer that is being read: held until its first piece, delivered from then on."""
 
-    __slots__ = ("decoder", "delivered", "held")
+    __slots__ = ("decoder", "delivered", "held", "raw", "streamed")
 
-    def __init__(self, decoder: Decoder, replied: Replied) -> None:
+    def __init__(self, decoder: Decoder, replied: Replied, raw: RawReply, *, streamed: bool) -> None:
         self.decoder = decoder
         self.held: list[Event] = [replied]
         self.delivered = False
+        self.raw = raw
+        self.streamed = streamed
 
     def take(self, batch: list[Event]) -> tuple[list[Event], Failed | None]:
         """Return the events that can be yielded now, and the failure if the batch ends with one."""
@@ -133,20 +140,28 @@ class _Reading:
 def _read(
     reading: _Reading, decompress: Callable[[bytes], bytes], facts: dict[str, Any]
 ) -> Generator[Step, Any, APIError | None]:
-    decoder = reading.decoder
+    decoder, keep = reading.decoder, reading.raw.pieces.append
     data: bytes | None = b""
     while data is not None and not decoder.ended:
         data = yield READ
-        batch = decoder.close() if data is None else decoder.feed(decompress(data))
+        if data is None:
+            batch = decoder.close()
+        else:
+            data = decompress(data)
+            keep(data)
+            batch = decoder.feed(data)
         if not batch:
             continue
         if reading.delivered and type(batch[-1]) is not Failed:  # nearly all of a stream
             yield batch
             continue
         batch, failed = reading.take(batch)
+        if failed is not None and not reading.streamed:
+            return _failed_whole(batch, failed, reading, facts)
         if batch:
             yield batch
         if failed is not None:
+            facts["body"] = shown_body(reading.raw.body)
             return reported_error(failed, delivered=reading.delivered, facts=facts)
     if not decoder.complete:
         return TruncatedStreamError(
@@ -159,6 +174,14 @@ def _read(
     if decoder.ended:
         yield DRAIN
     return None
+
+
+def _failed_whole(batch: list[Event], failed: Failed, reading: _Reading, facts: dict[str, Any]) -> APIError:
+    """Return the error for a failure inside a whole reply. Nothing of it was handed out, so it can be retried."""
+    reading.delivered = False
+    error = reported_error(failed, delivered=False, facts={**facts, "body": shown_body(reading.raw.body)})
+    error.partial_events = tuple(batch)
+    return error
 
 
 class _WholeReply:

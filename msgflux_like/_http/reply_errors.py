@@ -99,11 +99,16 @@ def refusal_error(refusal: Failed, head: Head, body: bytes, facts: Mapping[str, 
         **facts,
         "retry_after_s": retry_after_s(head),
         "should_retry": should_retry(head),
-        "body": body[:_SHOWN_BODY_CHARS].decode(errors="replace"),
+        "body": shown_body(body),
     }
     if head.status < 400:
         return RedirectError("the provider answered with a redirect, which is not followed: check base_url", **facts)
     return _error(refusal, head.status, facts)
+
+
+def shown_body(body: bytes) -> str:
+    """Return the beginning of a reply's body, for `APIError.body`."""
+    return body[:_SHOWN_BODY_CHARS].decode(errors="replace")
 
 
 def reported_error(failed: Failed, *, delivered: bool, facts: Mapping[str, Any]) -> APIError:

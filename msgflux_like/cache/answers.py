@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from msgflux_like.events import Event, Failed, Replied, Started, TokenUsage
+from msgflux_like.events import Event, Failed, ProviderFields, Replied, Started, TokenUsage
 
 _KINDS: Final[tuple[type[Any], ...]] = tuple(kind for kind in get_args(Event) if kind is not Failed)
 _NAMES: Final[Sequence[str]] = [kind.__name__ for kind in _KINDS]
@@ -29,9 +29,20 @@ _decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 def pack(events: Sequence[Event], /) -> bytes | None:
-    """Return the events as bytes, or None if an event holds a provider value that cannot be serialized."""
-    packed: dict[str, Any] = {"order": bytes([_NUMBER[type(event)] for event in events])}
+    """Return the events as bytes; None when a provider's value in them cannot be serialized.
+
+    The reply itself is not stored; what it says beside the answer is.
+    """
+    stored: list[Event] = []
     for event in events:
+        if type(event) is Replied and event.raw is not None:
+            stored.append(Replied(event.request_id, event.attempts))
+            if fields := event.raw.provider_fields():
+                stored.append(ProviderFields(fields))
+        else:
+            stored.append(event)
+    packed: dict[str, Any] = {"order": bytes([_NUMBER[type(event)] for event in stored])}
+    for event in stored:
         packed.setdefault(type(event).__name__, []).append(event)
     try:
         return _encode(packed)
@@ -62,4 +73,4 @@ def pieces(events: Sequence[Event]) -> list[list[Event]]:
     return [list(events[:first]), *([event] for event in events[first:])]
 
 
-_PREFACE: Final = (Replied, Started, TokenUsage)
+_PREFACE: Final = (Replied, Started, TokenUsage, ProviderFields)

@@ -15,6 +15,7 @@ from msgflux_like.events import (
     Finished,
     Logprobs,
     Media,
+    ProviderFields,
     ProviderState,
     ReasoningDelta,
     RefusalDelta,
@@ -25,11 +26,13 @@ from msgflux_like.events import (
     TokenLogprob,
     TokenUsage,
     ToolCallDelta,
+    Warned,
 )
 from msgflux_like.request import REASONING_TEXT
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
+    from msgflux_like._wire.raw_reply import RawReply
     from msgflux_like.response.metadata import CallMetadata
 
 
@@ -52,6 +55,9 @@ class ResponseAccumulator:
         server_tools: Activity of the provider's own tools, in order.
         state: Opaque provider state, in order.
         state_after: For each item of `state`, how many parts (the text, each call) stand before it.
+        state_offset: For each item of `state`, how many characters of the text stand before it.
+        warnings: Parts of the reply that could not be read, in order.
+        raw: The reply as it came; None for an answer from a cache.
         id: The provider's id of the reply, "" before it is known.
         model: The model that the reply names, "" before it is known.
         request_id: The provider's id of the request, "" when it gave none.
@@ -74,14 +80,18 @@ class ResponseAccumulator:
         "logprobs",
         "media",
         "model",
+        "provider_fields_read",
+        "raw",
         "reasoning",
         "refusal",
         "request_id",
         "server_tools",
         "state",
         "state_after",
+        "state_offset",
         "text",
         "usage",
+        "warnings",
     )
 
     def __init__(self, prefill: str = "") -> None:
@@ -97,6 +107,10 @@ class ResponseAccumulator:
         self.server_tools: list[ServerTool] = []
         self.state: list[ProviderState] = []
         self.state_after: list[int] = []
+        self.state_offset: list[int] = []
+        self.warnings: list[Warned] = []
+        self.raw: RawReply | None = None
+        self.provider_fields_read: dict[str, Any] | None = None
         self.id = ""
         self.model = ""
         self.request_id = ""
@@ -129,8 +143,8 @@ class ResponseAccumulator:
                 self.logprobs += tokens
             case Started(id_, model):
                 self.id, self.model = self.id or id_, self.model or model
-            case Replied(request_id, attempts):
-                self.request_id, self.attempts = request_id, attempts
+            case Replied(request_id, attempts, raw):
+                self.request_id, self.attempts, self.raw = request_id, attempts, raw
             case Citation():
                 self.citations.append(event)
             case Media():
@@ -140,6 +154,11 @@ class ResponseAccumulator:
             case ProviderState():
                 self.state.append(event)
                 self.state_after.append(bool(self.text) + len(self.calls))
+                self.state_offset.append(sum(map(len, self.text)))
+            case Warned():
+                self.warnings.append(event)
+            case ProviderFields(fields):
+                self.provider_fields_read = fields
             case _:
                 raise AssertionError(f"an answer cannot contain a {type(event).__name__}")
 
@@ -150,23 +169,38 @@ class ResponseAccumulator:
         if self.id or self.model:
             yield Started(self.id, self.model)
         state: dict[int, list[ProviderState]] = {}
-        for after, each in zip(self.state_after, self.state, strict=True):
-            state.setdefault(after, []).append(each)
+        length = sum(map(len, self.text))
+        for after, offset, each in zip(self.state_after, self.state_offset, self.state, strict=True):
+            if not 0 < offset < length:
+                state.setdefault(after, []).append(each)
         yield from map(ReasoningDelta, self.reasoning)
         yield from state.pop(0, ())
-        yield from map(TextDelta, self.text)
+        yield from self._text_with_state()
         yield from map(RefusalDelta, self.refusal)
         for place, (key, (ids, names, arguments)) in enumerate(self.calls.items(), bool(self.text)):
             yield from state.pop(place, ())
             yield ToolCallDelta(key, ids[0] if ids else "", names[0] if names else "", "".join(arguments))
         if self.logprobs:
             yield Logprobs(tuple(self.logprobs))
-        for several in (*state.values(), self.citations, self.media, self.server_tools):
+        for several in (*state.values(), self.citations, self.media, self.server_tools, self.warnings):
             yield from several
         if self.usage:
             yield self.usage
         if self.finished:
             yield self.finished
+
+    def _text_with_state(self) -> Iterator[Event]:
+        """Yield the pieces of text, and between them the state that came there."""
+        inside = iter([pair for pair in zip(self.state_offset, self.state, strict=True) if pair[0]])
+        offset, state = next(inside, (-1, None))
+        length, written = sum(map(len, self.text)), 0
+        for piece in self.text:
+            while state is not None and offset == written < length:
+                if written:
+                    yield state
+                offset, state = next(inside, (-1, None))
+            yield TextDelta(piece)
+            written += len(piece)
 
     def tool_calls(self) -> list[ToolCall]:
         """Return the calls in the order of their first pieces. A repeated id or name counts once."""
@@ -177,11 +211,24 @@ class ResponseAccumulator:
 
     def provider_state(self, call_metadata: CallMetadata) -> list[dict[str, Any]]:
         """Return, as JSON, the state that the provider expects back with this answer in the next request."""
+        length = sum(map(len, self.text))
         kept = [
-            {"family": call_metadata.family, "kind": state.kind, "after": after, "raw": state.raw}
-            for state, after in zip(self.state, self.state_after, strict=True)
+            {
+                "family": call_metadata.family,
+                "kind": state.kind,
+                "after": after,
+                "raw": state.raw,
+                **({"offset": offset} if 0 < offset < length else {}),
+            }
+            for state, after, offset in zip(self.state, self.state_after, self.state_offset, strict=True)
         ]
         if call_metadata.reasoning_field and self.reasoning:
             text = {"family": REASONING_TEXT, "kind": "reasoning", "after": 0, "raw": "".join(self.reasoning)}
             return [text, *kept]
         return kept
+
+    def provider_fields(self) -> dict[str, Any]:
+        """Return what the reply says beside the answer, by the provider's own names."""
+        if self.provider_fields_read is None:
+            self.provider_fields_read = self.raw.provider_fields() if self.raw is not None else {}
+        return self.provider_fields_read

@@ -74,6 +74,11 @@ def list_changes(answer: ResponseAccumulator, call_metadata: CallMetadata) -> tu
     )
 
 
+def list_warnings(answer: ResponseAccumulator, call_metadata: CallMetadata) -> tuple[str, ...]:
+    """Return the warnings about the request or the model, and those about parts of the reply."""
+    return (*call_metadata.warnings, *(f"{each.field} {each.detail}" for each in answer.warnings))
+
+
 def build_cost_details(answer: ResponseAccumulator, call_metadata: CallMetadata) -> CostDetails:
     """Return the cost of the answer, by kind of token; zero for a cached answer."""
     from msgflux_like.catalog.pricing import FREE, cost_of  # noqa: PLC0415  loaded on first use
@@ -126,6 +131,8 @@ def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> 
         "request_id": answer.request_id or None,
         "attempts": answer.attempts,
     }
+    if finished and finished.message:
+        facts["finish_message"] = finished.message
     if call_metadata.cached:
         facts["cached"] = True
     if answer.refusal:

@@ -18,10 +18,12 @@ from msgflux_like.response.metadata import (
     cost_saved,
     cost_with_route,
     list_changes,
+    list_warnings,
 )
 from msgflux_like.response.tool_calls import ToolCallAggregator
 
 if TYPE_CHECKING:
+    from msgflux_like._wire.rate_limits import RateLimits
     from msgflux_like.catalog.pricing import CostDetails
 
 ResponseType = Literal["text_generation", "structured", "tool_call"]
@@ -41,7 +43,7 @@ class ModelResponse:
         server_tools: Activity of tools that the provider ran itself.
         state: Opaque provider state of the reply.
         changes: Parts of the request that were not sent exactly as given.
-        warnings: Warnings of the catalogue about the request or the model.
+        warnings: Warnings about the request, the model, or parts of the reply that could not be read.
         cached: Whether the answer came from a cache or was shared with an equal concurrent call.
         parsed: Value of the requested `generation_schema`; None if no type was requested or the model calls tools.
         output_mode: How the type was requested: "native", "tool" or "prompted"; None if no type was requested.
@@ -63,7 +65,7 @@ class ModelResponse:
         self._call_metadata = call_metadata
         self.changes = list_changes(answer, call_metadata)
         self.cached = call_metadata.cached
-        self.warnings = call_metadata.warnings
+        self.warnings = list_warnings(answer, call_metadata) if answer.warnings else call_metadata.warnings
         self.text = "".join(answer.text)
         self.reasoning = "".join(answer.reasoning) or None
         self.refusal = "".join(answer.refusal) or None
@@ -133,6 +135,7 @@ class ModelResponse:
                 if not reported. `cached_tokens`, `cache_write_tokens` and `reasoning_tokens` if reported.
             finish_reason: "stop", "length", "tool_calls", "content_filter", "error" or "unknown"; None if not reported.
             finish_reason_raw: The provider's own word.
+            finish_message: The provider's explanation of the end; absent if it gave none.
             provider, model, id, request_id: Who answered, and the provider's ids; None if not reported.
             attempts: Requests sent, 1 without a retry.
             cached: True for an answer from a cache; absent otherwise.
@@ -147,6 +150,39 @@ class ModelResponse:
         None if the cost is not known; `cost_details.reason` then states why.
         """
         return cost_with_route(self.cost_details, self._call_metadata)
+
+    @property
+    def raw(self) -> Any:
+        """The whole reply as the provider sent it, decoded on each access: a JSON value, or a stream's list of them.
+
+        None for an answer from a cache.
+        """
+        return self._answer.raw.value() if self._answer.raw is not None else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the reply by their names in lower case, without cookies; empty for an answer from a cache."""
+        return self._answer.raw.headers if self._answer.raw is not None else {}
+
+    @property
+    def rate_limits(self) -> RateLimits | None:
+        """Rate limits of the account as the reply's headers report them; None if they report none.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> FakeModel("Paris.")("What is the capital of France?").rate_limits is None
+            True
+        """
+        return self._answer.raw.rate_limits if self._answer.raw is not None else None
+
+    @property
+    def provider_fields(self) -> dict[str, Any]:
+        """What the reply says beside the answer, by the provider's own names.
+
+        Such as `service_tier`, `system_fingerprint`, `safetyRatings`, `groundingMetadata`, `trace` or `timings`. Fields
+        of the choice and of the message stand beside those of the reply. Decoded on the first access.
+        """
+        return self._answer.provider_fields()
 
     @property
     def route(self) -> tuple[RouteAttempt, ...]:

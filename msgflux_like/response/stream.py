@@ -45,6 +45,7 @@ from msgflux_like.response.response import ModelResponse, ResponseType
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
+    from msgflux_like._wire.rate_limits import RateLimits
     from msgflux_like.catalog.pricing import CostDetails
 
 
@@ -185,6 +186,28 @@ class ModelStreamResponse(ClosesOnExit):
     def cost(self) -> Decimal | None:
         """Exact cost in US dollars; None before the usage has arrived, or if the cost is not known."""
         return cost_with_route(self.cost_details, self._call_metadata)
+
+    @property
+    def raw(self) -> Any:
+        """JSON values of the stream's events as the provider sent them, until now; None for an answer from a cache."""
+        return self._answer.raw.value() if self._answer.raw is not None else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the reply; as `ModelResponse.headers`."""
+        return self._answer.raw.headers if self._answer.raw is not None else {}
+
+    @property
+    def rate_limits(self) -> RateLimits | None:
+        """Rate limits that the headers report; as `ModelResponse.rate_limits`."""
+        return self._answer.raw.rate_limits if self._answer.raw is not None else None
+
+    @property
+    def provider_fields(self) -> dict[str, Any]:
+        """What the reply says beside the answer, until now, by the provider's own names."""
+        if not self.done and self._answer.raw is not None:
+            return self._answer.raw.provider_fields()
+        return self._answer.provider_fields()
 
     @property
     def route(self) -> tuple[RouteAttempt, ...]:
