@@ -16,6 +16,7 @@ from msgflux_like.messages import media
 from msgflux_like.request import Message, to_json
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_MAX_POSITION = 2**31  # of state in a message; larger numbers are not positions
 _PLAIN_ROLES = ("user", "system", "developer")  # roles without further fields to check
 _ACCEPTED = "a string, a message, ChatML, or any iterable of strings and messages ({'role': ..., 'content': ...})"
 
@@ -165,10 +166,19 @@ def _check_state(entries: Any, place: str) -> None:
     for index, entry in enumerate(cast("Sequence[Any]", entries)):
         fields = as_mapping(entry)
         named = isinstance(fields.get("family"), str) and isinstance(fields.get("kind"), str)
-        if not named or not isinstance(fields.get("after"), int) or "raw" not in fields:
+        if not named or not _is_position(fields.get("after")) or "raw" not in fields:
             raise InvalidMessagesError(
                 f"{place}[{index}] must have family, kind, after and raw, as response.message has"
             )
+        if not _is_position(fields.get("offset", 0)):
+            raise InvalidMessagesError(
+                f"{place}[{index}].offset must be a number of characters, as response.message has"
+            )
+
+
+def _is_position(value: Any) -> bool:
+    """Return whether a value is a whole number that can be a position in a message."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_POSITION
 
 
 def _check_text(value: Any, place: str, why: str = "") -> None:
