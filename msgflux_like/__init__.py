@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from msgflux_like.models import Model, register_model
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.models.gateway import ModelGateway
-    from msgflux_like.models.storage import load, save
+    from msgflux_like.models.state_files import load, save
     from msgflux_like.models.text_completion import TextCompletion
     from msgflux_like.models.text_embedder import TextEmbedder
     from msgflux_like.response.openai_objects import (
@@ -144,10 +144,10 @@ _HOMES = {
     "dotdict": "_attrdict",
     "estimate_cost": "calls.estimate",
     "function_schema": "tools.function_schema",
-    "load": "models.storage",
+    "load": "models.state_files",
     "register_model": "models",
     "run_tools": "tools.loop",
-    "save": "models.storage",
+    "save": "models.state_files",
 }
 _MODULES = ("client", "dsl", "errors", "events", "foundry_local", "generation", "local", "models", "testing")
 

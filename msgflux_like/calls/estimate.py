@@ -11,11 +11,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from msgflux_like._json import to_json
 from msgflux_like.catalog.cost import ModelCost
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
 from msgflux_like.errors import UnknownModelError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import ChatRequest, to_json
+from msgflux_like.request import ChatRequest
 
 
 class Estimate(Struct, frozen=True):

@@ -17,7 +17,7 @@ from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import Retries, exchange
-from msgflux_like._json import as_mapping
+from msgflux_like._json import as_mapping, to_json
 from msgflux_like._wire.secrets import Secret, TokenFunction
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call, run
@@ -27,7 +27,7 @@ from msgflux_like.client.raw import Raw
 from msgflux_like.client.reading import RawReading
 from msgflux_like.dialects import load
 from msgflux_like.errors import AuthenticationError, BadReplyError, InvalidRequestError, MissingKeyError
-from msgflux_like.request import HttpRequest, to_json
+from msgflux_like.request import HttpRequest
 from msgflux_like.response.openai_objects import ApiObject
 
 _EARLY_S: Final = 60.0  # before its end a token is renewed

@@ -10,16 +10,16 @@ import msgspec
 
 from msgflux_like._http.exchange import Retries, exchange
 from msgflux_like._json import as_mapping
-from msgflux_like.calls.arguments import check_headers, check_retries
+from msgflux_like.calls.arguments import check_headers, check_retries, check_timeout
 from msgflux_like.calls.build import RequestBuilder
-from msgflux_like.calls.provider_model import checked_timeouts
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call
 from msgflux_like.client.openai_params import to_options, with_usage
 from msgflux_like.client.raw import Holds, Raw
 from msgflux_like.client.reading import EventReading, RawChatReading, RawReading, Reading
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest, to_http
+from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest
 from msgflux_like.response.openai_objects import ApiObject, ChatCompletionChunk, ChatCompletionReply
 from msgflux_like.structured.typed_response import OutputSpec
 
@@ -125,7 +125,7 @@ class ClientModel(RequestBuilder):
         return Call(
             http=http,
             exchange=begun,
-            timeouts=self._timeouts if timeout is None else checked_timeouts(timeout),
+            timeouts=self._timeouts if timeout is None else check_timeout(timeout),
             transport=self._transport,
             reads=reads,
             renewed=self._account.renewed,

@@ -10,8 +10,9 @@ from typing import Any, Final, TypedDict, cast
 
 from msgflux_like._json import as_mapping
 from msgflux_like.calls.arguments import check_parameters
+from msgflux_like.calls.options import SamplingParameters
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnknownParameterError, UnsupportedError
-from msgflux_like.request import Parameters, ToolChoice
+from msgflux_like.request import ToolChoice
 from msgflux_like.tools.schemas import check_tools
 
 MAX_MESSAGES: Final = 1000
@@ -57,8 +58,8 @@ class _ChatFields(TypedDict, total=False):
     web_search_options: Mapping[str, Any] | None
 
 
-class ChatParams(CallParams, Parameters, _ChatFields, total=False):
-    """Parameters of a chat completion. None is "not given"; zeros are sent. See `Parameters` and `CallParams`.
+class ChatParams(CallParams, SamplingParameters, _ChatFields, total=False):
+    """Parameters of a chat completion. None is "not given"; zeros are sent. See `SamplingParameters` and `CallParams`.
 
     Keys:
         tools: Tools the model may call: OpenAI's schemas, or plain functions.

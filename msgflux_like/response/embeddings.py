@@ -75,8 +75,8 @@ class EmbeddingResponse(Generic[V]):
         """Usage and ids, as a dict that is read by attribute too.
 
         `usage` has `prompt_tokens` and `total_tokens`, None where the provider reported nothing. `requests` counts the
-        batches, `attempts` what was sent for them. `cached` is there, and True, where nothing was sent, and
-        `cached_texts` where a cache had some of them.
+        batches, `attempts` what was sent for them. `cached` is True where nothing was sent;
+        `cached_texts` is there where a cache had some of them.
         """
         facts = metadata_of(self._requests, self._about)
         for name in ("finish_reason", "finish_reason_raw"):

@@ -354,7 +354,7 @@ def metadata_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> dot
     `usage` always has `completion_tokens`, `prompt_tokens` and `total_tokens`, inclusive of cached and reasoning
     tokens, and None where the provider reported nothing; `cached_tokens`, `cache_write_tokens` and
     `reasoning_tokens` are there when reported. `finish_reason` is one of a few words, `finish_reason_raw` the
-    provider's own; both are None when it gave none. `cached` is there, and True, for an answer that came from a cache.
+    provider's own; both are None when it gave none. `cached` is True for an answer that came from a cache.
     """
     usage = answer.usage or TokenUsage()
     total = usage.total
@@ -384,9 +384,8 @@ def metadata_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> dot
         "id": answer.id or None,
         "request_id": answer.request_id or None,
         "attempts": answer.attempts,
+        "cached": call_metadata.cached,
     }
-    if call_metadata.cached:
-        facts["cached"] = True
     if answer.refusal:
         facts["refusal"] = "".join(answer.refusal)
     return dotdict(facts)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from msgflux_like._attrdict import dotdict
 from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
+from msgflux_like._json import to_json
 from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import to_json
 from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 from msgflux_like.tools import function_schema
 
