@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from msgflux_like._http.deadline import Timeouts
     from msgflux_like.cache import ResponseCache
     from msgflux_like.calls.estimate import Estimate, count_tokens, estimate_cost
+    from msgflux_like.calls.options import CallOptions, EmbedderOptions, EmbeddingCallOptions, ModelOptions
     from msgflux_like.calls.plan import CallPlan
     from msgflux_like.client import AsyncBudClient, AsyncClient, AsyncStream, BudClient, Client, Stream
     from msgflux_like.messages.normalize import ChatBlock, ChatML
@@ -53,6 +54,7 @@ __all__ = [
     "AsyncStream",
     "AsyncStreamHandler",
     "BudClient",
+    "CallOptions",
     "CallPlan",
     "ChatBlock",
     "ChatCompletion",
@@ -65,9 +67,12 @@ __all__ = [
     "Client",
     "Completion",
     "CompletionChunk",
+    "EmbedderOptions",
+    "EmbeddingCallOptions",
     "Estimate",
     "Model",
     "ModelGateway",
+    "ModelOptions",
     "ModelResponse",
     "ModelStreamResponse",
     "ResponseCache",
@@ -109,6 +114,7 @@ _HOMES = {
     "AsyncStream": "client",
     "AsyncStreamHandler": "streaming.handler",
     "BudClient": "client",
+    "CallOptions": "calls.options",
     "CallPlan": "calls.plan",
     "ChatBlock": "messages.normalize",
     "ChatCompletion": "models.chat_completion",
@@ -121,9 +127,12 @@ _HOMES = {
     "Client": "client",
     "Completion": "response.openai_objects",
     "CompletionChunk": "response.openai_objects",
+    "EmbedderOptions": "calls.options",
+    "EmbeddingCallOptions": "calls.options",
     "Estimate": "calls.estimate",
     "Model": "models",
     "ModelGateway": "models.gateway",
+    "ModelOptions": "calls.options",
     "ModelResponse": "response.response",
     "ModelStreamResponse": "response.stream",
     "ResponseCache": "cache",

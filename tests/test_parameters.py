@@ -188,7 +188,10 @@ def test_extra_headers_of_model_and_call_are_sent(colour, provider, model_of):
 @pytest.mark.parametrize(
     ("headers", "refusal"),
     [
-        ({"X-Own": "a\r\nX-Other: b"}, "extra_headers['X-Own'] holds a line end or another control character: remove it"),
+        (
+            {"X-Own": "a\r\nX-Other: b"},
+            "extra_headers['X-Own'] holds a line end or another control character: remove it",
+        ),
         ({"X-Own\n": "a"}, "extra_headers['X-Own\\n'] holds a line end or another control character: remove it"),
         ({"X-Own": 5}, "extra_headers['X-Own'] must be an ASCII string, not int"),
         ({"X-Own": "é"}, "extra_headers['X-Own'] must be ASCII: encode other characters, as in percent-encoding"),

@@ -82,6 +82,8 @@ class Argument(Struct, frozen=True):
     def expected(self) -> str:
         """What a number must be, for an error."""
         noun = "a whole number" if self.type == "int" else "a number"
+        if self.unit == "seconds":
+            noun += " of seconds"
         limits = self.range.replace("at least", "of at least")
         return f"{noun} {limits}".rstrip()
 
@@ -152,8 +154,8 @@ def _url(argument: Argument, value: Any) -> str:
 
 def _key(argument: Argument, value: Any) -> Any:
     """Return the key. The error shows no part of it."""
-    parts = cast("Sequence[Any]", value if isinstance(value, (tuple, list)) else (None,))
-    is_key = callable(value) or isinstance(value, str) or all(isinstance(part, str) for part in parts)
+    parts: Sequence[Any] = cast("Any", value) if isinstance(value, (tuple, list)) else (None,)
+    is_key = isinstance(value, str) or callable(cast("Any", value)) or all(isinstance(part, str) for part in parts)
     expected = "a string, a function that returns one, or a tuple of strings"
     return require(argument.name, value, expected, is_right=is_key, is_secret=True)
 
@@ -459,7 +461,7 @@ ARGUMENTS: Final = (
     # gateways
     Argument(
         "models",
-        "list",
+        "list of models or paths",
         ("gateway",),
         "Chat models or their paths, the preferred one first.",
         _unchecked,
@@ -610,9 +612,9 @@ def sampling_of(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in _SAMPLING if name in options}
 
 
-def check_argument(name: str, value: Any, known: Mapping[str, Argument] | None = None) -> Any:
-    """Check one argument, which may be None."""
-    return None if value is None else (argument := (known or CALL)[name]).check(argument, value)
+def check_argument(name: str, value: Any) -> Any:
+    """Return one argument of a call, which may be None."""
+    return None if value is None else CALL[name].check(CALL[name], value)
 
 
 def check_parameters(given: Mapping[str, Any], also: Iterable[str] = ()) -> dict[str, Any]:
@@ -641,13 +643,6 @@ def _unknown_parameter(name: str, known: Mapping[str, Argument]) -> UnknownParam
 def _near(name: str, known: Iterable[str]) -> str:
     close = similar_names(name, known, limit=2)
     return f": did you mean {' or '.join(close)}?" if close else ""
-
-
-def check_path(path: Any) -> str:
-    """Return the path of a model, if it is a string."""
-    if not isinstance(path, str):
-        raise refusal("path", 'a string such as "openai/gpt-4o"', path)
-    return path
 
 
 def check_headers(headers: Any, name: str = "extra_headers") -> Mapping[str, str]:

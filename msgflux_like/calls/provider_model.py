@@ -17,7 +17,7 @@ from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import Retries, Step, exchange
 from msgflux_like._wire.secrets import ApiKey
-from msgflux_like.calls.arguments import check_path, check_timeout, sampling_of, timeout_from_environment
+from msgflux_like.calls.arguments import check_timeout, sampling_of, timeout_from_environment
 from msgflux_like.calls.options import Check, ConnectionOptions
 from msgflux_like.calls.state import Serializable
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
@@ -43,7 +43,7 @@ class ProviderModel(Serializable, ClosesOnExit):
     """
 
     def __init__(self, path: str, parameters: Mapping[str, Any], **options: Unpack[ConnectionOptions]) -> None:
-        self.provider, self.model_id = resolve.split_path(check_path(path))
+        self.provider, self.model_id = resolve.split_path(path)
         row = resolve.find_provider(self.provider, self.model_id, self.model_type)
         dialect, client = options.get("dialect"), options.get("http_client")
         base_url, api_key = options.get("base_url"), options.get("api_key")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from msgflux_like._json import as_mapping, to_json
+from msgflux_like._validate import check_instance, check_string, require
 from msgflux_like.errors import InvalidMessagesError
 from msgflux_like.messages import media
 from msgflux_like.request import Message
@@ -14,6 +15,8 @@ from msgflux_like.request import Message
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _PLAIN_ROLES = ("user", "system", "developer")  # whose messages have no other field that matters
 _ACCEPTED = "a text, a message, ChatML, or any iterable of texts and messages ({'role': ..., 'content': ...})"
+
+_SOURCES = "a URL, bytes, a pathlib.Path, or a list of them"
 
 Part = dict[str, Any]
 Source = str | bytes | Path
@@ -198,62 +201,71 @@ class ChatBlock(metaclass=_Blocks):
     @staticmethod
     def user(text: str | None = None, media: Part | Sequence[Part] | None = None) -> dict[str, Any]:
         """A user message: the text, then the media in their order."""
+        if text is not None:
+            check_string("text", text)
         if media is None:
             return {"role": "user", "content": text}
-        parts = [media] if isinstance(media, Mapping) else list(media)
+        parts = [media] if isinstance(media, Mapping) else _listed("media", media, "a part or a list of parts")
         return {"role": "user", "content": [*([] if text is None else [ChatBlock.text(text)]), *parts]}
 
     @staticmethod
     def system(text: str) -> dict[str, Any]:
         """A system message."""
-        return {"role": "system", "content": text}
+        return {"role": "system", "content": check_string("text", text)}
 
     @staticmethod
     def assistant(text: str | None = None, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
         """An earlier answer, with the calls it made."""
+        if text is not None:
+            check_string("text", text)
         message: dict[str, Any] = {"role": "assistant", "content": text}
-        return message if tool_calls is None else {**message, "tool_calls": list(tool_calls)}
+        if tool_calls is None:
+            return message
+        return {**message, "tool_calls": _listed("tool_calls", tool_calls, "a list of tool calls")}
 
     assist = assistant
 
     @staticmethod
     def tool(tool_call_id: str, content: str | Sequence[Part]) -> dict[str, Any]:
         """What a tool gave for the call of that id."""
-        return {"role": "tool", "tool_call_id": tool_call_id, "content": content}
+        return {"role": "tool", "tool_call_id": check_string("tool_call_id", tool_call_id), "content": content}
 
     @staticmethod
     def tool_call(id: str, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:  # noqa: A002  wire name
         """One call, for `assistant(tool_calls=[...])`."""
+        check_string("id", id)
+        check_string("name", name)
         return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
     @staticmethod
     def text(text: str) -> Part:
         """A text part."""
-        return {"type": "text", "text": text}
+        return {"type": "text", "text": check_string("text", text)}
 
     @staticmethod
     def image(url: Source | Sequence[Source], **more: Any) -> Any:
         """An image part, or a list of them for a list. `more` goes beside the URL, such as `detail="low"`."""
         if isinstance(url, (str, bytes, Path)):
             return {"type": "image_url", "image_url": {"url": media.url(url), **more}}
-        return [ChatBlock.image(each, **more) for each in url]
+        return [ChatBlock.image(each, **more) for each in _listed("url", url, _SOURCES)]
 
     @staticmethod
     def video(url: Source | Sequence[Source], **more: Any) -> Any:
         """A video part, or a list of them for a list."""
         if isinstance(url, (str, bytes, Path)):
             return {"type": "video_url", "video_url": {"url": media.url(url), **more}}
-        return [ChatBlock.video(each, **more) for each in url]
+        return [ChatBlock.video(each, **more) for each in _listed("url", url, _SOURCES)]
 
     @staticmethod
     def audio(source: Source, format: str | None = None) -> Part:  # noqa: A002  wire name
         """A sound: bytes, a `pathlib.Path` or a data URL. `format` ("wav", "mp3") is seen from the data."""
-        data, seen = media.audio(source)
+        data, seen = media.audio(_checked_source(source))
         return {"type": "input_audio", "input_audio": {"data": data, "format": format or seen}}
 
     @staticmethod
     def file(source: Source, filename: str | None = None) -> Part:
         """A document: bytes, a `pathlib.Path`, a URL, a data URL, or the id of a file the provider holds."""
+        _checked_source(source)
         name = filename or (source.name if isinstance(source, Path) else None)
         if isinstance(source, str) and "://" not in source and not source.startswith("data:"):
             held: Part = {"file_id": source}
@@ -262,6 +274,15 @@ class ChatBlock(metaclass=_Blocks):
         else:
             held = {"file_data": media.url(source)}
         return {"type": "file", "file": {**held, **({"filename": name} if name else {})}}
+
+
+def _checked_source(source: Any) -> Any:
+    return check_instance("source", source, (str, bytes, Path), "a URL, bytes or a pathlib.Path")
+
+
+def _listed(name: str, value: Any, expected: str) -> list[Any]:
+    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    return list(require(name, value, expected, is_right=is_list))
 
 
 class ChatML:
@@ -275,7 +296,7 @@ class ChatML:
 
     def __init__(self, messages: Any = ()) -> None:
         self._messages: list[Message] = []
-        if messages:
+        if messages or isinstance(messages, (bool, int, float)):  # a number is no history, and 0 is a number
             self.extend_history(messages)
 
     def add_user_message(self, content: str | Mapping[str, Any] | Sequence[Part]) -> None:
