@@ -4,7 +4,7 @@
 >>> mf.ChatBlock.user("Hello")
 {'role': 'user', 'content': 'Hello'}
 
-Names are imported when they are first used, so that importing the package costs next to nothing.
+Names are imported when they are first used, so that importing the package is fast.
 """
 
 from __future__ import annotations

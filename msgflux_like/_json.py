@@ -1,4 +1,4 @@
-"""JSON from outside, narrowed: what is not of the wanted shape is empty."""
+"""Encode JSON, and narrow JSON from outside: a value of another type than expected is taken as empty."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from msgflux_like.errors import InvalidRequestError
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
-    """`value` if it is an object, else an empty one."""
+    """Return `value` if it is an object, else an empty one."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def as_list(value: Any) -> list[Any]:
-    """`value` if it is an array, else an empty one."""
+    """Return `value` if it is an array, else an empty one."""
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
@@ -24,7 +24,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def to_json(body: Any, place: str = "") -> bytes:
-    """`body` as JSON, or an InvalidRequestError that names the place of what JSON cannot hold, below `place`."""
+    """Return `body` as JSON. InvalidRequestError names the place, below `place`, of what JSON cannot hold."""
     try:
         return _encoder.encode(body)
     except (TypeError, ValueError, OverflowError, RecursionError):
@@ -33,7 +33,7 @@ def to_json(body: Any, place: str = "") -> bytes:
 
 
 def _unsendable(value: Any, place: str) -> tuple[str, str] | None:
-    """The first place in `value` that cannot be encoded, and what is there; never the value itself."""
+    """Return the first place in `value` that cannot be encoded, and its problem; never the value itself."""
     items: Any = ()
     if isinstance(value, Mapping):
         items = ((f"{place}.{key}" if place else str(key), item) for key, item in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  JSON from outside

@@ -202,7 +202,7 @@ class TestStreamTo:
                 else:
                     gateway("Hello", stream=True, stream_to=told.append, **call).wait(PATIENCE_S)
             except GatewayError as error:
-                assert told == [mf.StreamFailedError(error)]
+                assert told == [mf.StreamError(error)]
             return told
 
         return ask

@@ -13,9 +13,10 @@ _ACCEPT = {True: "text/event-stream", False: "application/json"}
 
 
 def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpRequest:
-    """The bytes to send.
+    """Return the HTTP request of an encoded call.
 
-    `extra_body` adds fields, inside the objects of the body, too, and never replaces one (InvalidRequestError).
+    `extra_body` adds fields to the body and to the objects in it. It never replaces one: that is an
+    InvalidRequestError.
     """
     body = encoded.body
     if request.extra_body:
@@ -23,7 +24,7 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
             raise InvalidRequestError(
                 f"extra_body sets {', '.join(clash)}, which the call sets as well: give each field in one place only"
             )
-        body = _joined(body, request.extra_body)
+        body = _merged(body, request.extra_body)
     headers = {
         "accept": _ACCEPT[request.stream],
         "content-type": "application/json",
@@ -47,7 +48,7 @@ def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpR
 
 
 def _clashes(body: Mapping[str, Any], extra: Mapping[str, Any], place: str = "") -> Iterator[str]:
-    """The fields that both set."""
+    """Yield the names of the fields that both have."""
     for name in body.keys() & extra.keys():
         if isinstance(body[name], Mapping) and isinstance(extra[name], Mapping):
             yield from _clashes(body[name], extra[name], f"{place}{name}.")
@@ -55,7 +56,7 @@ def _clashes(body: Mapping[str, Any], extra: Mapping[str, Any], place: str = "")
             yield f"{place}{name}"
 
 
-def _joined(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of both, which differ."""
-    added = sorted(extra.items(), key=lambda field: str(field[0]))  # in whatever order they were given
-    return {**body, **{name: _joined(body[name], item) if name in body else item for name, item in added}}
+def _merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of both, which have none in common."""
+    added = sorted(extra.items(), key=lambda field: str(field[0]))  # independent of the caller's order
+    return {**body, **{name: _merged(body[name], item) if name in body else item for name, item in added}}

@@ -244,7 +244,7 @@ def search_profiles(
         "min_output_tokens": min_output_tokens,
     }
     for name, limit in limits.items():
-        if limit is not None:
+        if limit is not None and limit != inf:
             check_number(name, limit, "a number of at least 0", low=0)
     words = ("" if text is None else check_string("text", text)).casefold().split()
     takes = _modalities("input_modalities", input_modalities)

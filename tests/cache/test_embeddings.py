@@ -128,7 +128,7 @@ def test_a_call_may_leave_the_cache_alone(embedder_with, cache_in):
 
 
 def test_use_cache_without_a_cache_is_refused():
-    with pytest.raises(InvalidRequestError, match="True only for a model with a cache"):
+    with pytest.raises(InvalidRequestError, match="use_cache=True needs a model with a cache"):
         mf.Model.text_embedder(OPENAI, api_key=KEY)("Hello", use_cache=True)
 
 
