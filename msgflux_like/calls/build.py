@@ -118,7 +118,7 @@ class RequestBuilder(ProviderModel):
         """Return where this call goes, and the model's name there."""
         base_url, api_key = options.get("base_url"), options.get("api_key")
         starts = self._row.embedded and serve
-        endpoint, model_id = self._served(base_url) if starts else (self._endpoint, self.model_id)
+        endpoint, model_id = self._serve(base_url) if starts else (self._endpoint, self.model_id)
         if api_key is not None or base_url is not None:
             endpoint = self._redirected(endpoint, api_key, base_url)
         return endpoint, model_id

@@ -72,7 +72,7 @@ class ProviderModel(Serializable, ClosesOnExit):
         """Return the row in the dialect that models of this kind use there. UnsupportedError where there is none."""
         return row
 
-    def _served(self, base_url: str | None = None) -> tuple[Endpoint, str]:
+    def _serve(self, base_url: str | None = None) -> tuple[Endpoint, str]:
         """Return the endpoint and the model's name there. The first call finds or starts a server on this machine."""
         if not self._row.embedded:
             return self._endpoint, self.model_id

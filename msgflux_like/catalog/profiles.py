@@ -337,7 +337,7 @@ def _candidates(provider: str | Sequence[str] | None, *, retired: bool) -> tuple
         known_as = _catalogue_id(name)
         if known_as is not None and known_as not in known and not _has_retired_models(known_as):
             raise UnknownProviderError(
-                f"provider: the catalogue has no {name!r}{did_you_mean(name, (*known, *PROVIDER_ALIASES))}"
+                f"there is no provider {name!r}{did_you_mean(name, (*known, *PROVIDER_ALIASES))}"
             )
 
     def models(snapshot: Snapshot) -> tuple[ModelProfile, ...]:

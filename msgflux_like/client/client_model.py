@@ -61,7 +61,7 @@ class ClientModel(RequestBuilder):
 
     def whereabouts(self) -> tuple[Endpoint, str]:
         """Where requests go, and what the model is called there. A model on this machine is started: that may block."""
-        return self._served() if self._row.embedded else (self._endpoint, self.model_id)
+        return self._serve() if self._row.embedded else (self._endpoint, self.model_id)
 
     @property
     def is_local(self) -> bool:

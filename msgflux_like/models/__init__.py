@@ -41,11 +41,11 @@ def register_model(cls: T | None = None, *, override: bool = False) -> T | Calla
         >>> import msgflux_like as mf
         >>> @mf.register_model
         ... class Echo:
-        ...     model_type, provider = "chat_completion", "echo"
+        ...     model_type, provider = "chat_completion", "my-echo"
         ...     def __init__(self, path, **options):
         ...         self.path = path
-        >>> mf.Model.chat_completion("echo/any").path
-        'echo/any'
+        >>> mf.Model.chat_completion("my-echo/any").path
+        'my-echo/any'
     """
 
     def register(kind: T) -> T:

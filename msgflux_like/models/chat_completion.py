@@ -136,7 +136,7 @@ class ChatCompletion(RequestBuilder):
             return await self._aask_until_valid(messages, stream=stream, **call)
         if self._row.embedded:
             # Loading a model blocks; its address is known afterwards.
-            await to_thread(partial(self._served, call.get("base_url")))
+            await to_thread(partial(self._serve, call.get("base_url")))
         prepared = self._prepare(messages, stream=stream, **call)
         if prepared.cache_slot is not None and (found := await prepared.cache_slot.afind()) is not None:
             if not stream:

@@ -266,8 +266,8 @@ class ModelGateway(ClosesOnExit):
             kind = "cannot" if isinstance(outcome, _UNSUPPORTED) else "failed"
             route.append(RouteAttempt(entry.path, kind, f"{type(outcome).__name__}: {outcome}", _spent(outcome)))
             if isinstance(outcome, _TRANSIENT):
-                asked_for = getattr(outcome, "retry_after_s", None)
-                entry.cools_until_s = self._clock() + (self._cool_down_s if asked_for is None else asked_for)
+                retry_after_s = getattr(outcome, "retry_after_s", None)
+                entry.cools_until_s = self._clock() + (self._cool_down_s if retry_after_s is None else retry_after_s)
             cause = outcome
         failures = "; ".join(f"{each.model}: {each.why}" for each in route if each.outcome != "resting")
         raise GatewayError(f"no model answered. {failures}", route=tuple(route)) from cause

@@ -157,7 +157,7 @@ class TextEmbedder(ProviderModel):
     async def acall(self, texts: str | Iterable[str], **call: Unpack[EmbeddingCallOptions]) -> EmbeddingResponse[Any]:
         """Async counterpart of calling the model: same arguments, same results, no thread."""
         if self._row.embedded:
-            await to_thread(partial(self._served, call.get("base_url")))  # starting a server blocks
+            await to_thread(partial(self._serve, call.get("base_url")))  # starting a server blocks
         prepared = self._prepare(texts, **call)
         if (cache := prepared.cache) is not None:
             look_up = partial(self._look_up, prepared, cache)
@@ -220,7 +220,7 @@ class TextEmbedder(ProviderModel):
         options = cast("EmbeddingCallOptions", check_arguments(call, EMBEDDING_CALL))
         listed = checked_texts(texts)
         base_url, api_key = options.get("base_url"), options.get("api_key")
-        endpoint, model_id = self._served(base_url)
+        endpoint, model_id = self._serve(base_url)
         if api_key is not None or base_url is not None:
             endpoint = self._redirected(endpoint, api_key, base_url)
         request = ChatRequest(
