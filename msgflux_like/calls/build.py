@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 from msgspec import structs
 
@@ -84,12 +84,17 @@ class RequestBuilder(ProviderModel):
         """
         if stream is not True and stream is not False:
             check_boolean("stream", stream)
-        options = cast("CallOptions", check_arguments(call, CALL))
+        checked: Any = check_arguments(call, CALL) if call else {}
+        options: CallOptions = checked
         if "stream_to" in options and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
-        endpoint, model_id = self._address(options, serve=serve)
+        endpoint, model_id = self._endpoint, self.model_id
+        if options or self._row.embedded:
+            endpoint, model_id = self._address(options, serve=serve)
         request, output_spec, implied = self._request(messages, model_id, endpoint, options, stream=stream)
-        request, translated = self._with_known_reasoning(request, options)
+        translated: tuple[Change, ...] = ()
+        if "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters:
+            request, translated = self._with_known_reasoning(request, options)
         encoded = self._dialect.encode(request, endpoint.quirks)
         changes = (*translated, *encoded.changes)
         if output_spec is not None:
@@ -102,14 +107,15 @@ class RequestBuilder(ProviderModel):
         slot = None
         if self._response_cache is not None or "use_cache" in options:
             slot = self._cache_slot(http, encoded.prefill, output_spec, options)
-        steps = self._exchange(http, self._retries_of(options, refuses=refuses), options.get("base_url"))
+        retries = self._retries_of(options, refuses=refuses) if options or refuses else self._retries
+        steps = self._exchange(http, retries, options.get("base_url"))
         return PreparedCall(
             request,
             http,
             steps if slot is None else slot.streamed(steps) if stream else slot.whole(steps),
             ResponseAccumulator(encoded.prefill) if output_spec is None else output_spec.answer(encoded.prefill),
             self._call_metadata(changes, warnings),
-            cast("Timeouts", options.get("timeout", self._timeouts)),
+            checked.get("timeout", self._timeouts),
             output_spec,
             slot,
         )
@@ -142,7 +148,9 @@ class RequestBuilder(ProviderModel):
         tools = check_tools(schemas, tool_choice) if schemas or tool_choice is not None else ()
         system_prompt = options.get("system_prompt")
         sampling = sampling_of(options) if options else {}
-        output_spec, implied = self._typed_output(options, endpoint, sampling, beside_tools=bool(tools)), ""
+        output_spec, implied = None, ""
+        if options:
+            output_spec = self._typed_output(options, endpoint, sampling, beside_tools=bool(tools))
         if output_spec is not None:
             system_prompt = output_spec.prompt(system_prompt)
             if _wants_one_call(output_spec, endpoint) and not tools and "parallel_tool_calls" not in sampling:
@@ -242,8 +250,6 @@ class RequestBuilder(ProviderModel):
         self, request: ChatRequest, options: CallOptions
     ) -> tuple[ChatRequest, tuple[Change, ...]]:
         """Return the request with the reasoning parameters that the model knows, and what was changed for that."""
-        if "reasoning_effort" not in request.parameters and "reasoning_budget" not in request.parameters:
-            return request, ()
         from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  only for calls that control reasoning
 
         clamps = options.get("check", self._check) == "warn"
