@@ -61,7 +61,7 @@ class TestPlan:
         assert (change.kind, change.field) == ("defaulted", "max_tokens")
 
     def test_it_raises_what_the_call_would_raise(self):
-        with pytest.raises(InvalidRequestError, match="temperature must be from 0 to 2"):
+        with pytest.raises(InvalidRequestError, match="temperature must be a number from 0 to 2"):
             model().plan("Hello", temperature=3)
 
     def test_an_embedded_model_is_not_started_for_it(self):

@@ -130,11 +130,10 @@ def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> 
         "id": answer.id or None,
         "request_id": answer.request_id or None,
         "attempts": answer.attempts,
+        "cached": call_metadata.cached,
     }
     if finished and finished.message:
         facts["finish_message"] = finished.message
-    if call_metadata.cached:
-        facts["cached"] = True
     if answer.refusal:
         facts["refusal"] = "".join(answer.refusal)
     return dotdict(facts)

@@ -138,7 +138,7 @@ class ModelResponse:
             finish_message: The provider's explanation of the end; absent if it gave none.
             provider, model, id, request_id: Who answered, and the provider's ids; None if not reported.
             attempts: Requests sent, 1 without a retry.
-            cached: True for an answer from a cache; absent otherwise.
+            cached: Whether the answer came from a cache.
             refusal: The model's refusal; absent if it did not refuse.
         """
         return build_metadata(self._answer, self._call_metadata)
