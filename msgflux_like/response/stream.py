@@ -29,7 +29,7 @@ from msgflux_like._attrdict import dotdict
 from msgflux_like._concurrency.threads import in_thread
 from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
+from msgflux_like.errors import APIError, InvalidRequestError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event, TokenLogprob
 from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.metadata import (
@@ -136,6 +136,14 @@ class ModelStreamResponse(ClosesOnExit):
             is.
         """
         return StreamConsumer(self, self._answer.text)
+
+    def partial(self) -> Any:
+        """Return an iterator over the partial values of a typed answer; see `StructuredStream.partial`.
+
+        Raises:
+            InvalidRequestError: The call had no `generation_schema`.
+        """
+        raise InvalidRequestError("partial() needs a typed answer: give the call a generation_schema or a typed_parser")
 
     def consume_reasoning(self) -> StreamConsumer:
         """Return an iterator over the pieces of the reasoning; apart from that, `consume` documents it."""

@@ -33,7 +33,8 @@ def text(model: mf.ChatCompletion) -> str:
 
 
 def parsed(model: mf.ChatCompletion) -> City:
-    return model("q", generation_schema=City).parsed
+    city: City = model("q", generation_schema=City).parsed
+    return city
 
 
 def streamed(model: mf.ChatCompletion) -> Iterator[str]:
@@ -47,7 +48,8 @@ async def streamed_async(model: mf.ChatCompletion) -> AsyncIterator[str]:
 
 
 def total(model: mf.ChatCompletion) -> int | None:
-    return model("q").metadata.usage.total_tokens
+    tokens: int | None = model("q").metadata.usage.total_tokens
+    return tokens
 
 
 def partial(model: mf.ChatCompletion) -> None:
