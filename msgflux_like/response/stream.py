@@ -25,7 +25,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from msgflux_like._attrdict import dotdict
 from msgflux_like._concurrency.threads import in_thread
 from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
@@ -34,6 +33,7 @@ from msgflux_like.events import Event, TokenLogprob
 from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.metadata import (
     CallMetadata,
+    ResponseMetadata,
     RouteAttempt,
     build_cost_details,
     build_metadata,
@@ -41,7 +41,7 @@ from msgflux_like.response.metadata import (
     cost_with_route,
     list_changes,
 )
-from msgflux_like.response.response import ModelResponse, ResponseType
+from msgflux_like.response.response import ModelResponse, ResponseType, T
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class StreamPusher(Protocol):
         ...
 
 
-class ModelStreamResponse(ClosesOnExit):
+class ModelStreamResponse(ClosesOnExit, Generic[T]):
     """A streamed answer of a model, returned by a call with `stream=True`. Not created by user code.
 
     A context manager, sync and async: leaving its block closes the stream.
@@ -186,7 +186,7 @@ class ModelStreamResponse(ClosesOnExit):
         return "tool_call" if self._answer.calls else "text_generation"
 
     @property
-    def metadata(self) -> dotdict:
+    def metadata(self) -> ResponseMetadata:
         """Usage, finish reason and ids so far, as in `ModelResponse.metadata`; usage arrives with the end."""
         return build_metadata(self._answer, self._call_metadata)
 
@@ -236,7 +236,7 @@ class ModelStreamResponse(ClosesOnExit):
         """Cost by kind of token, and whether it was stated by the provider or computed from the catalogue's prices."""
         return build_cost_details(self._answer, self._call_metadata)
 
-    def result(self) -> ModelResponse:
+    def result(self) -> ModelResponse[T]:
         """Read the stream to its end and return the whole answer.
 
         Returns:
@@ -255,18 +255,18 @@ class ModelStreamResponse(ClosesOnExit):
             pass
         return self._final()
 
-    async def aresult(self) -> ModelResponse:
+    async def aresult(self) -> ModelResponse[T]:
         """Async counterpart of `result`; works for streams of plain calls, too."""
         while await self._aread_next():
             pass
         return self._final()
 
-    def _final(self) -> ModelResponse:
+    def _final(self) -> ModelResponse[T]:
         if self._result is None:
             self._result = self._whole()
         return self._result
 
-    def _whole(self) -> ModelResponse:
+    def _whole(self) -> ModelResponse[T]:
         return ModelResponse(self._answer, self._call_metadata)
 
     # ---- delivered to a callback or handler: `stream_to`
@@ -419,21 +419,21 @@ class ModelStreamResponse(ClosesOnExit):
         return f"{type(self).__name__}({name}, {state}, {len(self.text)} characters)"
 
 
-T = TypeVar("T")
+Piece = TypeVar("Piece")
 
 
-class _Pieces(Generic[T]):
+class _Pieces(Generic[Piece]):
     """An iterable over a list of pieces that reads the stream when it needs more.
 
     The stream of a plain call supports `for` and `async for`, that of `acall` only `async for`. Each iteration begins
     with the first piece.
     """
 
-    def __init__(self, stream: ModelStreamResponse, pieces: list[T]) -> None:
+    def __init__(self, stream: ModelStreamResponse, pieces: list[Piece]) -> None:
         self._stream = stream
         self._pieces = pieces
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[Piece]:
         stream, pieces, at, more = self._stream, self._pieces, 0, True
         try:
             while more or at < len(pieces):  # another reader may have reached the end
@@ -445,7 +445,7 @@ class _Pieces(Generic[T]):
             stream.close()
             raise
 
-    async def __aiter__(self) -> AsyncIterator[T]:
+    async def __aiter__(self) -> AsyncIterator[Piece]:
         stream, pieces, at, more = self._stream, self._pieces, 0, True
         finished = False
         try:
