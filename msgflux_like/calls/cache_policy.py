@@ -18,8 +18,9 @@ from msgflux_like.response.accumulator import ResponseAccumulator
 if TYPE_CHECKING:
     from msgflux_like.structured.output_spec import OutputSpec
 
-_KEPT: Final = (None, "stop", "length", "tool_calls")
-"""Finish reasons of answers that would come again. Filtered, failed and unknown ends may be others next time."""
+_KEPT: Final = ("stop", "length", "tool_calls")
+"""Finish reasons of answers that would come again. Without a reason, an answer may not be whole; filtered and failed
+answers may be others next time."""
 
 
 def cache_slot(
