@@ -1,8 +1,9 @@
 """Decoders of streamed replies: a parser of the framing (server-sent events, AWS event stream), and a reader of events.
 
 The parser cuts the bytes into events; the reader, a function of the dialect, appends what one of them says. The decoder
-stops (`ended`) at the reader's last event or at a failure, and is `complete` once the reader's last event, a finish
-reason or a token usage was seen.
+stops (`ended`) at the reader's last event or at a failure, and is `complete` once the reader's last event or a finish
+reason was seen. A token usage is no evidence, because some hosts report it with every chunk: where a format ends by a
+usage report or by a mark alone, the reader says so with `Finished("unknown")`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from msgflux_like._wire.sse import Parser
-from msgflux_like.events import Event, Failed, Finished, TokenUsage
+from msgflux_like.events import Event, Failed, Finished
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class StreamDecoder(Generic[T]):
                 break
         if not self.complete:
             for event in events:
-                if type(event) in _EVIDENCE:
+                if type(event) is Finished:
                     self.complete = True
         return events
 
@@ -102,6 +103,3 @@ class SseDecoder(StreamDecoder[bytes]):
 
     def __init__(self, read: Callable[[bytes, list[Event]], bool], decode: Callable[[bytes], list[Event]]) -> None:
         super().__init__(Parser, read, decode)
-
-
-_EVIDENCE = {Finished, TokenUsage}  # either of them shows that the answer is whole, as the last frame does
