@@ -162,7 +162,7 @@ def _read(
             yield batch
     if not decoder.complete:
         return TruncatedStreamError(
-            "the stream ended without a finish reason, an end mark or a usage report: the answer is not complete",
+            "the stream ended without a finish reason or an end mark: the answer is not complete",
             should_retry=not reading.delivered,
             **facts,
         )

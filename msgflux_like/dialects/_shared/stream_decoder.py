@@ -37,16 +37,19 @@ class StreamDecoder(Generic[T]):
         read: Appends the events of one frame to the list; returns True for the last frame of the stream.
         decode: Decodes a whole reply. Some servers send one although a stream was requested: a body that begins with
             a brace.
+        at_end: Appends the events that the end of the body gives to a stream that is not complete; none by default.
     """
 
-    __slots__ = ("_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
+    __slots__ = ("_at_end", "_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
 
     def __init__(
         self,
         parser: Callable[[], StreamParser[T]],
         read: Callable[[T, list[Event]], bool],
         decode: Callable[[bytes], list[Event]],
+        at_end: Callable[[list[Event]], None] | None = None,
     ) -> None:
+        self._at_end = at_end
         self._make = parser
         self._read = read
         self._decode = decode
@@ -74,7 +77,11 @@ class StreamDecoder(Generic[T]):
         if self.ended:
             return []
         if self._parser is not None:
-            return self._events(self._parser.close())
+            events = self._events(self._parser.close())
+            if self._at_end is not None and not (self.complete or self.ended):
+                self._at_end(events)
+                self.complete = any(type(event) is Finished for event in events)
+            return events
         if self._whole:
             self.complete = True
             return self._decode(b"".join(self._whole))
@@ -101,5 +108,10 @@ class SseDecoder(StreamDecoder[bytes]):
 
     __slots__ = ()
 
-    def __init__(self, read: Callable[[bytes, list[Event]], bool], decode: Callable[[bytes], list[Event]]) -> None:
-        super().__init__(Parser, read, decode)
+    def __init__(
+        self,
+        read: Callable[[bytes, list[Event]], bool],
+        decode: Callable[[bytes], list[Event]],
+        at_end: Callable[[list[Event]], None] | None = None,
+    ) -> None:
+        super().__init__(Parser, read, decode, at_end)
