@@ -20,7 +20,7 @@ FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
 """The stop reasons that both formats have."""
 
 TEXT_FIELDS: Final = "text_fields"
-"""Kind of provider state behind a cited text: its `length` in characters, and its `citations`, which go back with it."""
+"""Kind of provider state behind a cited text: its `length` in characters, and its `citations`, which go back too."""
 
 _decoder = msgspec.json.Decoder()
 
