@@ -51,8 +51,8 @@ class _Chunks(Generic[C]):
 class Stream(_Chunks[C], ClosesOnExit):
     r"""Iterator over the chunks of an answer, as they are received.
 
-    It can be iterated over once. It closes itself at its end, and when the loop is left early; iterating over a closed
-    one gives nothing. A failure of the provider or the connection is raised in the loop, as an `APIError`.
+    A stream can be iterated over once. It closes at its end, and when the loop is left early; iterating over a closed
+    stream yields nothing. A failure of the provider or the connection is raised in the loop, as an `APIError`.
 
     Attributes:
         changes: Record of what was not sent exactly as asked.

@@ -59,7 +59,7 @@ class ApiObject(dotdict):
         except KeyError:
             if name in self._known:
                 return None
-            raise AttributeError(f"there is no {name!r}; there are {', '.join(map(str, self))}") from None
+            raise AttributeError(f"there is no key {name!r}; the keys are {', '.join(map(str, self))}") from None
 
     def model_dump(self, *, exclude_none: bool = False, exclude_unset: bool = True) -> dict[str, Any]:
         """Return the object as new plain dicts and lists. The dump of a message can be sent back in `messages`.
@@ -272,7 +272,7 @@ class ChatCompletionChunk(ApiObject, choices=ChatCompletionChunkChoice, usage=Us
 
 
 class TextLogprobs(ApiObject):
-    """Probabilities of the tokens of a text, as lists of equal length."""
+    """Log probabilities of the tokens of a text completion, as lists of equal length."""
 
     text_offset: list[int] | None
     token_logprobs: list[float | None] | None
@@ -281,7 +281,7 @@ class TextLogprobs(ApiObject):
 
 
 class CompletionChoice(ApiObject, logprobs=TextLogprobs):
-    """One text, or a piece of it in a chunk."""
+    """One completion, or a piece of it in a chunk."""
 
     index: int
     text: str

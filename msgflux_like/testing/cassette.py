@@ -304,7 +304,7 @@ class _Recording:
 
     @property
     def has_started(self) -> bool:
-        """Whether there is anything to record."""
+        """True if there is something to record."""
         return self._reply is not None or self._end is not None
 
     def exchange(self) -> cassette_format.Exchange:
