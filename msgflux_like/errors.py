@@ -277,6 +277,9 @@ class APITimeoutError(APIError):
 
     Attributes:
         phase: The limit: "connect", "first_event", "between_events" or "total"; see `Timeouts`.
+
+    Args:
+        **facts: Attributes of `APIError`.
     """
 
     _is_transient = True

@@ -118,6 +118,14 @@ def test_every_path_in_the_contributing_guide_exists():
     assert missing == set()
 
 
+def test_every_constant_in_the_contributing_guide_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(_?[A-Z]+_[A-Z_]+)`", text))
+    code = "".join(file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py"))
+    assert {"FINISH_REASONS", "_RETRYABLE_STATUSES"} <= named
+    assert {name for name in named if not re.search(rf"^{name}\b", code, re.MULTILINE)} == set()
+
+
 # Phrases that no native technical writer uses, and beginnings of docstrings that leave out the verb or the subject.
 PHRASES = [
     *(

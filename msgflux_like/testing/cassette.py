@@ -154,7 +154,7 @@ class Cassette:
     # ---- between a transport and the network
 
     def open(self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
-        """Return the recorded reply to a request, or send and record it."""
+        """Return the recorded reply to `http`, or `send` it before the `deadline` and record the reply."""
         request = self._request(http)
         if (reply := self._replayed(request)) is not None:
             return reply
