@@ -18,6 +18,7 @@ import msgflux_like as mf
 from msgflux_like.client import ApiObject
 
 MODULES = ["errors", "events", "testing", "client", "client.resources", "models.profiles"]
+RESOURCES = "msgflux_like.client.resources"
 RETURNED = {"AsyncStream", "ModelResponse", "ModelStreamResponse", "Stream"}
 """Classes that users receive and never create: their constructors are not documented."""
 
@@ -135,9 +136,11 @@ def missing_in_class(public: Public) -> list[str]:
 def missing_in(public: Public) -> list[str]:
     if not inspect.isclass(public.value):
         return missing_in_function(public.value, example="counterpart" not in (public.value.__doc__ or ""))
-    found = missing_in_class(public)
+    is_resource = public.value.__module__ == RESOURCES  # `client.models`: its methods have the examples
+    found = [] if is_resource else missing_in_class(public)
     for method in methods_of(public):
-        found += [f"{method.value.__name__}: {each}" for each in missing_in_function(method.value, example=False)]
+        example = is_resource and "counterpart" not in (method.value.__doc__ or "")
+        found += [f"{method.value.__name__}: {each}" for each in missing_in_function(method.value, example=example)]
     return found
 
 
