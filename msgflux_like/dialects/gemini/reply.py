@@ -110,7 +110,7 @@ class _Struct(Struct, gc=False, rename="camel"):
 
 
 class _Call(_Struct):
-    STRICT: ClassVar[frozenset[str]] = frozenset({"id", "name", "args", "partial_args"})
+    STRICT: ClassVar[frozenset[str]] = frozenset({"name", "args", "partial_args"})
 
     id: str | None = None
     name: str | None = None  # absent in all but the first part of a streamed call
