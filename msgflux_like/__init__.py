@@ -4,7 +4,7 @@
 >>> mf.ChatBlock.user("Hello")
 {'role': 'user', 'content': 'Hello'}
 
-Names are imported when they are first used, so that importing the package costs next to nothing.
+Names are imported when they are first used, so that importing the package is fast.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from msgflux_like._http.deadline import Timeouts
     from msgflux_like.cache import ResponseCache
     from msgflux_like.calls.estimate import Estimate, count_tokens, estimate_cost
+    from msgflux_like.calls.options import CallOptions, EmbedderOptions, EmbeddingCallOptions, ModelOptions
     from msgflux_like.calls.plan import CallPlan
     from msgflux_like.client import AsyncBudClient, AsyncClient, AsyncStream, BudClient, Client, Stream
     from msgflux_like.messages.chat_block import ChatBlock
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from msgflux_like.models import Model, register_model
     from msgflux_like.models.chat_completion import ChatCompletion
     from msgflux_like.models.gateway import ModelGateway
-    from msgflux_like.models.storage import load, save
+    from msgflux_like.models.state_files import load, save
     from msgflux_like.models.text_completion import TextCompletion
     from msgflux_like.models.text_embedder import TextEmbedder
     from msgflux_like.response.openai_objects import (
@@ -54,6 +55,7 @@ __all__ = [
     "AsyncStream",
     "AsyncStreamHandler",
     "BudClient",
+    "CallOptions",
     "CallPlan",
     "ChatBlock",
     "ChatCompletion",
@@ -66,9 +68,12 @@ __all__ = [
     "Client",
     "Completion",
     "CompletionChunk",
+    "EmbedderOptions",
+    "EmbeddingCallOptions",
     "Estimate",
     "Model",
     "ModelGateway",
+    "ModelOptions",
     "ModelResponse",
     "ModelStreamResponse",
     "ResponseCache",
@@ -110,6 +115,7 @@ _HOMES = {
     "AsyncStream": "client",
     "AsyncStreamHandler": "streaming.handler",
     "BudClient": "client",
+    "CallOptions": "calls.options",
     "CallPlan": "calls.plan",
     "ChatBlock": "messages.chat_block",
     "ChatCompletion": "models.chat_completion",
@@ -122,9 +128,12 @@ _HOMES = {
     "Client": "client",
     "Completion": "response.openai_objects",
     "CompletionChunk": "response.openai_objects",
+    "EmbedderOptions": "calls.options",
+    "EmbeddingCallOptions": "calls.options",
     "Estimate": "calls.estimate",
     "Model": "models",
     "ModelGateway": "models.gateway",
+    "ModelOptions": "calls.options",
     "ModelResponse": "response.response",
     "ModelStreamResponse": "response.stream",
     "ResponseCache": "cache",
@@ -145,10 +154,10 @@ _HOMES = {
     "dotdict": "_attrdict",
     "estimate_cost": "calls.estimate",
     "function_schema": "tools.function_schema",
-    "load": "models.storage",
+    "load": "models.state_files",
     "register_model": "models",
     "run_tools": "tools.loop",
-    "save": "models.storage",
+    "save": "models.state_files",
 }
 _MODULES = ("client", "dsl", "errors", "events", "foundry_local", "generation", "local", "models", "testing")
 

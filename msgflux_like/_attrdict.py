@@ -1,4 +1,4 @@
-"""A dict whose string keys are attributes too."""
+"""A dict whose string keys are attributes, too."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any, cast
 
 
 class dotdict(dict[str, Any]):  # noqa: N801  the name its users know
-    """A plain dict, equal to one and printed as one, that can also be read by attribute.
+    """A dict that can also be read by attribute; it equals a plain dict, and is printed as one.
 
-    >>> usage = dotdict({"usage": {"prompt_tokens": 19}})
-    >>> usage.usage.prompt_tokens
-    19
+    Example:
+        >>> usage = dotdict({"usage": {"prompt_tokens": 19}})
+        >>> usage.usage.prompt_tokens
+        19
     """
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -30,4 +31,4 @@ class dotdict(dict[str, Any]):  # noqa: N801  the name its users know
         self[name] = value
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return dotdict, (dict(self),)
+        return type(self), (dict(self),)

@@ -1,4 +1,4 @@
-"""`with` and `async with`, for what has `close` and `aclose`."""
+"""Support of `with` and `async with` for classes that have `close` and `aclose`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Self
 
 
 class ClosesOnExit(ABC):
-    """Is closed at the end of its block, however the block ends."""
+    """Base of objects that are closed at the end of a `with` block."""
 
     @abstractmethod
     def close(self) -> None:
-        """End it; twice is once."""
+        """Close the object. Idempotent."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """The async twin of `close`."""
+        """Async counterpart of `close`."""
 
     def __enter__(self) -> Self:
         return self

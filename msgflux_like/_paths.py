@@ -1,4 +1,4 @@
-"""Where the package's data lies, and where it may keep its own."""
+"""Paths of the package's data, of the cache folder and of the configuration folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).parent
 
 @cache
 def data_folder(name: Literal["providers", "profiles"]) -> Path:
-    """The folder of shipped data called `name`: inside the wheel, or at the root of a checkout.
+    """Return the folder of shipped data called `name`: inside the wheel, or at the root of a checkout.
 
     `providers/` and `profiles/` are not importable, so that names this general never land in anyone's
     site-packages; the wheel carries them as `msgflux_like/_data/<name>`.
@@ -22,7 +22,7 @@ def data_folder(name: Literal["providers", "profiles"]) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where refreshed profiles and caches are kept; not created here.
+    """Return the folder of refreshed profiles and caches, which may not exist yet.
 
     `MSGFLUX_LIKE_CACHE_DIR`, else `$XDG_CACHE_HOME/msgflux-like`, else `~/.cache/msgflux-like`.
     """
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def config_folder() -> Path:
-    """Where the user keeps provider rows of their own, in `providers/`; not created here.
+    """Return the folder of the user's own provider rows, in `providers/`, which may not exist yet.
 
     `MSGFLUX_LIKE_CONFIG_DIR`, else `$XDG_CONFIG_HOME/msgflux-like`, else `~/.config/msgflux-like`.
     """

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypedDict
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
 
-import msgspec
 from msgspec import Struct
 
-from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource
-from msgflux_like.errors import InvalidRequestError
+from msgflux_like._wire.secrets import Secret, TokenSource
 
 Message = Mapping[str, Any]
 """One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and more."""
@@ -17,101 +15,14 @@ Message = Mapping[str, Any]
 OutputMode = Literal["native", "tool", "prompted"]
 """How an answer is held to a schema: by the provider, by a forced tool, or by asking for it."""
 
-Check = Literal["error", "warn", "off"]
-"""What to do when the catalogue says that a model cannot take a request."""
-
-OnChange = Literal["record", "refuse"]
-"""What to do about a request that cannot be sent exactly as asked."""
-
 ReasoningForm = Literal["effort", "groq", "object", "thinking", "enable_thinking", "template"]
-"""How a host of OpenAI's chat format is told how much to reason; see `dialects._reasoning_forms`."""
+"""The field of OpenAI's chat format that a host reads how much to reason from; see `dialects.openai_chat.reasoning`."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
-
+"""A mode, the name of a tool, or a dict in the dialect's own form."""
 
 REASONING_TEXT = "text"
 """The family of reasoning that is plain text, which any model takes that wants earlier reasoning back."""
-
-
-class Parameters(TypedDict, total=False):
-    """Sampling parameters, for a model or for one call. None means "not given"; zeros are sent.
-
-    Keys:
-        temperature: Randomness, 0 to 2 (Anthropic: 0 to 1).
-        max_tokens: Most tokens to generate, reasoning included, at least 1.
-        top_p: Nucleus sampling, 0 to 1.
-        top_k: Sample from the k likeliest tokens, where the dialect knows it.
-        stop: A text, or several, that ends the answer.
-        presence_penalty: -2 to 2.
-        frequency_penalty: -2 to 2.
-        seed: For repeatable sampling, where the provider offers it.
-        user: Your own id of the end user.
-        logprobs: Ask for the log probabilities of the answer's tokens.
-        top_logprobs: 0 to 20 alternatives a token; needs `logprobs=True`.
-        parallel_tool_calls: Whether one answer may hold several tool calls.
-        reasoning_effort: How much to reason: "low", "medium", "high" and what other words the model knows; "none" is
-            not at all.
-        reasoning_budget: The same in tokens, which `max_tokens` counts in; 0 is not at all.
-    """
-
-    temperature: float | None
-    max_tokens: int | None
-    top_p: float | None
-    top_k: int | None
-    stop: str | Sequence[str] | None
-    presence_penalty: float | None
-    frequency_penalty: float | None
-    seed: int | None
-    user: str | None
-    logprobs: bool | None
-    top_logprobs: int | None
-    parallel_tool_calls: bool | None
-    reasoning_effort: str | None
-    reasoning_budget: int | None
-
-
-class ConnectionOptions(TypedDict, total=False):
-    """What a model of any kind takes; see `models.base.Served`."""
-
-    api_key: ApiKey | None
-    base_url: str | None
-    dialect: str | None
-    timeout: Any
-    max_retries: int
-    http_client: Any
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    enable_cache: bool | None
-    cache_size: int | None
-    cache: Any
-
-
-class ModelOptions(ConnectionOptions, Parameters, total=False):
-    """What a chat model takes beside what only it knows; see `models.base.Served`, and `Parameters`."""
-
-
-class CallOptions(Parameters, total=False):
-    """What a call takes beside the messages and `stream`; see `ChatCompletion.__call__`."""
-
-    system_prompt: str | None
-    prefilling: str | None
-    tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
-    stream_to: Any
-    tool_choice: ToolChoice | None
-    api_key: ApiKey | None
-    base_url: str | None
-    timeout: Any
-    max_retries: int | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    check: Check | None
-    changes: OnChange | None
-    generation_schema: Any
-    typed_parser: str | None
-    output_mode: OutputMode | None
-    validation: Literal["strict", "lax"]
-    output_retries: int
-    use_cache: bool | None
 
 
 class Change(Struct, frozen=True):
@@ -314,84 +225,3 @@ class HttpRequest(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url}, {len(self.body)} bytes)"
-
-
-_encoder = msgspec.json.Encoder()
-
-_ACCEPT = {True: "text/event-stream", False: "application/json"}
-
-
-def to_http(encoded: Encoded, request: ChatRequest, endpoint: Endpoint) -> HttpRequest:
-    """The bytes to send.
-
-    `extra_body` adds fields, inside the objects of the body, too, and never replaces one (InvalidRequestError).
-    """
-    body = encoded.body
-    if request.extra_body:
-        if clash := sorted(_clashes(body, request.extra_body)):
-            raise InvalidRequestError(
-                f"extra_body sets {', '.join(clash)}, which the call sets as well: give each field in one place only"
-            )
-        body = _joined(body, request.extra_body)
-    headers = {
-        "accept": _ACCEPT[request.stream],
-        "content-type": "application/json",
-        **endpoint.headers,
-        **encoded.headers,
-    }
-    if request.extra_headers:
-        headers |= {name.lower(): value for name, value in request.extra_headers.items()}
-    url = endpoint.base_url + encoded.path
-    if endpoint.query:
-        url += ("&" if "?" in url else "?") + endpoint.query
-    return HttpRequest(
-        url=url,
-        headers=headers,
-        body=to_json(body),
-        auth=endpoint.auth,
-        key=endpoint.key,
-        stream=request.stream,
-        signer=endpoint.signer,
-    )
-
-
-def _clashes(body: Mapping[str, Any], extra: Mapping[str, Any], place: str = "") -> Iterator[str]:
-    """The fields that both set."""
-    for name in body.keys() & extra.keys():
-        if isinstance(body[name], Mapping) and isinstance(extra[name], Mapping):
-            yield from _clashes(body[name], extra[name], f"{place}{name}.")
-        else:
-            yield f"{place}{name}"
-
-
-def _joined(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of both, which differ."""
-    added = sorted(extra.items(), key=lambda field: str(field[0]))  # in whatever order they were given
-    return {**body, **{name: _joined(body[name], item) if name in body else item for name, item in added}}
-
-
-def to_json(body: Any, place: str = "") -> bytes:
-    """`body` as JSON, or an InvalidRequestError that names the place of what JSON cannot hold, below `place`."""
-    try:
-        return _encoder.encode(body)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        place, why = _unsendable(body, place) or (place or "the request", "is nested too deeply")
-    raise InvalidRequestError(f"{place} {why}, which JSON cannot hold")
-
-
-def _unsendable(value: Any, place: str) -> tuple[str, str] | None:
-    """The first place in `value` that cannot be encoded, and what is there; never the value itself."""
-    items: Any = ()
-    if isinstance(value, Mapping):
-        items = ((f"{place}.{key}" if place else str(key), item) for key, item in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  JSON from outside
-    elif isinstance(value, (list, tuple)):
-        items = ((f"{place}[{index}]", item) for index, item in enumerate(value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    else:
-        try:
-            _encoder.encode(value)
-        except UnicodeEncodeError:
-            return place, "holds half a surrogate pair"
-        except (TypeError, ValueError, OverflowError):
-            return place, f"is of type {type(value).__name__}"
-        return None
-    return next((found for inner, item in items if (found := _unsendable(item, inner))), None)

@@ -261,7 +261,8 @@ def test_a_key_that_no_environment_could_hold_is_refused_too():
 def test_a_key_that_is_not_a_string_is_refused(key):
     with pytest.raises(InvalidRequestError) as raised:
         mf.Model.chat_completion("openai/gpt-4o", api_key=key)
-    assert str(raised.value) == f"the key for openai must be a string or a function, not {type(key).__name__}"
+    assert str(raised.value).endswith(f", not {type(key).__name__}")
+    assert "secret" not in str(raised.value)
 
 
 def test_spaces_around_a_key_are_stripped(provider, model_of):

@@ -144,7 +144,7 @@ def test_a_mistyped_provider_is_answered_with_the_near_name(run):
 
 def test_a_value_out_of_range_is_said_before_anything_is_sent(openai, run):
     server = openai(chat_stream("ok"))
-    assert run("-t", "9", "hi") == (1, "", "msgflux-like: temperature must be from 0 to 2, not 9.0\n")
+    assert run("-t", "9", "hi") == (1, "", "msgflux-like: temperature must be a number from 0 to 2, not 9.0\n")
     assert server.requests == []
 
 

@@ -414,15 +414,21 @@ class TestState:
     [
         ({"models": []}, "models is empty"),
         ({"models": [5]}, "models must be chat models or their paths, not int"),
-        ({"models": ["openai/gpt-4o"], "order": "luck"}, "order must be one of given, price, context, weight"),
+        ({"models": ["openai/gpt-4o"], "order": "luck"}, 'order must be "given", "price", "context" or "weight"'),
         ({"models": ["openai/gpt-4o"], "weights": [1]}, 'weights need order="weight"'),
-        ({"models": ["openai/gpt-4o"], "weights": [0], "order": "weight"}, "weights must be 1 numbers above 0"),
-        ({"models": ["openai/gpt-4o"], "weights": ["a"], "order": "weight"}, "weights must be 1 numbers above 0"),
+        ({"models": ["openai/gpt-4o"], "weights": [0], "order": "weight"}, r"weights\[0\] must be a number above 0"),
+        ({"models": ["openai/gpt-4o"], "weights": ["a"], "order": "weight"}, r"weights\[0\] must be a number above 0"),
         ({"models": ["openai/gpt-4o"], "weights": 1, "order": "weight"}, "weights must be 1 numbers above 0"),
-        ({"models": ["openai/gpt-4o"], "keys": {"openai": "sk-secret"}}, "'openai'. must be a list of keys, not str$"),
-        ({"models": ["openai/gpt-4o"], "keys": {"openai": []}}, "'openai'. must be a list of keys, not list$"),
+        (
+            {"models": ["openai/gpt-4o"], "keys": {"openai": "sk-secret"}},
+            "'openai'. must be a list of at least one key",
+        ),
+        (
+            {"models": ["openai/gpt-4o"], "keys": {"openai": []}},
+            "'openai'. must be a list of at least one key",
+        ),
         ({"models": ["openai/gpt-4o"], "cool_down_s": -1}, "cool_down_s must be a number of seconds"),
-        ({"models": ["openai/gpt-4o"], "on": "APIError"}, "on must be classes of errors"),
+        ({"models": ["openai/gpt-4o"], "on": "APIError"}, "on must be error classes"),
     ],
 )
 def test_what_makes_no_gateway_is_refused(monkeypatch, arguments, message):

@@ -140,7 +140,7 @@ def test_state_without_a_model_is_refused(state):
 
 
 def test_parameters_of_the_state_are_checked_like_any_others():
-    with pytest.raises(InvalidRequestError, match="temperature must be from 0 to 2"):
+    with pytest.raises(InvalidRequestError, match="temperature must be a number from 0 to 2"):
         mf.Model.from_serialized("vllm", "chat_completion", {"model_id": "m", "parameters": {"temperature": 9}})
 
 

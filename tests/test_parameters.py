@@ -188,10 +188,13 @@ def test_extra_headers_of_model_and_call_are_sent(colour, provider, model_of):
 @pytest.mark.parametrize(
     ("headers", "refusal"),
     [
-        ({"X-Own": "a\r\nX-Other: b"}, "extra_headers['X-Own'] holds a line end or another control character"),
-        ({"X-Own\n": "a"}, "extra_headers['X-Own\\n'] holds a line end or another control character"),
-        ({"X-Own": 5}, "extra_headers['X-Own'] must be an ASCII text, not int"),
-        ({"X-Own": "é"}, "extra_headers['X-Own'] must be an ASCII text, not str"),
+        (
+            {"X-Own": "a\r\nX-Other: b"},
+            "extra_headers['X-Own'] holds a line end or another control character: remove it",
+        ),
+        ({"X-Own\n": "a"}, "extra_headers['X-Own\\n'] holds a line end or another control character: remove it"),
+        ({"X-Own": 5}, "extra_headers['X-Own'] must be an ASCII string, not int"),
+        ({"X-Own": "é"}, "extra_headers['X-Own'] must be ASCII: encode other characters, as in percent-encoding"),
     ],
 )
 def test_a_header_that_cannot_go_out_is_refused(provider, model_of, headers, refusal):
@@ -253,29 +256,29 @@ def test_what_belongs_to_the_model_is_no_keyword_of_a_call(provider, model_of):
 @pytest.mark.parametrize(
     ("name", "value", "refusal"),
     [
-        ("temperature", -0.1, "temperature must be from 0 to 2, not -0.1"),
-        ("temperature", 2.1, "temperature must be from 0 to 2, not 2.1"),
-        ("temperature", math.nan, "temperature must be from 0 to 2, not nan"),
-        ("temperature", math.inf, "temperature must be from 0 to 2, not inf"),
-        ("temperature", "0", "temperature must be int or float, not str"),
-        ("temperature", True, "temperature must be int or float, not bool"),
-        ("max_tokens", 0, "max_tokens must be at least 1, not 0"),
-        ("max_tokens", 1.5, "max_tokens must be int, not float"),
-        ("max_tokens", True, "max_tokens must be int, not bool"),
-        ("top_p", 1.01, "top_p must be from 0 to 1, not 1.01"),
-        ("top_p", math.nan, "top_p must be from 0 to 1, not nan"),
-        ("top_k", -1, "top_k must be at least 0, not -1"),
-        ("stop", 5, "stop must be str or list or tuple, not int"),
-        ("stop", ["a", 5], "stop[1] must be str, not int"),
-        ("presence_penalty", -2.1, "presence_penalty must be from -2 to 2, not -2.1"),
-        ("frequency_penalty", 3, "frequency_penalty must be from -2 to 2, not 3"),
-        ("seed", 1.0, "seed must be int, not float"),
-        ("seed", False, "seed must be int, not bool"),
-        ("user", 5, "user must be str, not int"),
-        ("logprobs", 1, "logprobs must be bool, not int"),
-        ("top_logprobs", 21, "top_logprobs must be from 0 to 20, not 21"),
-        ("parallel_tool_calls", "no", "parallel_tool_calls must be bool, not str"),
-        ("reasoning_effort", 1, "reasoning_effort must be str, not int"),
+        ("temperature", -0.1, "temperature must be a number from 0 to 2, not -0.1"),
+        ("temperature", 2.1, "temperature must be a number from 0 to 2, not 2.1"),
+        ("temperature", math.nan, "temperature must be a number from 0 to 2, not nan"),
+        ("temperature", math.inf, "temperature must be a number from 0 to 2, not inf"),
+        ("temperature", "0", "temperature must be a number from 0 to 2, not str"),
+        ("temperature", True, "temperature must be a number from 0 to 2, not True (bool)"),
+        ("max_tokens", 0, "max_tokens must be a whole number of at least 1, not 0"),
+        ("max_tokens", 1.5, "max_tokens must be a whole number of at least 1, not 1.5 (float)"),
+        ("max_tokens", True, "max_tokens must be a whole number of at least 1, not True (bool)"),
+        ("top_p", 1.01, "top_p must be a number from 0 to 1, not 1.01"),
+        ("top_p", math.nan, "top_p must be a number from 0 to 1, not nan"),
+        ("top_k", -1, "top_k must be a whole number of at least 0, not -1"),
+        ("stop", 5, "stop must be a string or a list of strings, not 5 (int)"),
+        ("stop", ["a", 5], "stop[1] must be a string, not 5 (int)"),
+        ("presence_penalty", -2.1, "presence_penalty must be a number from -2 to 2, not -2.1"),
+        ("frequency_penalty", 3, "frequency_penalty must be a number from -2 to 2, not 3"),
+        ("seed", 1.0, "seed must be a whole number, not 1.0 (float)"),
+        ("seed", False, "seed must be a whole number, not False (bool)"),
+        ("user", 5, "user must be a string, not 5 (int)"),
+        ("logprobs", 1, "logprobs must be True or False, not 1 (int)"),
+        ("top_logprobs", 21, "top_logprobs must be a whole number from 0 to 20, not 21"),
+        ("parallel_tool_calls", "no", "parallel_tool_calls must be True or False, not str"),
+        ("reasoning_effort", 1, "reasoning_effort must be a string, not 1 (int)"),
     ],
 )
 def test_a_value_out_of_range_is_refused_before_sending(provider, model_of, name, value, refusal):
@@ -324,9 +327,9 @@ def test_a_parameter_that_the_provider_answers_with_an_error_is_refused_by_its_n
 # ---- retries and time
 
 
-@pytest.mark.parametrize("value", [-1, 1.0, "2", True])
-def test_max_retries_is_a_whole_number(provider, model_of, value):
-    refusal = f"max_retries must be a whole number of at least 0, not {value!r}"
+@pytest.mark.parametrize(("value", "given"), [(-1, "-1"), (1.0, "1.0 (float)"), ("2", "str"), (True, "True (bool)")])
+def test_max_retries_is_a_whole_number(provider, model_of, value, given):
+    refusal = f"max_retries must be a whole number of at least 0, not {given}"
     server = provider(whole(chat()))
     with pytest.raises(InvalidRequestError) as raised:
         model_of(server, max_retries=value)
@@ -336,11 +339,14 @@ def test_max_retries_is_a_whole_number(provider, model_of, value):
     assert str(raised.value) == refusal
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, "5", True])
-def test_a_timeout_is_a_number_of_seconds(provider, model_of, value):
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (-1, "-1"), (math.nan, "nan"), (math.inf, "inf"), ("5", "str"), (True, "True (bool)")],
+)
+def test_a_timeout_is_a_number_of_seconds(provider, model_of, value, shown):
     server = provider(whole(chat()))
     for given, name in ((value, "timeout"), (mf.Timeouts(connect_s=value), "timeout.connect_s")):
-        refusal = f"{name} must be a number of seconds above 0, not {value!r}"
+        refusal = f"{name} must be a number of seconds above 0, not {shown}"
         with pytest.raises(InvalidRequestError) as raised:
             model_of(server, timeout=given)
         assert str(raised.value) == refusal

@@ -61,7 +61,7 @@ class TestPlan:
         assert (change.kind, change.field) == ("defaulted", "max_tokens")
 
     def test_it_raises_what_the_call_would_raise(self):
-        with pytest.raises(InvalidRequestError, match="temperature must be from 0 to 2"):
+        with pytest.raises(InvalidRequestError, match="temperature must be a number from 0 to 2"):
             model().plan("Hello", temperature=3)
 
     def test_an_embedded_model_is_not_started_for_it(self):
@@ -77,7 +77,7 @@ class TestRefusingChanges:
     def test_a_request_that_would_be_changed_is_not_sent(self, provider, model_of, colour):
         server = provider(whole(chat()))
         asked = model_of(server, "anthropic/claude-sonnet-4-5", changes="refuse")
-        with pytest.raises(ChangeError, match="max_tokens defaulted: the API demands a limit") as raised:
+        with pytest.raises(ChangeError, match="max_tokens defaulted: the API requires a limit") as raised:
             colour.ask(asked, "Hello")
         assert [change.field for change in raised.value.changes] == ["max_tokens"]
         assert not server.requests

@@ -109,6 +109,7 @@ def test_metadata_is_a_plain_dict(answer):
         "id": "chatcmpl-1",
         "request_id": "req_1",
         "attempts": 1,
+        "cached": False,
     }
     assert response.metadata == expected
     assert str(response.metadata) == repr(expected)

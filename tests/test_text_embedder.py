@@ -161,6 +161,7 @@ def test_metadata_says_how_it_came(provider, embedder_at):
         "id": None,
         "request_id": "req_1",
         "attempts": 1,
+        "cached": False,
         "requests": 1,
     }
 
@@ -438,15 +439,15 @@ def test_a_cancelled_call_lets_go_of_its_requests(provider, embedder_at):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ([], "texts is empty: give a text, or a list of at least one"),
-        ("", "texts is empty: an empty text has no vector"),
-        (["a", ""], "texts[1] is empty: an empty text has no vector"),
-        (["a", 5], "texts[1] must be a text, not int"),
-        ([["a"]], "texts[0] must be a text, not list"),
-        (5, "texts must be a text or a list of texts, not int"),
-        (None, "texts must be a text or a list of texts, not NoneType"),
-        (b"a", "texts must be a text or a list of texts, not bytes"),
-        ({"a": 1}, "texts must be a text or a list of texts, not dict"),
+        ([], "texts is empty: give a string, or a list of at least one"),
+        ("", "texts is empty: an empty string has no vector"),
+        (["a", ""], "texts[1] is empty: an empty string has no vector"),
+        (["a", 5], "texts[1] must be a string, not int"),
+        ([["a"]], "texts[0] must be a string, not list"),
+        (5, "texts must be a string or a list of strings, not int"),
+        (None, "texts must be a string or a list of strings, not NoneType"),
+        (b"a", "texts must be a string or a list of strings, not bytes"),
+        ({"a": 1}, "texts must be a string or a list of strings, not dict"),
         (["a", "\ud800"], "texts[1] holds half a surrogate pair, which JSON cannot hold"),
     ],
 )
@@ -461,11 +462,11 @@ def test_what_is_no_text_is_refused_before_anything_is_sent(provider, embedder_a
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"dimensions": 0}, "dimensions must be at least 1, not 0"),
-        ({"dimensions": "256"}, "dimensions must be int, not str"),
-        ({"dimensions": True}, "dimensions must be int, not bool"),
-        ({"input_type": "search_query"}, "input_type must be one of query, document, "),
-        ({"user": 5}, "user must be str, not int"),
+        ({"dimensions": 0}, "dimensions must be a whole number of at least 1, not 0"),
+        ({"dimensions": "256"}, "dimensions must be a whole number of at least 1, not str"),
+        ({"dimensions": True}, "dimensions must be a whole number of at least 1, not True (bool)"),
+        ({"input_type": "search_query"}, 'input_type must be "query", "document", '),
+        ({"user": 5}, "user must be a string, not 5 (int)"),
         ({"max_concurrency": 0}, "max_concurrency must be a whole number of at least 1, not 0"),
         ({"batch_size": 1.5}, "batch_size must be a whole number of at least 1, not 1.5"),
         ({"check": "no"}, 'check must be "error", "warn" or "off"'),

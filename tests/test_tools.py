@@ -351,11 +351,11 @@ def test_a_tool_is_chosen_by_a_word_its_name_or_a_dict(colour, provider, model_o
 @pytest.mark.parametrize(
     ("choice", "refusal"),
     [
-        ("get_wether", "tool_choice must be one of auto, required, none, get_weather, now; not 'get_wether'"),
-        ("", "tool_choice must be one of auto, required, none, get_weather, now; not ''"),
-        (5, "tool_choice must be a string or a dict, not int"),
-        (["now"], "tool_choice must be a string or a dict, not list"),
-        (True, "tool_choice must be a string or a dict, not bool"),
+        ("get_wether", "tool_choice 'get_wether' is none of auto, required, none, get_weather, now"),
+        ("", "tool_choice '' is none of auto, required, none, get_weather, now"),
+        (5, 'tool_choice must be "auto", "required", "none", the name of a tool, or a dict, not 5 (int)'),
+        (["now"], 'tool_choice must be "auto", "required", "none", the name of a tool, or a dict, not list'),
+        (True, 'tool_choice must be "auto", "required", "none", the name of a tool, or a dict, not True (bool)'),
     ],
 )
 def test_a_choice_of_no_tool_is_refused(provider, model_of, choice, refusal):
@@ -384,7 +384,7 @@ FORM = '{"type": "function", "function": {"name": ..., ...}}'
         ([NOW, None], f"tool_schemas[1] must be {FORM}"),
         (["get_weather"], f"tool_schemas[0] must be {FORM}"),
         ([{"name": "now", "parameters": {}}], f"tool_schemas[0] must be {FORM}"),
-        (WEATHER, f"tool_schemas[0] must be {FORM}"),
+        (WEATHER, "tool_schemas must be a list of functions or of tool schemas, not dict"),
         (
             [{"type": "function", "function": {"description": "?"}}],
             "tool_schemas[0].function.name must be 1 to 64 characters of A-Z a-z 0-9 _ -, not None",

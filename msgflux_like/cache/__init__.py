@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 
 from msgflux_like._attrdict import dotdict
 from msgflux_like._paths import cache_folder
+from msgflux_like._validate import check_callable, check_count, check_seconds, check_string
 from msgflux_like.cache.engine import CacheEngine
 from msgflux_like.cache.entry import Entry, unseal
 from msgflux_like.cache.store import Store
@@ -66,6 +67,9 @@ class ResponseCache:
         account: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if account is not None:
+            check_string("account", account)
+        check_callable("clock", clock)
         self._store = open_store(store, maxsize, ttl_s, clock)
         self._is_own = self._store is store
         self._is_default = store is True
@@ -212,14 +216,8 @@ def check_stored(settings: Any) -> None:
 
 
 def check_size(name: str, size: Any) -> int | None:
-    """Return a number of answers, or None if it was not given.
-
-    Raises:
-        InvalidRequestError: It is not a whole number of at least 0.
-    """
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-        raise InvalidRequestError(f"{name} must be a whole number of at least 0, not {size!r}")
-    return size
+    """Return a number of answers, at least 0; None if it was not given."""
+    return None if size is None else check_count(name, size)
 
 
 def open_store(store: Any, maxsize: int | None, ttl_s: float | None, clock: Callable[[], float]) -> Store:
@@ -230,8 +228,8 @@ def open_store(store: Any, maxsize: int | None, ttl_s: float | None, clock: Call
         NotInstalledError: The extra `redis` is missing.
     """
     check_size("maxsize", maxsize)
-    if ttl_s is not None and (not isinstance(ttl_s, (int, float)) or isinstance(ttl_s, bool) or not ttl_s > 0):  # pyright: ignore[reportUnnecessaryIsInstance]  callers are untyped
-        raise InvalidRequestError(f"ttl_s must be a number of seconds above 0, not {ttl_s!r}")
+    if ttl_s is not None:
+        ttl_s = check_seconds("ttl_s", ttl_s)
     if store is None or store is False:
         from msgflux_like.cache.memory import MemoryStore  # noqa: PLC0415  imports cachetools
 

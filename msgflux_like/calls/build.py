@@ -1,8 +1,11 @@
-"""From what a caller gives to a call that is ready: all that can be wrong is found here, before anything is sent."""
+"""Validate the caller's arguments and build the request.
+
+Every error that can be found before sending is raised here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
@@ -12,38 +15,24 @@ from msgflux_like import dialects
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.retry import Retries
 from msgflux_like._http.steps import Step
-from msgflux_like._wire.secrets import ApiKey
+from msgflux_like._validate import check_boolean
 from msgflux_like.calls import capabilities
 from msgflux_like.calls.arguments import (
+    CALL,
+    MODEL,
     change_error,
-    check_changes,
-    check_check,
-    check_headers,
+    check_arguments,
     check_logprobs,
-    check_output_mode,
-    check_parameters,
-    check_retries,
-    in_order,
+    check_use_cache,
+    sampling_of,
 )
-from msgflux_like.calls.provider_model import ProviderModel, checked_timeouts, split_options
+from msgflux_like.calls.http_request import to_http
+from msgflux_like.calls.options import CallOptions, Check, ModelOptions
+from msgflux_like.calls.provider_model import ProviderModel, split_options
 from msgflux_like.catalog.model_profile import Interleaved
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import (
-    CallOptions,
-    Change,
-    ChatRequest,
-    Check,
-    ConnectionOptions,
-    Endpoint,
-    HttpRequest,
-    ModelOptions,
-    OnChange,
-    OutputMode,
-    ReasoningControls,
-    ToolChoice,
-    to_http,
-)
+from msgflux_like.request import Change, ChatRequest, Endpoint, HttpRequest, OutputMode, ReasoningControls
 from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.metadata import CallMetadata
 from msgflux_like.tools.schemas import check_tools
@@ -52,12 +41,20 @@ if TYPE_CHECKING:
     from msgflux_like.cache.slot import CacheSlot
     from msgflux_like.structured.output_spec import OutputSpec
 
-_MODEL_KEYWORDS = (*ConnectionOptions.__annotations__, "check", "output_mode", "changes")
-_CALL_KEYWORDS = ("stream", *CallOptions.__annotations__)
-
 
 class PreparedCall(NamedTuple):
-    """A call, ready to be sent."""
+    """A call that is ready to be sent.
+
+    Attributes:
+        request: The call as one value.
+        http: The HTTP request.
+        steps: The exchange, for a driver.
+        answer: The accumulator of the reply.
+        call_metadata: Facts of the call, for the response.
+        timeouts: Time limits.
+        output_spec: The type of the answer, None for text.
+        cache_slot: The answer's place in a cache, None without a cache.
+    """
 
     request: ChatRequest
     http: HttpRequest
@@ -65,180 +62,164 @@ class PreparedCall(NamedTuple):
     answer: ResponseAccumulator
     call_metadata: CallMetadata
     timeouts: Timeouts
-    output_spec: OutputSpec | None = None  # the type of the answer, if one was asked for
-    place: CacheSlot | None = None  # where a cache has the answer, or will have it
+    output_spec: OutputSpec | None = None
+    cache_slot: CacheSlot | None = None
 
 
 class RequestBuilder(ProviderModel):
-    """The part of a chat model that makes requests of calls; `ChatCompletion` says what its arguments are."""
+    """Base of chat models: builds the requests of calls. `ChatCompletion` documents the arguments."""
 
-    STORED = ("check", "output_mode", "changes")
+    _STORED = ("check", "output_mode", "changes")
 
-    def __init__(
-        self,
-        path: str,
-        *,
-        check: Check = "error",
-        output_mode: OutputMode | None = None,
-        changes: OnChange = "record",
-        **options: Unpack[ModelOptions],
-    ) -> None:
-        served, parameters = split_options(options)
-        super().__init__(path, check_parameters(parameters, _MODEL_KEYWORDS), **served)
+    def __init__(self, path: str, **options: Unpack[ModelOptions]) -> None:
+        checked = check_arguments(options, MODEL)
+        connection, parameters = split_options(checked)
+        check_logprobs(parameters)
+        super().__init__(path, parameters, **connection)
         self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), self.model_id)
-        self._check: Check = check_check(check)
-        self._output_mode: OutputMode | None = check_output_mode(output_mode)
-        self._refuses_changes = check_changes(changes) == "refuse"
-        check_logprobs(self._parameters)
+        self._output_mode: OutputMode | None = checked.get("output_mode")
 
-    def _prepare(
-        self,
-        messages: Any,
-        *,
-        stream: bool,
-        serve: bool = True,
-        api_key: ApiKey | None = None,
-        base_url: str | None = None,
-        stream_to: Any = None,
-        timeout: float | Timeouts | None = None,
-        max_retries: int | None = None,
-        check: Check | None = None,
-        changes: OnChange | None = None,
-        output_retries: int = 0,  # noqa: ARG002  was looked at before
-        use_cache: bool | None = None,
-        **asked_for: Any,
-    ) -> PreparedCall:
-        """Normalize, check, encode: all that can be wrong is found here, before anything is sent."""
-        if stream_to is not None and not stream:
+    def _prepare(self, messages: Any, *, stream: bool, serve: bool = True, **call: Unpack[CallOptions]) -> PreparedCall:
+        """Check the arguments, normalize the messages and encode the request. Nothing is sent.
+
+        With `serve=False`, a server on this machine is not started.
+        """
+        if stream is not True and stream is not False:
+            check_boolean("stream", stream)
+        checked: Any = check_arguments(call, CALL) if call else {}
+        options: CallOptions = checked
+        if "stream_to" in options and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
-        endpoint, model_id = self._served(base_url) if self._row.embedded and serve else (self._endpoint, self.model_id)
-        if api_key is not None or base_url is not None:
-            endpoint = self._elsewhere(endpoint, api_key, base_url)
-        request, output_spec, unasked = self._request(messages, model_id, endpoint, stream=stream, **asked_for)
+        endpoint, model_id = self._endpoint, self.model_id
+        if options or self._row.embedded:
+            endpoint, model_id = self._address(options, serve=serve)
+        request, output_spec, implied = self._request(messages, model_id, endpoint, options, stream=stream)
         translated: tuple[Change, ...] = ()
         if "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters:
-            request, translated = self._reasoning(request, check)
+            request, translated = self._with_known_reasoning(request, options)
         encoded = self._dialect.encode(request, endpoint.quirks)
-        changed = (*translated, *encoded.changes)
+        changes = (*translated, *encoded.changes)
         if output_spec is not None:
-            changed = (*output_spec.changes(), *(change for change in changed if change.field != unasked))
-        refuses = self._refuses_changes if changes is None else check_changes(changes) == "refuse"
-        if changed and refuses:
-            raise change_error(changed)
+            changes = (*output_spec.changes(), *(change for change in changes if change.field != implied))
+        refuses = options["changes"] == "refuse" if "changes" in options else self._refuses_changes
+        if changes and refuses:
+            raise change_error(changes)
         http = to_http(encoded, request, endpoint)
-        warnings = self._against_profile(request, len(http.body), check)
-        again = self._retries if max_retries is None else Retries(check_retries(max_retries))
-        if refuses:
-            again = Retries(0)  # another request than the one that was asked for
-        place = None
-        if self._response_cache is not None or use_cache is not None:
-            place = self._place(http, encoded.prefill, output_spec, asked_for.get("generation_schema"), use_cache)
-        steps = self._exchange(http, again, base_url)
-        call_metadata = (
-            self.provider,
-            self.model_id,
-            self.profile,
-            changed,
-            warnings,
-            self._family,
-            self._reasoning_field,
-        )
+        warnings = self._check_capabilities(request, len(http.body), options.get("check", self._check))
+        slot = None
+        if self._response_cache is not None or "use_cache" in options:
+            slot = self._cache_slot(http, encoded.prefill, output_spec, options)
+        retries = self._retries_of(options, refuses=refuses) if options or refuses else self._retries
+        steps = self._exchange(http, retries, options.get("base_url"))
         return PreparedCall(
             request,
             http,
-            steps if place is None else place.streamed(steps) if stream else place.whole(steps),
+            steps if slot is None else slot.streamed(steps) if stream else slot.whole(steps),
             ResponseAccumulator(encoded.prefill) if output_spec is None else output_spec.answer(encoded.prefill),
-            CallMetadata(*call_metadata),
-            self._timeouts if timeout is None else checked_timeouts(timeout),
+            self._call_metadata(changes, warnings),
+            checked.get("timeout", self._timeouts),
             output_spec,
-            place,
+            slot,
         )
 
+    def _address(self, options: CallOptions, *, serve: bool) -> tuple[Endpoint, str]:
+        """Return where this call goes, and the model's name there."""
+        base_url, api_key = options.get("base_url"), options.get("api_key")
+        starts = self._row.embedded and serve
+        endpoint, model_id = self._serve(base_url) if starts else (self._endpoint, self.model_id)
+        if api_key is not None or base_url is not None:
+            endpoint = self._redirected(endpoint, api_key, base_url)
+        return endpoint, model_id
+
+    def _retries_of(self, options: CallOptions, *, refuses: bool) -> Retries:
+        """Return the retries of this call: none where a retry would send another request than the one asked for."""
+        if refuses:
+            return Retries(0)
+        max_retries = options.get("max_retries")
+        return self._retries if max_retries is None else Retries(max_retries)
+
+    def _call_metadata(self, changes: tuple[Change, ...], warnings: tuple[str, ...]) -> CallMetadata:
+        facts = (self.provider, self.model_id, self.profile, changes, warnings, self._family, self._reasoning_field)
+        return CallMetadata(*facts)
+
     def _request(
-        self,
-        messages: Any,
-        model_id: str,
-        endpoint: Endpoint,
-        *,
-        stream: bool,
-        system_prompt: str | None = None,
-        prefilling: str | None = None,
-        tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None = None,
-        tool_choice: ToolChoice | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        generation_schema: Any = None,
-        typed_parser: str | None = None,
-        output_mode: OutputMode | None = None,
-        validation: Literal["strict", "lax"] = "strict",
-        **sampling: Any,
+        self, messages: Any, model_id: str, endpoint: Endpoint, options: CallOptions, *, stream: bool
     ) -> tuple[ChatRequest, OutputSpec | None, str]:
-        """The call as one value, the type it asks for, and the name of a parameter that nobody asked for."""
-        tools = check_tools(tool_schemas, tool_choice) if tool_schemas or tool_choice is not None else ()
-        output_spec, unasked = None, ""
-        if generation_schema is not None or typed_parser is not None or output_mode is not None:
-            if prefilling:
-                raise InvalidRequestError("prefilling does not go with generation_schema: the answer begins as it says")
-            output_spec = self._output_spec(
-                generation_schema,
-                typed_parser,
-                output_mode or (None if typed_parser else self._output_mode),
-                validation,
-                endpoint,
-                beside_tools=bool(tools),
-                reasons=_reasons({**self._parameters, **sampling}),
-            )
+        """Return the call as one value, the type it asks for, and the name of a parameter that this type implies."""
+        schemas, tool_choice = options.get("tool_schemas"), options.get("tool_choice")
+        tools = check_tools(schemas, tool_choice) if schemas or tool_choice is not None else ()
+        system_prompt = options.get("system_prompt")
+        sampling = sampling_of(options) if options else {}
+        output_spec, implied = None, ""
+        if options:
+            output_spec = self._typed_output(options, endpoint, sampling, beside_tools=bool(tools))
+        if output_spec is not None:
             system_prompt = output_spec.prompt(system_prompt)
-            if output_spec.output_mode == "tool" and not tools and "parallel_tool_calls" not in endpoint.quirks.refuses:
-                unasked = "" if "parallel_tool_calls" in sampling else "parallel_tool_calls"
-                sampling = {"parallel_tool_calls": False, **sampling}  # one answer
+            if _wants_one_call(output_spec, endpoint) and not tools and "parallel_tool_calls" not in sampling:
+                implied = "parallel_tool_calls"
+                sampling[implied] = False
             tools, tool_choice = output_spec.tools(tools, tool_choice)
-        parameters, headers = self._parameters, self._extra_headers
-        if sampling or "parallel_tool_calls" in parameters:
-            parameters = self._sampling(sampling, has_tools=bool(tools))
-        if extra_headers:
-            headers = {**headers, **check_headers(extra_headers)}
+        extra_body, extra_headers = options.get("extra_body"), options.get("extra_headers")
         request = ChatRequest(
             model=model_id,
             messages=normalize(messages, system_prompt),
             prompted=system_prompt is not None,
-            parameters=parameters,
+            parameters=self._parameters_with(sampling, has_tools=bool(tools)),
             tools=tools,
             tool_choice=tool_choice,
-            prefill=prefilling,
+            prefill=options.get("prefilling"),
             stream=stream,
             extra_body={**self._extra_body, **extra_body} if extra_body else self._extra_body,
-            extra_headers=headers,
+            extra_headers={**self._extra_headers, **extra_headers} if extra_headers else self._extra_headers,
             output_limit=self.profile.limits.output if self.profile else None,
             answer_schema=output_spec.schema() if output_spec is not None else None,
             family=self._family,
             reasoning_field=self._reasoning_field,
             reasoning_controls=self._reasoning_controls,
         )
-        return request, output_spec, unasked
+        return request, output_spec, implied
 
-    def _place(
-        self, http: HttpRequest, prefill: str, output_spec: OutputSpec | None, asked_for: Any, use_cache: bool | None
+    def _typed_output(
+        self, options: CallOptions, endpoint: Endpoint, sampling: Mapping[str, Any], *, beside_tools: bool
+    ) -> OutputSpec | None:
+        """Return how the type of the answer is asked for; None for a call without a type."""
+        typed_parser, output_mode = options.get("typed_parser"), options.get("output_mode")
+        schema = options.get("generation_schema")
+        if schema is None and typed_parser is None and output_mode is None:
+            return None
+        if options.get("prefilling"):
+            raise InvalidRequestError("prefilling cannot be used with generation_schema: its type begins the answer")
+        return self._output_spec(
+            schema,
+            typed_parser,
+            output_mode or (None if typed_parser else self._output_mode),
+            options.get("validation") or "strict",
+            endpoint,
+            beside_tools=beside_tools,
+            reasons=_reasons({**self._parameters, **sampling}),
+        )
+
+    def _cache_slot(
+        self, http: HttpRequest, prefill: str, output_spec: OutputSpec | None, options: CallOptions
     ) -> CacheSlot | None:
-        """Where a cache has the answer, or will have it; None for nowhere."""
-        if use_cache not in (None, True, False) or (use_cache and self._response_cache is None):
-            raise InvalidRequestError("use_cache is True or False, and True only for a model with a cache")
-        if self._response_cache is None or use_cache is False:
+        """Return the answer's place in the model's cache; None for a call without a cache."""
+        cache = self._response_cache
+        if not check_use_cache(options.get("use_cache"), has_cache=cache is not None) or cache is None:
             return None
         cache_policy = self._cache_policy
-        facts = self._facts()
+        facts = self._cache_facts()
         if self._row.embedded:
-            http, seen = cache_policy.server_facts(http, self._row.embedded)
-            facts |= seen
+            http, server = cache_policy.server_facts(http, self._row.embedded)
+            facts |= server
         return cache_policy.cache_slot(
-            self._response_cache,
+            cache,
             http,
             self.provider,
             self.model_id,
             facts=facts,
             prefill=prefill,
             output_spec=output_spec,
-            asked_for=asked_for,
+            schema=options.get("generation_schema"),
         )
 
     def _output_spec(
@@ -252,8 +233,8 @@ class RequestBuilder(ProviderModel):
         beside_tools: bool,
         reasons: bool,
     ) -> OutputSpec:
-        """How an answer of that type is asked for here."""
-        from msgflux_like.structured import modes  # noqa: PLC0415  for those who want it
+        """Return how an answer of that type is asked for."""
+        from msgflux_like.structured import modes  # noqa: PLC0415  only for typed answers
 
         return modes.output_spec(
             generation_schema,
@@ -267,33 +248,34 @@ class RequestBuilder(ProviderModel):
             reasons=reasons,
         )
 
-    def _reasoning(self, request: ChatRequest, check: Check | None) -> tuple[ChatRequest, tuple[Change, ...]]:
-        """The request with the reasoning parameters that the model knows, and what was changed for it."""
-        from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
+    def _with_known_reasoning(
+        self, request: ChatRequest, options: CallOptions
+    ) -> tuple[ChatRequest, tuple[Change, ...]]:
+        """Return the request with the reasoning parameters that the model knows, and what was changed for that."""
+        from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  only for calls that control reasoning
 
-        clamps = (check or self._check) == "warn"
-        told, changes = reasoning.translate(
+        clamps = options.get("check", self._check) == "warn"
+        parameters, changes = reasoning.translate(
             request.parameters, request.reasoning_controls, request.output_limit, clamps=clamps
         )
-        return structs.replace(request, parameters=told), changes
+        return structs.replace(request, parameters=parameters), changes
 
-    def _against_profile(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
-        """CapabilityError, or the warnings for the response."""
-        check = self._check if check is None else check_check(check)
-        if self._abilities is None or self.profile is None or check == "off":
+    def _check_capabilities(self, request: ChatRequest, body_bytes: int, check: Check | None) -> tuple[str, ...]:
+        """Return the warnings for the response. CapabilityError where `check` is "error"."""
+        if self._capabilities is None or self.profile is None or check == "off":
             return ()
-        found = self._abilities.problems(request, body_bytes)
+        found = self._capabilities.problems(request, body_bytes)
         if found and check == "error":
             raise capabilities.refusal(found, request, self.profile)
-        return (*self._abilities.warnings, *found)
+        return (*self._capabilities.warnings, *found)
 
-    def _sampling(self, given: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
-        """The parameters of this call: the model's, and over them the call's."""
+    def _parameters_with(self, sampling: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
+        """Return the parameters of this call: those of the model, overridden by `sampling`."""
         parameters = self._parameters
-        if given:
-            parameters = in_order({**parameters, **check_parameters(given, _CALL_KEYWORDS)})
+        if sampling:
+            parameters = sampling_of({**parameters, **sampling})
             check_logprobs(parameters)
-        if "parallel_tool_calls" in parameters and not has_tools:  # refused by providers where it says nothing
+        if "parallel_tool_calls" in parameters and not has_tools:  # providers refuse it without tools
             parameters = {name: value for name, value in parameters.items() if name != "parallel_tool_calls"}
         return parameters
 
@@ -309,16 +291,16 @@ class RequestBuilder(ProviderModel):
 
     @cached_property
     def _cache_policy(self) -> Any:
-        """A module, for models with a cache: to import it for every call would take as long as to look there."""
+        """The module of cached answers. Importing it in every call would take as long as the look-up."""
         from msgflux_like.calls import cache_policy  # noqa: PLC0415
 
         return cache_policy
 
     @cached_property
     def _reasoning_field(self) -> str:
-        """Where the model wants the text of its earlier reasoning back; `reasoning_details` are no text.
+        """The field in which the model expects the text of its earlier reasoning, in OpenAI's chat format.
 
-        The field is one of OpenAI's chat format, as are all that the catalogue lists.
+        It is empty for `reasoning_details`, which are not text.
         """
         if self._row.dialect != "openai_chat":
             return ""
@@ -328,19 +310,22 @@ class RequestBuilder(ProviderModel):
 
     @cached_property
     def _reasoning_controls(self) -> ReasoningControls | None:
-        from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  when a model is called, not when it is made
+        """The ways to control reasoning; None where the catalogue does not have the model."""
+        from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  needed by calls, not by the constructor
 
-        return (
-            reasoning.reasoning_controls_for(self.profile, self._row.dialect, self._endpoint.quirks)
-            if self.profile
-            else None
-        )
+        quirks = self._endpoint.quirks
+        return reasoning.reasoning_controls_for(self.profile, self._row.dialect, quirks) if self.profile else None
 
     @cached_property
-    def _abilities(self) -> capabilities.CapabilityCheck | None:
+    def _capabilities(self) -> capabilities.CapabilityCheck | None:
         return capabilities.CapabilityCheck(self.profile) if self.profile else None
 
 
+def _wants_one_call(output_spec: OutputSpec, endpoint: Endpoint) -> bool:
+    """Return whether the answer comes as the only call of a forced tool, and the provider can be told so."""
+    return output_spec.output_mode == "tool" and "parallel_tool_calls" not in endpoint.quirks.refuses
+
+
 def _reasons(parameters: Mapping[str, Any]) -> bool:
-    """Whether the parameters ask the model to reason."""
+    """Return whether the parameters ask the model to reason."""
     return parameters.get("reasoning_effort") not in (None, "none") or bool(parameters.get("reasoning_budget"))

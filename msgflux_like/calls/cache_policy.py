@@ -1,4 +1,4 @@
-"""What of a chat answer a cache keeps, and what tells two of them apart beside the request itself."""
+"""Which chat answers a cache keeps, and what distinguishes two answers beside the request itself."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from urllib.parse import urlsplit
 import msgspec
 
 from msgflux_like._http.steps import Step
+from msgflux_like._json import to_json
 from msgflux_like.cache import ResponseCache, answers
 from msgflux_like.cache.slot import CacheSlot
 from msgflux_like.events import Event
-from msgflux_like.request import HttpRequest, to_json
+from msgflux_like.request import HttpRequest
 from msgflux_like.response.accumulator import ResponseAccumulator
 
 if TYPE_CHECKING:
     from msgflux_like.structured.output_spec import OutputSpec
 
-_KEPT: Final = (None, "stop", "length", "tool_calls")
-"""Finish reasons of answers that would come again. Filtered, failed and unknown ends may be others next time."""
+_KEPT: Final = ("stop", "length", "tool_calls")
+"""Finish reasons of answers that an equal request would get again.
+
+Without a reason an answer may not be whole; filtered and failed answers may differ.
+"""
 
 
 def cache_slot(
@@ -31,23 +35,23 @@ def cache_slot(
     facts: Mapping[str, Any],
     prefill: str,
     output_spec: OutputSpec | None,
-    asked_for: Any,
+    schema: Any,
 ) -> CacheSlot:
-    """Where the answer of that request belongs.
+    """Return the place of the answer to a request.
 
     Args:
-        cache: Of the model.
-        http: What would be sent.
+        cache: The model's cache.
+        http: The request.
         provider: Name of the provider.
         model: Model id, as sent.
-        facts: What the model knows of the request that does not go out, such as the dialect.
-        prefill: What the answer's text begins with.
-        output_spec: How it is read, if it is of a type.
-        asked_for: The type as it was given.
+        facts: What distinguishes answers and is not in the request, such as the dialect.
+        prefill: Beginning of the answer's text.
+        output_spec: The type of the answer, None for text.
+        schema: The type, as the caller gave it.
     """
-    told = {**facts, "prefill": prefill}
+    facts = {**facts, "prefill": prefill}
     if output_spec is not None:
-        told["type"] = _told_apart(output_spec, asked_for)
+        facts["type"] = _type_facts(output_spec, schema)
 
     def worth(events: list[Event]) -> bool:
         answer = ResponseAccumulator(prefill) if output_spec is None else output_spec.answer(prefill)
@@ -55,30 +59,30 @@ def cache_slot(
         return _is_worth_keeping(answer, output_spec)
 
     return CacheSlot(
-        cache, answers, http, facts=told, names=(provider, model), worth=worth, is_read=output_spec is not None
+        cache, answers, http, facts=facts, names=(provider, model), worth=worth, is_read=output_spec is not None
     )
 
 
 def replayed(events: list[Event]) -> Generator[Step, Any, None]:
-    """An exchange that gives these, piece by piece, and sends nothing."""
+    """Return an exchange that yields these events, piece by piece, and sends nothing."""
     yield from answers.pieces(events)
 
 
 def server_facts(http: HttpRequest, kind: str) -> tuple[HttpRequest, dict[str, Any]]:
-    """The request to a server on this machine as it is whatever its port, and which model file it has."""
+    """Return the request to a server on this machine without its port, and the facts of its model file."""
     parts = urlsplit(http.url)
     moved = msgspec.structs.replace(http, url=f"{kind}:{parts.path}?{parts.query}")
     if kind != "llama":
         return moved, {}
-    from msgflux_like.local import llama  # noqa: PLC0415  it is running
+    from msgflux_like.local import llama  # noqa: PLC0415  imported already
 
     file = llama.find_gguf()
-    seen = file.stat()
-    return moved, {"file": [str(file), seen.st_size, seen.st_mtime_ns]}
+    status = file.stat()
+    return moved, {"file": [str(file), status.st_size, status.st_mtime_ns]}
 
 
-def _told_apart(output_spec: OutputSpec, asked_for: Any) -> dict[str, Any]:
-    """A type by its name, by all of its schema, and by who reads the answer how."""
+def _type_facts(output_spec: OutputSpec, schema: Any) -> dict[str, Any]:
+    """Return what distinguishes types: name, schemas, parser and strictness."""
     parser: Any = output_spec.parser.__class__
     schemas = (
         output_spec.target.schema if output_spec.target else None,
@@ -87,7 +91,7 @@ def _told_apart(output_spec: OutputSpec, asked_for: Any) -> dict[str, Any]:
     return {
         "output_mode": output_spec.output_mode,
         "strict": output_spec.strict,
-        "type": _name(asked_for),
+        "type": _name(schema),
         "schemas": [to_json(schema, "generation_schema") for schema in schemas],
         "wrapped": output_spec.lowered.wrapped if output_spec.lowered else None,
         "parser": None if output_spec.parser is None else f"{parser.__module__}.{parser.__qualname__}",
@@ -95,7 +99,7 @@ def _told_apart(output_spec: OutputSpec, asked_for: Any) -> dict[str, Any]:
 
 
 def _name(kind: Any) -> str:
-    """Module and name of a type, and of what it is made of; never an address."""
+    """Return the qualified name of a type and of its arguments; never an address in memory."""
     if isinstance(kind, type) and not get_args(kind):
         return f"{kind.__module__}.{kind.__qualname__}"
     inner = ", ".join(_name(each) for each in get_args(kind))

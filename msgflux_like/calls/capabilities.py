@@ -1,6 +1,6 @@
-"""What a model's profile says against a request, before it is sent.
+"""Check a request against the model's profile, before it is sent.
 
-Only what the catalogue states counts: what it does not say never stands in the way, and an unknown model passes.
+Only facts of the catalogue count: where it states nothing, and for unknown models, every request passes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgflux_like.catalog.profiles import ModelProfile, search_profiles
 from msgflux_like.errors import CapabilityError
 from msgflux_like.request import ChatRequest, Quirks
 
-# Text of any language takes more than one token for this many bytes of JSON, so that what is over is over.
+# A lower bound of tokens: text of any language has more than one token in this many bytes of JSON.
 _BYTES_PER_TOKEN_AT_MOST = 8
 
 _KINDS = ("text", "image", "audio", "video", "pdf")
@@ -21,10 +21,10 @@ _MODALITY: Mapping[str, str] = {"image_url": "image", "input_audio": "audio", "v
 
 
 class CapabilityCheck:
-    """What matters of one model's profile to its requests, looked up once.
+    """The facts of one model's profile that requests are checked against.
 
     Attributes:
-        warnings: What a caller should know of the model itself.
+        warnings: Facts that a caller should know, such as a deprecation.
     """
 
     __slots__ = (
@@ -45,12 +45,12 @@ class CapabilityCheck:
         self.warnings = _warnings(model)
 
     def problems(self, request: ChatRequest, body_bytes: int) -> list[str]:
-        """One sentence for each thing the model cannot do; `body_bytes` is the length of the request on the wire."""
+        """Return a sentence for each thing that the model cannot do; `body_bytes` is the length of the encoded body."""
         found: list[str] = []
         parameters = request.parameters
         for message in request.messages:
             if type(message.get("content")) is not str and self._takes:
-                found += self._too_much(modalities_of(request))
+                found += self._unsupported_modalities(modalities_of(request))
                 break
         if request.tools and not self._calls_tools:
             found.append("it calls no tools")
@@ -59,7 +59,7 @@ class CapabilityCheck:
         if request.reasoning_controls is not None and (
             "reasoning_effort" in parameters or "reasoning_budget" in parameters
         ):
-            from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
+            from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  only for calls that control reasoning
 
             found += reasoning.problems(parameters, request.reasoning_controls)
         max_tokens = parameters.get("max_tokens")
@@ -70,7 +70,7 @@ class CapabilityCheck:
             found.append(f"the request has at least {least} tokens, and it takes {most}")
         return found
 
-    def _too_much(self, kinds: set[str]) -> list[str]:
+    def _unsupported_modalities(self, kinds: set[str]) -> list[str]:
         known = ", ".join(kind for kind in _KINDS if kind in self._takes)
         return [f"it takes no {kind} (it takes {known})" for kind in sorted(kinds - self._takes)]
 
@@ -83,7 +83,7 @@ def _warnings(model: ModelProfile) -> tuple[str, ...]:
 
 
 def refusal(found: list[str], request: ChatRequest, model: ModelProfile) -> CapabilityError:
-    """One error for all problems, with up to three models of the same provider that would do."""
+    """Return one error for all problems, with up to three models of the same provider that could take the request."""
     alternatives = _alternatives(request, model)
     instead = f" These would do: {', '.join(alternatives)}." if alternatives else ""
     return CapabilityError(
@@ -95,7 +95,7 @@ def refusal(found: list[str], request: ChatRequest, model: ModelProfile) -> Capa
 
 
 def modalities_of(request: ChatRequest) -> set[str]:
-    """The kinds of content in the messages: "text", and "image", "audio", "video" or "pdf" where there are such."""
+    """Return the modalities of the messages: "text", and "image", "audio", "video" or "pdf" where there are such."""
     found = {"text"}
     for message in request.messages:
         for part in as_list(message.get("content")):
@@ -110,7 +110,7 @@ def modalities_of(request: ChatRequest) -> set[str]:
 
 
 def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
-    """Models of the same provider that could take the request, those that cost most like this one first."""
+    """Return models of the same provider that could take the request, those with the most similar price first."""
     accepting = search_profiles(
         provider=model.provider_id,
         tools=True if request.tools else None,
@@ -123,7 +123,7 @@ def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
     if "temperature" in request.parameters:
         able = [other for other in able if other.capabilities.temperature]
     if request.reasoning_controls is not None and {"reasoning_effort", "reasoning_budget"} & request.parameters.keys():
-        from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  for those who steer it
+        from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  only for calls that control reasoning
 
         able = [
             other

@@ -11,22 +11,25 @@ from typing import Any
 
 from msgspec import Struct
 
+from msgflux_like._json import to_json
+from msgflux_like.calls.arguments import check_argument
 from msgflux_like.catalog.cost import ModelCost
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
 from msgflux_like.errors import UnknownModelError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import ChatRequest, to_json
+from msgflux_like.request import ChatRequest
+from msgflux_like.tools.schemas import check_tools
 
 
 class Estimate(Struct, frozen=True):
-    """What a call may cost.
+    """Bounds of the cost of a call.
 
     Attributes:
         low: US dollars for the input alone.
         high: US dollars with the longest answer.
         input_tokens: Tokens of the input.
         max_output_tokens: Tokens of the longest answer.
-        exact: Whether `input_tokens` was counted, not estimated.
+        exact: Whether `input_tokens` was counted; False if it was estimated.
     """
 
     low: Decimal
@@ -45,55 +48,69 @@ _ENCODINGS = (
     *((name, "o200k_base") for name in ("gpt-4o", "chatgpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "o1", "o3", "o4")),
     *((name, "cl100k_base") for name in ("gpt-4", "gpt-3.5")),
 )
-_TOKENS_PER_MESSAGE = 4  # its role and the marks around it
-_TOKENS_PER_ANSWER = 3  # the mark that it begins
+_TOKENS_PER_MESSAGE = 4  # the role and the delimiters
+_TOKENS_PER_ANSWER = 3  # the tokens that begin the answer
 _TOKENS_PER_IMAGE = 1100  # about a megapixel at the large labs; each has a rule of its own
 
 
 def estimate_cost(
-    model: str,
+    model: str | ModelProfile,
     messages: Any,
     *,
     max_tokens: int | None = None,
     system_prompt: str | None = None,
     tool_schemas: Any = None,
 ) -> Estimate:
-    """What a call may cost, offline, before it is made.
+    """Estimate what a call would cost before it is sent.
 
     Args:
-        model: `provider/model`.
-        messages: As a model's call takes them.
-        max_tokens: Longest answer; else what the model can write at most.
-        system_prompt: As a call takes it.
-        tool_schemas: As a call takes them.
+        model: Path such as "openai/gpt-4o", or a profile.
+        messages: Anything a chat model accepts.
+        max_tokens: Upper bound of the output, in tokens, at least 1; the model's own limit if not given.
+        system_prompt: As for a call.
+        tool_schemas: As for a call.
+
+    Returns:
+        Low and high bounds in US dollars, and whether the tokens were counted or estimated.
 
     Raises:
-        UnknownModelError: The model or its price is not in the catalogue.
+        UnknownModelError: If the catalogue has no such model, or no price for it; the message suggests similar names.
+        InvalidRequestError: If an argument has the wrong type or is out of range.
 
     Example:
         >>> estimate_cost("openai/gpt-4o", "Hello!", max_tokens=100).high < 0.01
         True
     """
+    max_tokens = check_argument("max_tokens", max_tokens)
+    profile = _profile_of(model)
+    if profile.cost is None:
+        raise UnknownModelError(f"no price is known for {profile.provider_id}/{profile.id}")
+    counted = count_tokens(messages, profile, system_prompt=system_prompt, tool_schemas=tool_schemas)
+    return _estimate(profile, profile.cost, counted, max_tokens)
+
+
+def _profile_of(model: str | ModelProfile) -> ModelProfile:
+    """Return the profile of a path. UnknownModelError where the catalogue has none."""
+    if isinstance(model, ModelProfile):
+        return model
     from msgflux_like.providers import resolve  # noqa: PLC0415  it imports what this module needs, and more
 
     provider, model_id = resolve.split_path(model)
     profile = get_model_profile(model_id, provider)
-    if profile is None or profile.cost is None:
-        reason = resolve.explain_unknown_model(provider, model_id) if profile is None else ""
-        raise UnknownModelError(reason or f"no price is known for {model}")
-    counted = count_tokens(messages, profile, system_prompt=system_prompt, tool_schemas=tool_schemas)
-    return _estimated(profile, profile.cost, counted, max_tokens)
+    if profile is None:
+        raise UnknownModelError(resolve.explain_unknown_model(provider, model_id) or f"no model {model} is known")
+    return profile
 
 
 def estimate_of(request: ChatRequest, profile: ModelProfile | None) -> Estimate | None:
-    """The same for a request that is complete; None where no price is known."""
+    """Estimate what a complete request would cost; None where no price is known."""
     if profile is None or profile.cost is None:
         return None
     counted = count_tokens(request.messages, profile, tool_schemas=request.tools)
-    return _estimated(profile, profile.cost, counted, request.parameters.get("max_tokens"))
+    return _estimate(profile, profile.cost, counted, request.parameters.get("max_tokens"))
 
 
-def _estimated(profile: ModelProfile, cost: ModelCost, counted: tuple[int, bool], max_tokens: int | None) -> Estimate:
+def _estimate(profile: ModelProfile, cost: ModelCost, counted: tuple[int, bool], max_tokens: int | None) -> Estimate:
     tokens, exact = counted
     longest = max_tokens if max_tokens is not None else profile.limits.output or 0
     return Estimate(
@@ -106,28 +123,52 @@ def _estimated(profile: ModelProfile, cost: ModelCost, counted: tuple[int, bool]
 
 
 def count_tokens(
-    messages: Any, model: ModelProfile | None = None, *, system_prompt: str | None = None, tool_schemas: Any = None
+    messages: Any,
+    model: str | ModelProfile | None = None,
+    *,
+    system_prompt: str | None = None,
+    tool_schemas: Any = None,
 ) -> tuple[int, bool]:
-    """Tokens of a conversation, and whether they were counted (True) or estimated from its bytes (False).
+    """Count the tokens of a conversation, or estimate their number from its bytes.
 
-    Counting needs the extra `tokens` and a family whose vocabulary it has: OpenAI's.
+    Counting needs the extra `tokens`, and a model of OpenAI, whose vocabularies it has.
+
+    Args:
+        messages: Anything a chat model accepts.
+        model: Path such as "openai/gpt-4o", or a profile; an unknown model if not given.
+        system_prompt: As for a call.
+        tool_schemas: As for a call.
+
+    Returns:
+        The number of tokens, and whether they were counted (True) or estimated (False).
+
+    Raises:
+        UnknownModelError: If the catalogue has no such model; the message suggests similar names.
+        InvalidRequestError: If an argument has the wrong type.
+
+    Example:
+        >>> count_tokens("Hello!", "anthropic/claude-sonnet-4-5")
+        (9, False)
     """
+    if model is not None:
+        model = _profile_of(model)
+    tool_schemas = check_tools(check_argument("tool_schemas", tool_schemas), None)
     name = (model.canonical_model_id or model.id).rpartition("/")[2] if model else ""
     tokens, exact = _TOKENS_PER_ANSWER, True
     for message in normalize(messages, system_prompt):
         tokens += _TOKENS_PER_MESSAGE
-        for text, media in _texts(message):
+        for text, media in _texts_of(message):
             count, counted = _count(text, name)
             tokens += count + media * _TOKENS_PER_IMAGE
             exact = exact and counted and not media
     if tool_schemas:
         tokens += _count(to_json(tool_schemas).decode(), name)[0]
-        exact = False  # providers write schemas in words of their own
+        exact = False  # each provider renders schemas in its own way
     return tokens, exact
 
 
-def _texts(message: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The texts of a message, each with the number of pictures, sounds or files that stand in its place."""
+def _texts_of(message: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return the texts of a message, each with the number of images, sounds or files in its place."""
     content = message.get("content")
     if content is None or isinstance(content, str):
         found = [(content or "", 0)]
@@ -147,7 +188,7 @@ def _count(text: str, name: str) -> tuple[int, bool]:
 
 @cache
 def _tokenizer() -> Callable[[list[str], str], list[int]] | None:
-    """The counter of the extra `tokens`, None without it."""
+    """Return the function of the extra `tokens` that counts, None without the extra."""
     try:
         toktok: Any = import_module("toktok")
     except ImportError:

@@ -1,4 +1,4 @@
-"""What a call would send, and what it may cost, without sending it."""
+"""Plans of calls: what would be sent, and what it may cost."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from msgflux_like.calls.estimate import Estimate
 from msgflux_like.request import Change, HttpRequest
 
 _HIDDEN = "***"
-# The headers that hold no secret; what a user adds may hold one under any name.
+# Headers without secrets; a header that a user adds may hold one under any name.
 SHOWN_HEADERS = frozenset({"accept", "content-type", "user-agent", "anthropic-version", "anthropic-beta"})
 
 
 class CallPlan(Struct, frozen=True):
-    """A call, ready to be sent, and not sent.
+    """A call that was built and not sent.
 
     Attributes:
-        url: Where it would go; its path alone for an embedded model that has not been started.
-        headers: With `***` for the key, and for whatever else may be secret.
-        body: As it would go out.
-        changes: What of it is not exactly as asked.
-        warnings: What the catalogue says against it.
-        cost: What it may cost, None where no price is known.
-        cache_key: Under what the answer would be cached, None without a cache.
+        url: URL of the request; only its path for an embedded model that has not been started.
+        headers: Headers, with `***` for the key and for everything else that may be secret.
+        body: Body of the request.
+        changes: Differences between the request and what was asked for.
+        warnings: Problems that the catalogue has with the request.
+        cost: Bounds of the cost, None where no price is known.
+        cache_key: Key of the answer in the cache, None without a cache.
+
+    Example:
+        >>> import msgflux_like as mf
+        >>> mf.Model.chat_completion("openai/gpt-4o", api_key="sk-...").plan("Hello")
+        CallPlan(POST https://api.openai.com/v1/chat/completions, 0 changes)
     """
 
     url: str
@@ -48,7 +53,7 @@ def plan_of(
     cost: Estimate | None,
     cache_key: str | None = None,
 ) -> CallPlan:
-    """The plan of a call that is ready."""
+    """Return the plan of a prepared call."""
     headers = {name: value if name in SHOWN_HEADERS else _HIDDEN for name, value in http.headers.items()}
     if http.key is not None:
         name, prefix = http.auth

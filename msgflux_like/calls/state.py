@@ -1,4 +1,4 @@
-"""What a model is, as plain JSON, and a model made of it: for saving, copying and pickling."""
+"""The state of a model as plain JSON, for saving, copying and pickling, and models restored from it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.retry import Retries
+from msgflux_like._validate import check_mapping
 from msgflux_like._wire.secrets import ApiKey
+from msgflux_like.calls.options import ConnectionOptions
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
 from msgflux_like.providers import config, resolve
-from msgflux_like.request import ConnectionOptions
 
 if TYPE_CHECKING:
     from msgflux_like.cache import ResponseCache
@@ -21,11 +22,11 @@ _STORED = ("base_url", "dialect", "max_retries", "timeout", "extra_body", "cache
 
 
 class Serializable:
-    """The part of a model that is its state. What it was given is checked by the model itself."""
+    """Base of models that can be serialized, copied and pickled."""
 
     model_type: ClassVar[str]
-    STORED: ClassVar[tuple[str, ...]] = ()
-    """What this kind of model adds to the state, under the names of its arguments."""
+    _STORED: ClassVar[tuple[str, ...]] = ()
+    """Arguments that models of this kind add to the state."""
 
     provider: str
     model_id: str
@@ -40,7 +41,13 @@ class Serializable:
     _response_cache: ResponseCache | None
 
     def serialize(self) -> dict[str, Any]:
-        """All that `Model.from_serialized` needs, as plain JSON. No key, extra header or cached answer is in it."""
+        """Return the state for `Model.from_serialized`, as plain JSON, without keys, extra headers and cached answers.
+
+        Example:
+            >>> import msgflux_like as mf
+            >>> mf.Model.chat_completion("openai/gpt-4o", api_key="sk-...", temperature=0).serialize()["state"]
+            {'model_id': 'gpt-4o', 'parameters': {'temperature': 0}, 'max_retries': 2}
+        """
         return {
             "msgflux_type": "model",
             "provider": self.provider,
@@ -64,18 +71,29 @@ class Serializable:
     def from_serialized(
         cls, provider: str, state: Mapping[str, Any], *, api_key: ApiKey | None = None, cache: Any = None
     ) -> Self:
-        """The model that `serialize` described. The key is read from the environment, or given.
+        """Return the model that `serialize` described.
 
-        State that comes from elsewhere must not be able to choose where a key goes, or what is written to. A stored
-        `base_url` gets the environment's key only if it is on the provider's own host (MissingKeyError). A stored
-        cache on a server, or in a file outside of the library's own folder, is used only if `cache` names it
-        (InvalidRequestError); what is given here, as to the model itself, is taken instead of what is stored.
+        State from an untrusted place must not choose where a key is sent or what is written to. So a stored `base_url`
+        gets the key of the environment only if it is on the provider's own host, and a stored cache on a server, or in
+        a file outside of the library's own folder, is used only if `cache` names it.
+
+        Args:
+            provider: Name of the provider.
+            state: The `state` that `serialize` returned.
+            api_key: The key; the provider's environment variable if not given.
+            cache: Replaces the stored cache; False for none.
+
+        Raises:
+            InvalidRequestError: If this is not the state of a model, or it names a cache that must be given again.
+            MissingKeyError: If there is no key, or the stored `base_url` needs one to be given.
         """
-        if unknown := sorted(set(state) - {*_STORED, *cls.STORED, "model_id", "parameters"}):
+        check_mapping("state", state, "the state of a model, as serialize() returns it")
+        if unknown := sorted(set(state) - {*_STORED, *cls._STORED, "model_id", "parameters"}):
             raise InvalidRequestError(f"state has unknown fields: {', '.join(map(str, unknown))}")
         if not isinstance(state.get("model_id"), str):
             raise InvalidRequestError("state has no model_id: this is not the state of a model")
-        if extra := sorted(set(state.get("parameters", {})) & set(ConnectionOptions.__annotations__)):
+        parameters = check_mapping("state.parameters", state.get("parameters", {}))
+        if extra := sorted(set(parameters) & set(ConnectionOptions.__annotations__)):
             raise InvalidRequestError(f"state has {', '.join(extra)} among its parameters")
         row = resolve.find_provider(provider, state["model_id"], cls.model_type)
         elsewhere = "base_url" in state and not config.is_own_host(row, state["base_url"])
@@ -86,17 +104,17 @@ class Serializable:
         if cache is not None:
             state = {**state, "cache": cache}
         elif "cache" in state:
-            from msgflux_like.cache import check_stored  # noqa: PLC0415  for those who want one
+            from msgflux_like.cache import check_stored  # noqa: PLC0415  only for models with a cache
 
             check_stored(state["cache"])
         return cls._of_state(provider, state, api_key)
 
     @classmethod
     def _of_state(cls, provider: str, state: Mapping[str, Any], api_key: ApiKey | None = None) -> Self:
-        options = {name: state[name] for name in (*_STORED, *cls.STORED) if name in state}
+        options = {name: state[name] for name in (*_STORED, *cls._STORED) if name in state}
         if "timeout" in options:
             options["timeout"] = Timeouts(**options["timeout"])
-        make: Any = cls  # whose arguments these are
+        make: Any = cls  # each kind of model has its own arguments
         return make(f"{provider}/{state['model_id']}", api_key=api_key, **options, **state.get("parameters", {}))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -105,14 +123,14 @@ class Serializable:
                 "a model that was given a key, headers or an http_client cannot be pickled: "
                 "put the key into the environment, or make the model anew where it is needed"
             )
-        # Not `from_serialized`: a pickle is trusted, one from elsewhere could do worse than to name a base_url.
+        # Not `from_serialized`: a pickle has to be trusted anyway, since loading it runs code.
         return self._of_state, (self.provider, self.serialize()["state"])
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})
 
     def __deepcopy__(self, _memo: Any) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._transport = Transport(self._given["http_client"])
-        return twin
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied._transport = Transport(self._given["http_client"])
+        return copied

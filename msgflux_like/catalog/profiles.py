@@ -8,7 +8,7 @@ fetches a newer one. Nothing in this module opens a connection or writes a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from math import inf
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from msgflux_like._paths import data_folder
+from msgflux_like._validate import check_choice, check_number, check_string, did_you_mean, require
 from msgflux_like.catalog.active_snapshot import active_snapshot
 from msgflux_like.catalog.cost import CostBreakdown, ModelCost
 from msgflux_like.catalog.model_profile import (
@@ -29,6 +30,7 @@ from msgflux_like.catalog.model_profile import (
     ReasoningOption,
 )
 from msgflux_like.catalog.snapshot_reader import Snapshot, SnapshotError
+from msgflux_like.errors import InvalidRequestError, UnknownProviderError
 
 __all__ = [
     "PROVIDER_ALIASES",
@@ -259,7 +261,7 @@ def search_profiles(
     retired: bool = False,
     sort: Sort = "name",
 ) -> tuple[ModelProfile, ...]:
-    """The models that are all of what is asked. What is not known of a model never counts as met.
+    """Return the models that meet all conditions. A fact that is not known of a model never meets one.
 
     Args:
         text: Words that all occur in `provider/model`, name or family, in any case.
@@ -282,19 +284,32 @@ def search_profiles(
             "date" (newest first).
 
     Raises:
-        ValueError: `sort` is none of these.
+        InvalidRequestError: If a value is not one of those above, or has the wrong type; the message lists them, or
+            suggests similar names.
+        UnknownProviderError: If the catalogue has no such provider; the message suggests similar names.
 
     >>> cheapest = search_profiles("haiku", provider="anthropic", tools=True, sort="price")[0]
     >>> cheapest.provider_id, cheapest.capabilities.tool_call
     ('anthropic', True)
     """
-    if sort not in _SORTS:
-        raise ValueError(f"sort must be one of {', '.join(_SORTS)}; got {sort!r}")
-    words = (text or "").casefold().split()
-    takes, gives = _names(input_modalities), _names(output_modalities)
+    check_choice("sort", sort, tuple(_SORTS))
+    if status is not None:
+        check_choice("status", status, _STATUSES)
+    limits = {
+        "max_input_per_million": max_input_per_million,
+        "max_output_per_million": max_output_per_million,
+        "min_context_tokens": min_context_tokens,
+        "min_output_tokens": min_output_tokens,
+    }
+    for name, limit in limits.items():
+        if limit is not None and limit != inf:
+            check_number(name, limit, "a number of at least 0", low=0)
+    words = ("" if text is None else check_string("text", text)).casefold().split()
+    takes = _modalities("input_modalities", input_modalities)
+    gives = _modalities("output_modalities", output_modalities)
     most_in, most_out = _or(max_input_per_million, inf), _or(max_output_per_million, inf)
     least_context, least_output = _or(min_context_tokens, 0), _or(min_output_tokens, 0)
-    after = str(released_after)  # a date's text is its ISO form, which sorts as dates do
+    after = "" if released_after is None else _iso_date(released_after)
     conditions: list[tuple[Any, Callable[[ModelProfile], bool]]] = [
         (tools, lambda found: found.capabilities.tool_call is tools),
         (reasoning, lambda found: found.capabilities.reasoning is reasoning),
@@ -310,11 +325,31 @@ def search_profiles(
         (status, lambda found: (found.status or "stable") == status),
         (text, lambda found: all(word in _searched_text(found) for word in words)),
     ]
-    tests = [test for asked, test in conditions if asked is not None]
+    tests = [test for condition, test in conditions if condition is not None]
     profiles = _candidates(provider, retired=retired)
     found = [profile for profile in profiles if all(test(profile) for test in tests)]
     key, greatest_first = _SORTS[sort]
     return tuple(sorted(sorted(found, key=_by_name), key=key, reverse=greatest_first))
+
+
+_STATUSES = ("alpha", "beta", "deprecated", "stable")
+_MODALITIES = ("text", "image", "audio", "video", "pdf")
+
+
+def _modalities(argument: str, given: str | Sequence[str] | None) -> frozenset[str]:
+    """Return the names of modalities, if there are such."""
+    names = _names(argument, given)
+    for name in sorted(names):
+        check_choice(argument, name, _MODALITIES)
+    return names
+
+
+def _iso_date(given: date | str) -> str:
+    """Return the ISO form of a date, which sorts as dates do."""
+    try:
+        return (given if isinstance(given, date) else date.fromisoformat(given)).isoformat()[:10]
+    except (TypeError, ValueError):
+        raise InvalidRequestError(f"released_after must be a date, or a string YYYY-MM-DD, not {given!r}") from None
 
 
 def _by_name(found: ModelProfile) -> tuple[str, str]:
@@ -353,7 +388,15 @@ def _catalogue_id(provider_id: str) -> str | None:
 def _candidates(provider: str | Sequence[str] | None, *, retired: bool) -> tuple[ModelProfile, ...]:
     if provider is None:
         return all_profiles(retired=retired)
-    wanted_ids = sorted({known_as for name in _names(provider) if (known_as := _catalogue_id(name))})
+    names = _names("provider", provider)
+    wanted_ids = sorted({known_as for name in names if (known_as := _catalogue_id(name))})
+    known = provider_ids()
+    for name in sorted(names):
+        known_as = _catalogue_id(name)
+        if known_as is not None and known_as not in known and not _has_retired_models(known_as):
+            raise UnknownProviderError(
+                f"there is no provider {name!r}{did_you_mean(name, (*known, *PROVIDER_ALIASES))}"
+            )
 
     def models(snapshot: Snapshot) -> tuple[ModelProfile, ...]:
         listed = (found for provider_id in wanted_ids for found in snapshot.models_of(provider_id))
@@ -363,8 +406,18 @@ def _candidates(provider: str | Sequence[str] | None, *, retired: bool) -> tuple
     return active_snapshot.ask(models)
 
 
-def _names(names: str | Sequence[str] | None) -> frozenset[str]:
-    return frozenset([names] if isinstance(names, str) else names or ())
+def _has_retired_models(provider_id: str) -> bool:
+    return active_snapshot.ask(lambda snapshot: any(True for _ in snapshot.retired_models_of(provider_id)))
+
+
+def _names(argument: str, given: Any) -> frozenset[str]:
+    """Return one name or several as a set."""
+    if isinstance(given, str):
+        return frozenset([given])
+    is_list = given is None or isinstance(given, Iterable)
+    expected = "a string or a list of strings"
+    names: Iterable[Any] = require(argument, given, expected, is_right=is_list) or ()
+    return frozenset(check_string(argument, name) for name in names)
 
 
 def _or(value: float | None, otherwise: float) -> float:

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from msgflux_like._json import to_json
 from msgflux_like.cache import Entry, ResponseCache, answers
 from msgflux_like.cli.output import echo, echo_error, echo_json
 from msgflux_like.cli.tables import card
-from msgflux_like.request import to_json
 
 _MODELS = 10
 

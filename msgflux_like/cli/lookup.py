@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgflux_like._suggest import did_you_mean
+from msgflux_like._validate import did_you_mean
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile, get_provider_profile, search_profiles
 from msgflux_like.errors import UnknownModelError, UnknownProviderError
 from msgflux_like.providers import resolve

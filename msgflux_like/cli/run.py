@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from msgflux_like._json import to_json
+from msgflux_like.calls.options import CallOptions
 from msgflux_like.cli.output import UsageError, echo, echo_error, write
 from msgflux_like.cli.prompt import prompt_from_arguments
 from msgflux_like.cli.schema import schema_of
 from msgflux_like.models import Model
-from msgflux_like.request import CallOptions, to_json
 from msgflux_like.response.stream import ModelStreamResponse
 
 

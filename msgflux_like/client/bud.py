@@ -18,7 +18,7 @@ from msgflux_like._http.connections import Transport
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import exchange
 from msgflux_like._http.retry import Retries
-from msgflux_like._json import as_mapping
+from msgflux_like._json import as_mapping, to_json
 from msgflux_like._wire.secrets import Secret, TokenFunction
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call, run
@@ -28,7 +28,7 @@ from msgflux_like.client.raw import RawDialect
 from msgflux_like.client.reply_readers import RawReader
 from msgflux_like.dialects import load
 from msgflux_like.errors import AuthenticationError, BadReplyError, InvalidRequestError, MissingKeyError
-from msgflux_like.request import HttpRequest, to_json
+from msgflux_like.request import HttpRequest
 from msgflux_like.response.openai_objects import ApiObject
 
 _RENEWAL_MARGIN_S: Final = 60.0  # a token is renewed so long before it expires

@@ -13,8 +13,8 @@ from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.exchange import exchange
 from msgflux_like._http.retry import Retries
-from msgflux_like.calls.arguments import check_headers, check_retries, timeout_of_environment
-from msgflux_like.calls.provider_model import checked_timeouts
+from msgflux_like.calls.arguments import check_headers, check_retries, check_timeout, timeout_from_environment
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call
 from msgflux_like.client.client_model import ClientModel
@@ -33,7 +33,7 @@ from msgflux_like.client.tracing import Operation, Span, check_installed, trace_
 from msgflux_like.dialects import load
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
 from msgflux_like.providers.resolve import split_path
-from msgflux_like.request import ChatRequest, Encoded, to_http
+from msgflux_like.request import ChatRequest, Encoded
 from msgflux_like.response.openai_objects import (
     ChatCompletionChunk,
     ChatCompletionReply,
@@ -77,7 +77,7 @@ class CallMaker:
         self._models: dict[str, ClientModel] = {}
         self._headers = check_headers(extra_headers)
         self._retries = Retries() if max_retries is None else Retries(check_retries(max_retries))
-        self.timeouts = Timeouts(total_s=timeout_of_environment()) if timeout is None else checked_timeouts(timeout)
+        self.timeouts = Timeouts(total_s=timeout_from_environment()) if timeout is None else check_timeout(timeout)
         if spans:
             check_installed()
 

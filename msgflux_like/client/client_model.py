@@ -11,16 +11,16 @@ import msgspec
 from msgflux_like._http.exchange import exchange
 from msgflux_like._http.retry import Retries
 from msgflux_like._json import as_mapping
-from msgflux_like.calls.arguments import check_headers, check_retries
+from msgflux_like.calls.arguments import check_headers, check_retries, check_timeout
 from msgflux_like.calls.build import RequestBuilder
-from msgflux_like.calls.provider_model import checked_timeouts
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.client.account import Account
 from msgflux_like.client.calls import Call
 from msgflux_like.client.openai_params import to_options, with_usage
 from msgflux_like.client.raw import RawDialect, RequiredField
 from msgflux_like.client.reply_readers import EventReader, RawChatReader, RawReader, ReplyReader
 from msgflux_like.errors import UnsupportedError
-from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest, to_http
+from msgflux_like.request import Change, ChatRequest, Encoded, Endpoint, HttpRequest
 from msgflux_like.response.openai_objects import ApiObject, ChatCompletionChunk, ChatCompletionReply
 from msgflux_like.structured.output_spec import OutputSpec
 
@@ -64,7 +64,7 @@ class ClientModel(RequestBuilder):
 
     def resolve_endpoint(self) -> tuple[Endpoint, str]:
         """Return the endpoint and the model's id there. A local model is started, which may block."""
-        return self._served() if self._row.embedded else (self._endpoint, self.model_id)
+        return self._serve() if self._row.embedded else (self._endpoint, self.model_id)
 
     @property
     def is_local(self) -> bool:
@@ -132,7 +132,7 @@ class ClientModel(RequestBuilder):
         return Call(
             http=http,
             exchange=start,
-            timeouts=self._timeouts if timeout is None else checked_timeouts(timeout),
+            timeouts=self._timeouts if timeout is None else check_timeout(timeout),
             transport=self._transport,
             reader=reader,
             renew_token=self._account.renew_token,

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from msgflux_like._json import as_list, as_mapping
+from msgflux_like._json import as_list, as_mapping, to_json
 from msgflux_like.client.reply_readers import ReplyReader
 from msgflux_like.errors import APIError, NotInstalledError
 from msgflux_like.events import Event
-from msgflux_like.request import Change, HttpRequest, to_json
+from msgflux_like.request import Change, HttpRequest
 from msgflux_like.response.openai_objects import ApiObject, Usage
 
 W = TypeVar("W", bound=ApiObject)

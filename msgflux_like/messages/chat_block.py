@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgflux_like._validate import check_instance, check_string, require
 from msgflux_like.errors import InvalidMessagesError
 from msgflux_like.messages import media
 from msgflux_like.messages.normalize import ROLES
 
 Part = dict[str, Any]
 Source = str | bytes | Path
+
+_SOURCES = "a URL, bytes, a pathlib.Path, or a list of them"
 
 
 class _CallableAsMessage(type):
@@ -54,15 +57,17 @@ class ChatBlock(metaclass=_CallableAsMessage):
             >>> ChatBlock.user("Hello")
             {'role': 'user', 'content': 'Hello'}
         """
+        if text is not None:
+            check_string("text", text)
         if media is None:
             return {"role": "user", "content": text}
-        parts = [media] if isinstance(media, Mapping) else list(media)
+        parts = [media] if isinstance(media, Mapping) else _as_list("media", media, "a part or a list of parts")
         return {"role": "user", "content": [*([] if text is None else [ChatBlock.text(text)]), *parts]}
 
     @staticmethod
     def system(text: str) -> dict[str, Any]:
         """Return a system message."""
-        return {"role": "system", "content": text}
+        return {"role": "system", "content": check_string("text", text)}
 
     @staticmethod
     def assistant(text: str | None = None, tool_calls: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
@@ -72,8 +77,12 @@ class ChatBlock(metaclass=_CallableAsMessage):
             text: Text of the answer, None if it has tool calls alone.
             tool_calls: Calls of the answer, as `tool_call` returns them.
         """
+        if text is not None:
+            check_string("text", text)
         message: dict[str, Any] = {"role": "assistant", "content": text}
-        return message if tool_calls is None else {**message, "tool_calls": list(tool_calls)}
+        if tool_calls is None:
+            return message
+        return {**message, "tool_calls": _as_list("tool_calls", tool_calls, "a list of tool calls")}
 
     assist = assistant
 
@@ -85,7 +94,7 @@ class ChatBlock(metaclass=_CallableAsMessage):
             tool_call_id: Id of the call.
             content: Result, as a string or as parts.
         """
-        return {"role": "tool", "tool_call_id": tool_call_id, "content": content}
+        return {"role": "tool", "tool_call_id": check_string("tool_call_id", tool_call_id), "content": content}
 
     @staticmethod
     def tool_call(id: str, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:  # noqa: A002  wire name
@@ -100,12 +109,14 @@ class ChatBlock(metaclass=_CallableAsMessage):
             >>> ChatBlock.tool_call("call_1", "get_weather", {"city": "Paris"})["function"]["name"]
             'get_weather'
         """
+        check_string("id", id)
+        check_string("name", name)
         return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
     @staticmethod
     def text(text: str) -> Part:
         """Return a text part."""
-        return {"type": "text", "text": text}
+        return {"type": "text", "text": check_string("text", text)}
 
     @staticmethod
     def image(url: Source | Sequence[Source], **more: Any) -> Any:
@@ -121,7 +132,7 @@ class ChatBlock(metaclass=_CallableAsMessage):
         """
         if isinstance(url, (str, bytes, Path)):
             return {"type": "image_url", "image_url": {"url": media.url(url), **more}}
-        return [ChatBlock.image(each, **more) for each in url]
+        return [ChatBlock.image(each, **more) for each in _as_list("url", url, _SOURCES)]
 
     @staticmethod
     def video(url: Source | Sequence[Source], **more: Any) -> Any:
@@ -133,7 +144,7 @@ class ChatBlock(metaclass=_CallableAsMessage):
         """
         if isinstance(url, (str, bytes, Path)):
             return {"type": "video_url", "video_url": {"url": media.url(url), **more}}
-        return [ChatBlock.video(each, **more) for each in url]
+        return [ChatBlock.video(each, **more) for each in _as_list("url", url, _SOURCES)]
 
     @staticmethod
     def audio(source: Source, format: str | None = None) -> Part:  # noqa: A002  wire name
@@ -143,7 +154,7 @@ class ChatBlock(metaclass=_CallableAsMessage):
             source: Bytes, path or data URL; links are not supported by chat formats.
             format: Such as "wav" or "mp3"; detected from the data if None.
         """
-        data, detected = media.audio(source)
+        data, detected = media.audio(_check_source(source))
         return {"type": "input_audio", "input_audio": {"data": data, "format": format or detected}}
 
     @staticmethod
@@ -158,6 +169,7 @@ class ChatBlock(metaclass=_CallableAsMessage):
             >>> ChatBlock.file("file-abc123")
             {'type': 'file', 'file': {'file_id': 'file-abc123'}}
         """
+        _check_source(source)
         name = filename or (source.name if isinstance(source, Path) else None)
         if isinstance(source, str) and "://" not in source and not source.startswith("data:"):
             fields: Part = {"file_id": source}
@@ -166,3 +178,12 @@ class ChatBlock(metaclass=_CallableAsMessage):
         else:
             fields = {"file_data": media.url(source)}
         return {"type": "file", "file": {**fields, **({"filename": name} if name else {})}}
+
+
+def _check_source(source: Any) -> Any:
+    return check_instance("source", source, (str, bytes, Path), "a URL, bytes or a pathlib.Path")
+
+
+def _as_list(name: str, value: Any, expected: str) -> list[Any]:
+    is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    return list(require(name, value, expected, is_right=is_list))

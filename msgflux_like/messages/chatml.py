@@ -31,7 +31,7 @@ class ChatML:
 
     def __init__(self, messages: Any = ()) -> None:
         self._messages: list[Message] = []
-        if messages:
+        if messages or isinstance(messages, (bool, int, float)):  # a number is not a history, and 0 is a number
             self.extend_history(messages)
 
     def add_user_message(self, content: str | Mapping[str, Any] | Sequence[Part]) -> None:

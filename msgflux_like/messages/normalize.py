@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from msgflux_like._json import as_mapping
+from msgflux_like._json import as_mapping, to_json
 from msgflux_like.errors import InvalidMessagesError
 from msgflux_like.messages import media
-from msgflux_like.request import Message, to_json
+from msgflux_like.request import Message
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _MAX_POSITION = 2**31  # of state in a message; larger numbers are not positions

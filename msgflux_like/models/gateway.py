@@ -1,4 +1,4 @@
-"""Several models behind one call: the next one answers where one cannot, and the response says how it came about."""
+"""Fallback over several models: the next one is asked where one fails, and the response records the attempts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, cast, overload
 
 from msgflux_like._context import ClosesOnExit
+from msgflux_like._validate import check_boolean, check_mapping
 from msgflux_like._wire.secrets import ApiKey
-from msgflux_like.calls.arguments import check_seconds
+from msgflux_like.calls.arguments import GATEWAY, GATEWAY_CALL, check_arguments
+from msgflux_like.calls.options import CallOptions, UntypedCallOptions
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -31,37 +33,36 @@ from msgflux_like.models.gateway_arguments import (
     Order,
     checked_errors,
     checked_keys,
-    checked_order,
+    checked_models,
     checked_weights,
     error_of,
     models_of,
     name_of,
 )
-from msgflux_like.request import CallOptions
 from msgflux_like.response.metadata import RouteAttempt
-from msgflux_like.response.response import ModelResponse
+from msgflux_like.response.response import ModelResponse, T
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
     from msgflux_like.streaming.push import Opened
 
-# What says something of the model and not of the request: it rests, and others are asked first.
-_PASSING: Final = (APIConnectionError, APITimeoutError, AuthenticationError, RateLimitError, ServerError)
-# What one model cannot take, or not exactly as asked, and another one may.
-_CANNOT: Final = (UnsupportedError, ChangeError)
+# Errors about the model and not about the request: it cools down, and others are asked first.
+_TRANSIENT: Final = (APIConnectionError, APITimeoutError, AuthenticationError, RateLimitError, ServerError)
+# Errors about what one model does not support and another one may.
+_UNSUPPORTED: Final = (UnsupportedError, ChangeError)
 _ON: Final = (APIError,)
-# Of one provider: sent to the next one it would be given away.
-_OF_ONE: Final = ("api_key", "base_url")
+# Options of one provider, which must not be sent to another one.
+_OF_ONE_PROVIDER: Final = ("api_key", "base_url")
 
 
 class _Entry:
-    """A model with one key, and until when it rests."""
+    """A model with one key, and the time until which it cools down."""
 
     def __init__(self, model: ChatCompletion, weight: float) -> None:
         self.model = model
         self.weight = weight
         self.path = f"{model.provider}/{model.model_id}"
-        self.rests_until = 0.0  # on the gateway's clock
+        self.cools_until_s = 0.0  # on the gateway's clock
 
 
 _Steps = Generator[_Entry, Any, tuple[Any, _Entry]]
@@ -71,18 +72,20 @@ class ModelGateway(ClosesOnExit):
     """Asks one of several models, and the next one when that fails.
 
     Args:
-        models: Chat models, or their paths, the preferred one first.
-        order: Which is asked first: as "given"; by "price" (the cheapest for an equal share of input and output),
-            by "context" (the one that takes most) or by "weight" (at random, in proportion to `weights`).
-        weights: One number for each model, for `order="weight"`.
-        keys: Several keys for a provider: its models are asked with each in turn, and with the next when one fails.
-        on: Which errors of a model let the next one try; what the model cannot take at all (UnsupportedError), or not
-            exactly with `changes="refuse"` (ChangeError), always does. Mistakes of the caller are raised at once.
-        cool_down_s: How long a model that failed is asked last, unless its provider said for how long; 0 is not.
-        clock: Seconds that only grow, for tests.
+        models: Chat models or their paths, the preferred one first.
+        order: Which model is asked first: as "given" (default); by "price" (the cheapest for an equal share of input
+            and output), by "context" (the longest) or by "weight" (at random, in proportion to `weights`).
+        weights: A number above 0 for each model, for `order="weight"`.
+        keys: Several keys for a provider, by its name: its models are asked with each in turn, and with the next one
+            when a request fails.
+        on: Errors of a model after which the next one is asked; default APIError. UnsupportedError, and ChangeError
+            with `changes="refuse"`, are always among them. Mistakes of the caller are raised at once.
+        cool_down_s: How long a model that failed is asked last, in seconds, unless its provider says how long; at
+            least 0, default 60.
+        clock: Monotonic clock in seconds, for tests; default `time.monotonic`.
 
     Raises:
-        InvalidRequestError: No model, a wrong order or weight, keys for a provider that none of the models has.
+        InvalidRequestError: If there is no model, an argument is wrong, or there are keys for a provider without model.
 
     Example:
         >>> import msgflux_like as mf
@@ -105,12 +108,11 @@ class ModelGateway(ClosesOnExit):
         cool_down_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        given = [models] if isinstance(models, str) else list(models)
-        if not given:
-            raise InvalidRequestError("models is empty: give at least one model")
-        self._order: Order = checked_order(order)
+        checked = check_arguments({"order": order, "keys": keys, "cool_down_s": cool_down_s, "clock": clock}, GATEWAY)
+        given = checked_models(models)
+        self._order: Order = checked.get("order", "given")
         self._on = checked_errors(on)
-        self._cool_down_s = cool_down_s if cool_down_s == 0 else check_seconds("cool_down_s", cool_down_s)
+        self._cool_down_s: float = checked.get("cool_down_s", 60.0)
         self._clock = clock
         self._turns = count()
         self._keyed = bool(keys)
@@ -126,7 +128,7 @@ class ModelGateway(ClosesOnExit):
 
     @property
     def paths(self) -> list[str]:
-        """The models, in the order they were given."""
+        """The paths of the models, in the order they were given."""
         return [group[0].path for group in self._groups]
 
     # ---- calling
@@ -137,6 +139,26 @@ class ModelGateway(ClosesOnExit):
         messages: Any = None,
         *,
         model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[False] = False,
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelResponse[T]: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[True],
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelStreamResponse[T]: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
         stream: Literal[False] = False,
         **call: Unpack[CallOptions],
     ) -> ModelResponse: ...
@@ -159,33 +181,63 @@ class ModelGateway(ClosesOnExit):
         **call: Unpack[CallOptions],
     ) -> ModelResponse | ModelStreamResponse: ...
     def __call__(
-        self, messages: Any = None, *, model_preference: str | None = None, stream: bool = False, **call: Any
-    ) -> Any:
-        """Ask; see `ChatCompletion.__call__` for what it takes and gives.
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: bool = False,
+        **call: Unpack[CallOptions],
+    ) -> ModelResponse | ModelStreamResponse:
+        """Ask the models, one after the other, until one answers.
 
-        A stream falls back until its first piece is there. The response's `route` lists who was asked, and its cost
-        has that of the attempts that failed.
+        A stream falls back until its first piece is there. The response's `route` lists the models that were asked,
+        and its cost includes the attempts that failed.
 
         Args:
-            messages: As a model takes them.
-            model_preference: The path or the id of the model to ask first.
-            stream: As a model takes it.
-            call: As a model takes it, but for `api_key` and `base_url`, which are of one provider. A `stream_to` is
-                told of the answer that comes, and not of the attempts before it.
+            messages: As for a model.
+            model_preference: Path or id of the model to ask first.
+            stream: As for a model.
+            **call: As for a model, without `api_key` and `base_url`, which belong to one provider. A `stream_to`
+                receives the answer, and nothing of the attempts before it.
+
+        Returns:
+            The answer; with `stream=True`, a stream of it.
 
         Raises:
-            GatewayError: No model answered; `route` says why not, and the last failure is the cause.
+            GatewayError: No model answered; `route` says why, and the last failure is the cause.
             InvalidRequestError: The call is wrong, whichever model it goes to.
+            UnknownParameterError: There is no argument of that name.
         """
-        steps, messages = self._steps(model_preference, call), _kept(messages)
+        check_boolean("stream", stream)
+        steps, messages = self._steps(model_preference, call), _reusable(messages)
         stream_to = call.pop("stream_to", None) if stream else None
-        asked = partial(_asked, steps, messages, {**call, "stream": stream})
+        asked = partial(_ask, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return asked()[0]
-        from msgflux_like.streaming.push import push  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import push  # noqa: PLC0415  only for streams that are pushed
 
-        return push(stream_to, lambda: _opened(asked()))
+        return push(stream_to, lambda: _with_chunk_maker(asked()))
 
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[False] = False,
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelResponse[T]: ...
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[True],
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelStreamResponse[T]: ...
     @overload
     async def acall(
         self,
@@ -214,28 +266,35 @@ class ModelGateway(ClosesOnExit):
         **call: Unpack[CallOptions],
     ) -> ModelResponse | ModelStreamResponse: ...
     async def acall(
-        self, messages: Any = None, *, model_preference: str | None = None, stream: bool = False, **call: Any
-    ) -> Any:
-        """The async twin of calling the gateway."""
-        steps, messages = self._steps(model_preference, call), _kept(messages)
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        stream: bool = False,
+        **call: Unpack[CallOptions],
+    ) -> ModelResponse | ModelStreamResponse:
+        """Async counterpart of calling the gateway."""
+        check_boolean("stream", stream)
+        steps, messages = self._steps(model_preference, call), _reusable(messages)
         stream_to = call.pop("stream_to", None) if stream else None
-        asked = partial(_aasked, steps, messages, {**call, "stream": stream})
+        asked = partial(_aask, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return (await asked())[0]
-        from msgflux_like.streaming.push import apush  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import apush  # noqa: PLC0415  only for streams that are pushed
 
         async def opened() -> Opened:
-            return _opened(await asked())
+            return _with_chunk_maker(await asked())
 
         return await apush(stream_to, opened)
 
     def _steps(self, preference: str | None, call: Mapping[str, Any]) -> _Steps:
-        """Yields the model to ask and is sent its answer or its failure: all that a gateway decides."""
-        if own := [name for name in _OF_ONE if call.get(name) is not None]:
+        """Yield the entry to ask, and receive its answer or its failure: all decisions of a gateway are here."""
+        if own := [name for name in _OF_ONE_PROVIDER if call.get(name) is not None]:
             raise InvalidRequestError(
                 f"{' and '.join(own)}: a gateway asks several models, and would give it to all of them; "
-                "make the models with their own"
+                "give it to the models themselves"
             )
+        check_arguments({**call, "model_preference": preference}, GATEWAY_CALL)
         route: list[RouteAttempt] = []
         cause: Exception | None = None
         for entry in self._in_order(preference, route):
@@ -243,19 +302,19 @@ class ModelGateway(ClosesOnExit):
             if not isinstance(outcome, Exception):
                 outcome._set_route((*route, RouteAttempt(entry.path, "answered")))  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  set here only
                 return outcome, entry
-            if not isinstance(outcome, (*_CANNOT, *self._on)):
+            if not isinstance(outcome, (*_UNSUPPORTED, *self._on)):
                 raise outcome
-            kind = "cannot" if isinstance(outcome, _CANNOT) else "failed"
+            kind = "cannot" if isinstance(outcome, _UNSUPPORTED) else "failed"
             route.append(RouteAttempt(entry.path, kind, f"{type(outcome).__name__}: {outcome}", _spent(outcome)))
-            if isinstance(outcome, _PASSING):
-                asked_for = getattr(outcome, "retry_after_s", None)
-                entry.rests_until = self._clock() + (self._cool_down_s if asked_for is None else asked_for)
+            if isinstance(outcome, _TRANSIENT):
+                retry_after_s = getattr(outcome, "retry_after_s", None)
+                entry.cools_until_s = self._clock() + (self._cool_down_s if retry_after_s is None else retry_after_s)
             cause = outcome
         failures = "; ".join(f"{each.model}: {each.why}" for each in route if each.outcome != "resting")
         raise GatewayError(f"no model answered. {failures}", route=tuple(route)) from cause
 
     def _in_order(self, preference: str | None, route: list[RouteAttempt]) -> list[_Entry]:
-        """Who is asked, in this order; those that rest come last, and are noted in the route."""
+        """Return the entries in the order in which they are asked, and add those that cool down to the route."""
         turn = next(self._turns)
         groups = self._sorted(list(self._groups))
         if preference is not None:
@@ -265,10 +324,10 @@ class ModelGateway(ClosesOnExit):
             groups = [*preferred, *(group for group in groups if group not in preferred)]
         entries = [entry for group in groups for entry in (*group[turn % len(group) :], *group[: turn % len(group)])]
         now = self._clock()
-        resting = [entry for entry in entries if entry.rests_until > now]
+        resting = [entry for entry in entries if entry.cools_until_s > now]
         if len(resting) == len(entries):
             return entries
-        route += [RouteAttempt(entry.path, "resting", f"for {entry.rests_until - now:.0f} s") for entry in resting]
+        route += [RouteAttempt(entry.path, "resting", f"for {entry.cools_until_s - now:.0f} s") for entry in resting]
         return [*(entry for entry in entries if entry not in resting), *resting]
 
     def _sorted(self, groups: list[list[_Entry]]) -> list[list[_Entry]]:
@@ -286,10 +345,10 @@ class ModelGateway(ClosesOnExit):
     # ---- state, and ending
 
     def serialize(self) -> dict[str, Any]:
-        """All that `from_serialized` needs, as plain JSON. No key is in it.
+        """Return the state for `from_serialized`, as plain JSON, without keys.
 
-        Raises TypeError for a gateway that was given keys, since those of the restored one come from the environment,
-        and for one with errors of your own in `on`.
+        Raises:
+            TypeError: If the gateway was given keys, or has error classes of your own in `on`.
         """
         if self._keyed:
             raise TypeError("a gateway that was given keys cannot be serialized: make it anew where it is needed")
@@ -306,17 +365,18 @@ class ModelGateway(ClosesOnExit):
     def from_serialized(
         cls, data: Mapping[str, Any], *, api_keys: Mapping[str, ApiKey] | None = None, cache: Any = None
     ) -> ModelGateway:
-        """The gateway that `serialize` described.
+        """Return the gateway that `serialize` described.
 
         Args:
-            data: The state.
-            api_keys: A key for each provider, by its name; else the environment's.
-            cache: For those of the models that had one; see `Model.from_serialized`.
+            data: The state that `serialize` returned.
+            api_keys: A key for each provider, by its name; the provider's environment variable if not given.
+            cache: Replaces the cache of the models that had one; see `Model.from_serialized`.
 
         Raises:
-            InvalidRequestError: This is no state of a gateway, or of one of its models.
-            MissingKeyError: As `Model.from_serialized`, also where a stored base URL must be given a key on purpose.
+            InvalidRequestError: If this is not the state of a gateway, or of one of its models.
+            MissingKeyError: If there is no key, or a stored base URL needs one to be given.
         """
+        check_mapping("data", data, "the state of a gateway, as serialize() returns it")
         if data.get("msgflux_type") != "model_gateway":
             raise InvalidRequestError(f"msgflux_type is {data.get('msgflux_type')!r}: this is not a serialized gateway")
         known = api_keys or {}
@@ -353,13 +413,13 @@ class ModelGateway(ClosesOnExit):
         return partial(type(self), **options), ([group[0].model for group in self._groups],)
 
     def close(self) -> None:
-        """Close the idle connections of all models."""
+        """Close the idle connections of all models. Idempotent."""
         for group in self._groups:
             for entry in group:
                 entry.model.close()
 
     async def aclose(self) -> None:
-        """The async twin of `close`."""
+        """Async counterpart of `close`."""
         for group in self._groups:
             for entry in group:
                 await entry.model.aclose()
@@ -368,27 +428,27 @@ class ModelGateway(ClosesOnExit):
         return f"ModelGateway({', '.join(self.paths)})"
 
 
-def _kept(messages: Any) -> Any:
-    """Messages that can be read more than once."""
+def _reusable(messages: Any) -> Any:
+    """Return messages that can be read more than once."""
     return list(cast("Iterator[Any]", messages)) if isinstance(messages, Iterator) else messages
 
 
-def _asked(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tuple[Any, _Entry]:
-    """The first answer, and whose it is."""
+def _ask(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tuple[Any, _Entry]:
+    """Return the first answer, and the entry whose model gave it."""
     outcome: Any = None
     try:
         while True:
             model: Any = steps.send(outcome).model
             try:
                 outcome = model(messages, **call)
-            except Exception as error:  # noqa: BLE001  the steps say what is raised
+            except Exception as error:  # noqa: BLE001  the steps decide what is raised
                 outcome = error
     except StopIteration as end:
         return end.value
 
 
-async def _aasked(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tuple[Any, _Entry]:
-    """The async twin of `_asked`."""
+async def _aask(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tuple[Any, _Entry]:
+    """Async counterpart of `_ask`."""
     outcome: Any = None
     try:
         while True:
@@ -401,8 +461,8 @@ async def _aasked(steps: _Steps, messages: Any, call: Mapping[str, Any]) -> tupl
         return end.value
 
 
-def _opened(answer: tuple[Any, _Entry]) -> Opened:
-    """A stream that a `stream_to` is to be told of."""
+def _with_chunk_maker(answer: tuple[Any, _Entry]) -> Opened:
+    """Return a stream, with what makes the chunks for its `stream_to`."""
     from msgflux_like.streaming.push import maker_of  # noqa: PLC0415  imported already
 
     stream, entry = answer
@@ -410,7 +470,7 @@ def _opened(answer: tuple[Any, _Entry]) -> Opened:
 
 
 def _price(model: ChatCompletion) -> Decimal | float:
-    """US dollars for a million tokens in and a million out; what nobody knows comes last."""
+    """Return US dollars for a million tokens in and a million out; an unknown price is infinite."""
     cost = model.profile.cost if model.profile else None
     return cost.input_per_million + cost.output_per_million if cost else float("inf")
 
@@ -420,6 +480,6 @@ def _context(model: ChatCompletion) -> int:
 
 
 def _spent(error: Exception) -> Decimal | None:
-    """What the failed attempt cost, where that is known: it may have had an answer, or a part of one."""
+    """Return the cost of a failed attempt, which may have had an answer or a part of one; None where it is unknown."""
     answer = getattr(error, "partial", None) or getattr(error, "response", None)
     return answer.cost if answer is not None else None

@@ -1,4 +1,4 @@
-"""A model that goes on from a prompt: the older of OpenAI's two formats, with all that a chat model's call has."""
+"""Text completion models: the older of OpenAI's formats, in which a model continues a prompt."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from msgflux_like.models.chat_completion import ChatCompletion
 from msgflux_like.providers import config
 from msgflux_like.providers.config import Provider
 
-# What serves OpenAI's formats at all usually serves this one.
+# A host of one of OpenAI's formats usually serves this one, too.
 _NEIGHBOURS: Final = frozenset({"openai_chat", "openai_responses", "openai_completions"})
 
 
 class TextCompletion(ChatCompletion):
-    """One text completion model. It is called with a prompt, and else as a `ChatCompletion` is.
+    """A text completion model: it continues a prompt. It is called like a `ChatCompletion`, with the same options.
 
-    Whole (`consume()` is the text), pulled (`stream=True`) and pushed (`stream_to=`, where the chunks have their text
-    in `data.choices[0].text`). There are no tools, no images and no turns; `generation_schema` is prompted for.
+    There are no tools, no images and no turns; a `generation_schema` is asked for in the prompt. The chunks that a
+    `stream_to` receives have their text in `data.choices[0].text`.
+
+    Args:
+        path: `provider/model`, split at the first slash.
+        **options: `ModelOptions`; `Model.text_completion` lists them.
 
     Raises:
-        UnsupportedError: The provider has no text completions.
+        UnsupportedError: If the provider has no text completions.
 
     Example:
         >>> import msgflux_like as mf
@@ -32,8 +36,8 @@ class TextCompletion(ChatCompletion):
     model_type = "text_completion"
 
     @classmethod
-    def spoken(cls, row: Provider) -> Provider:
-        """The row, in the completions format. UnsupportedError where there is none."""
+    def _row_of(cls, row: Provider) -> Provider:
+        """Return the row in the completions format. UnsupportedError where the provider has none."""
         if row.dialect not in _NEIGHBOURS:
             raise UnsupportedError(f"{row.name} speaks {row.dialect}, which has no text completions: use a chat model")
         return config.with_dialect(row, "openai_completions")

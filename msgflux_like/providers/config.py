@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from msgflux_like._suggest import did_you_mean
+from msgflux_like._validate import did_you_mean
 from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource, checked_key
 from msgflux_like._wire.urls import is_loopback, split_http_url
 from msgflux_like.errors import InvalidRequestError, MissingKeyError

@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 
 from msgflux_like._paths import config_folder, data_folder
-from msgflux_like._suggest import did_you_mean
+from msgflux_like._validate import did_you_mean
 from msgflux_like.catalog.profiles import (
     ModelProfile,
     get_model_profile,

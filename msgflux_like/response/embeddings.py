@@ -85,7 +85,7 @@ class EmbeddingResponse(Generic[V]):
             provider, model, id, request_id: Who answered, and the provider's ids; None if not reported.
             requests: Batches that were answered.
             attempts: Requests sent, retries included.
-            cached: True if nothing was sent; absent otherwise.
+            cached: Whether nothing was sent.
             cached_texts: Texts whose vectors came from a cache; absent if none did.
         """
         facts = build_metadata(self._requests, self._call_metadata)

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
+from msgflux_like._json import to_json
 from msgflux_like.calls.estimate import count_tokens
 from msgflux_like.errors import (
     APIConnectionError,
@@ -27,7 +28,6 @@ from msgflux_like.errors import (
     TruncatedStreamError,
 )
 from msgflux_like.events import TokenUsage
-from msgflux_like.request import to_json
 from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 from msgflux_like.testing.fake_provider import FakeReply
 from msgflux_like.testing.replayed import Breaks

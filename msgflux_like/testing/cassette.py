@@ -17,10 +17,11 @@ from msgflux_like._http.connections import Transport, atoken
 from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.interception import AsyncReply, Interceptor, Reply, interceptors
 from msgflux_like._http.steps import Head, WireError
+from msgflux_like._json import to_json
 from msgflux_like._wire.secrets import TokenSource
 from msgflux_like.catalog.snapshot import write_atomically
 from msgflux_like.errors import APIError, CassetteError, InvalidRequestError
-from msgflux_like.request import HttpRequest, to_json
+from msgflux_like.request import HttpRequest
 from msgflux_like.testing import cassette_format, masking, matching
 from msgflux_like.testing.masking import Mask
 from msgflux_like.testing.replayed import AsyncReplayedReply, Breaks, ReplayedReply

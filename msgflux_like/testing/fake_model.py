@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import msgspec
 
+from msgflux_like.calls.options import ModelOptions
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.models.chat_completion import ChatCompletion
 from msgflux_like.providers import resolve
 from msgflux_like.providers.config import template_variables
-from msgflux_like.request import ModelOptions
 from msgflux_like.testing import answers as conversion
 from msgflux_like.testing.answers import FakeAnswer
 from msgflux_like.testing.fake_provider import FakeProvider, FakeReply, FakeRequest, Script

@@ -13,8 +13,9 @@ from msgspec import Struct
 from msgflux_like._http.deadline import Deadline
 from msgflux_like._http.interception import AsyncReply, Reply, interceptors
 from msgflux_like._http.steps import Head
+from msgflux_like._json import to_json
 from msgflux_like.errors import InvalidRequestError, OutOfAnswersError
-from msgflux_like.request import HttpRequest, to_json
+from msgflux_like.request import HttpRequest
 from msgflux_like.testing.replayed import AsyncReplayedReply, Breaks, ReplayedReply
 
 _STREAM: Final[Mapping[str, str]] = {"content-type": "text/event-stream"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from msgflux_like._attrdict import dotdict
 from msgflux_like._concurrency.loops import is_async
 from msgflux_like._concurrency.threads import gather_all, run_in_threads, to_thread
+from msgflux_like._json import to_json
+from msgflux_like._validate import check_callable, check_count, require
 from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import to_json
 from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 from msgflux_like.tools import function_schema
 
@@ -103,9 +104,10 @@ def run_tools(
         >>> run.text, run.rounds
         ('It is 21 degrees.', 2)
     """
-    tools = list(tools)
+    tools = _checked_tools(tools)
     if named := next((function_schema.describe(each).name for each in tools if is_async(each)), None):
         raise InvalidRequestError(f"the tool {named!r} is async: run it with `await arun_tools(...)`")
+    check_callable("model", model, "a chat model")
     run = ToolRun(messages)
     steps, outcome = _steps(run, tools, max_rounds, call), None
     while (step := _next(steps, outcome)) is not None:
@@ -119,8 +121,9 @@ async def arun_tools(
     model: Any, messages: Any, tools: Iterable[function_schema.Function], *, max_rounds: int = 8, **call: Any
 ) -> ToolRun:
     """Async counterpart of `run_tools`: async functions run in the event loop, others in threads, all concurrently."""
+    check_callable("model", model, "a chat model")
     run = ToolRun(messages)
-    steps, outcome = _steps(run, list(tools), max_rounds, call), None
+    steps, outcome = _steps(run, _checked_tools(tools), max_rounds, call), None
     while (step := _next(steps, outcome)) is not None:
         if isinstance(step, dict):
             outcome = await model.acall(run.messages, **step)
@@ -160,10 +163,9 @@ class _Execution(NamedTuple):
 
 def _steps(run: ToolRun, tools: list[function_schema.Function], max_rounds: int, call: dict[str, Any]) -> Steps:
     """Yield, in turn, the arguments of a call of the model and the tool calls to run; `send` the outcome of each."""
-    if {"stream", "stream_to", "tool_schemas"} & call.keys() or max_rounds < 1:
-        raise InvalidRequestError(
-            "run_tools needs whole answers, without stream= or tool_schemas=; max_rounds must be at least 1"
-        )
+    if taken := sorted({"stream", "stream_to", "tool_schemas"} & call.keys()):
+        raise InvalidRequestError(f"run_tools reads whole answers and offers `tools`: leave {' and '.join(taken)} out")
+    check_count("max_rounds", max_rounds, 1)
     offered = _by_name(tools)
     call = {**call, "tool_schemas": tools}
     for left in reversed(range(max_rounds)):
@@ -186,6 +188,11 @@ def _next(steps: Steps, outcome: Any) -> dict[str, Any] | list[_Execution] | Non
         return steps.send(outcome)
     except StopIteration:
         return None
+
+
+def _checked_tools(tools: Any) -> list[function_schema.Function]:
+    is_list = isinstance(tools, Iterable) and not isinstance(tools, (str, bytes, Mapping))
+    return list(require("tools", tools, "a list of functions", is_right=is_list))
 
 
 def _by_name(tools: list[Any]) -> dict[str, function_schema.Function]:

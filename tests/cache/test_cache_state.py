@@ -157,7 +157,7 @@ def test_the_librarys_own_folder_needs_no_word(openai, own_folder):
     assert state["state"]["cache"] == {"store": True}  # wherever that folder is
     for cache in (True, {"store": True}, str(own_folder / "responses.sqlite"), {"store": f"{own_folder}/deep/c.db"}):
         with mf.Model.from_serialized(**state_of(cache)) as restored:
-            assert restored("hi").metadata.get("cached", False) is ("deep" not in restored._response_cache.location)
+            assert restored("hi").metadata.cached is ("deep" not in restored._response_cache.location)
     assert len(openai.requests) == 2
 
 

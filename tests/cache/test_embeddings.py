@@ -37,7 +37,7 @@ def test_a_text_that_is_known_is_not_asked_for_again(embedder_with, cache_in, co
     first, second = colour.ask(embedder, "Hello"), colour.ask(embedder, "Hello")
     assert first.consume() == second.consume() == vector("Hello")
     assert len(server.requests) == 1
-    assert "cached" not in first.metadata
+    assert first.metadata.cached is False
     assert second.metadata.cached is True
     assert second.metadata.usage == {"prompt_tokens": 0, "total_tokens": 0}
     assert (second.cost, second.cost_details.source) == (Decimal(0), "cache")
@@ -52,7 +52,7 @@ def test_only_what_is_not_known_is_asked_for(embedder_with, cache_in, colour):
     assert [request.body["input"] for request in server.requests] == [["one", "three"], ["two", "four"]]
     assert response.metadata.cached_texts == 2
     assert response.metadata.usage.total_tokens == len("two" + "four")
-    assert "cached" not in response.metadata
+    assert response.metadata.cached is False
 
 
 def test_numbers_come_back_exactly(embedder_with, cache_in):
@@ -128,7 +128,7 @@ def test_a_call_may_leave_the_cache_alone(embedder_with, cache_in):
 
 
 def test_use_cache_without_a_cache_is_refused():
-    with pytest.raises(InvalidRequestError, match="True only for a model with a cache"):
+    with pytest.raises(InvalidRequestError, match="use_cache=True needs a model with a cache"):
         mf.Model.text_embedder(OPENAI, api_key=KEY)("Hello", use_cache=True)
 
 

@@ -94,7 +94,7 @@ def test_fifty_threads_and_fifty_tasks_of_two_loops_send_one_request(watched):
         responses = [each.result() for each in threads] + [one for each in loops for one in each.result()]
     assert [response.consume() for response in responses] == ["one"] * 100
     assert len(server.requests) == 1
-    assert sum("cached" not in response.metadata for response in responses) == 1
+    assert sum(not response.metadata.cached for response in responses) == 1
     assert sum(response.cost for response in responses) == next(r.cost for r in responses if r.cost)
     info = model._response_cache.cache_info()
     assert (info.hits, info.misses) == (99, 1)

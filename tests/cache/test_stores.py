@@ -67,7 +67,7 @@ def asks(provider, model_of):
     def make(cache):
         server = provider(echo)
         model = model_of(server, cache=cache)
-        return model, server, lambda text: model(text).metadata.get("cached", False)
+        return model, server, lambda text: model(text).metadata.cached
 
     return make
 

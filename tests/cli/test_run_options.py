@@ -59,7 +59,7 @@ def test_a_dry_run_says_what_is_not_sent_as_asked(command, monkeypatch):
 def test_a_dry_run_fails_as_the_call_would(openai, command):
     server = openai(whole(chat("never")))
     status, out, err = command("run", "-m", "openai/gpt-4o", "--dry-run", "-t", "9", "hi")
-    assert (status, out, err) == (1, "", "msgflux-like: temperature must be from 0 to 2, not 9.0\n")
+    assert (status, out, err) == (1, "", "msgflux-like: temperature must be a number from 0 to 2, not 9.0\n")
     assert server.requests == []
 
 

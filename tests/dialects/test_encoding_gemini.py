@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_like._json import to_json
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.dialects import gemini as dialect
 from msgflux_like.dialects.gemini import request
 from msgflux_like.errors import InvalidMessagesError, InvalidRequestError, UnsupportedError
 from msgflux_like.events import Logprobs, TokenLogprob
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http, to_json
+from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks
 from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.metadata import CallMetadata
 from tests.conversations import conversations, unhurried

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.dialects import mistral as dialect
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks, to_http
+from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks
 from tests.conversations import conversations, unhurried
 from tests.dialects.builders import asks, result
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 
 import msgflux_like as mf
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.dialects import openai_chat as dialect
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
+from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks
 from tests.conversations import conversations, unhurried
 
 HELLO = {"role": "user", "content": "Hello"}

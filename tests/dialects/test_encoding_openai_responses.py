@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.dialects import openai_responses as dialect
 from msgflux_like.errors import InvalidRequestError, UnsupportedError
 from msgflux_like.messages.normalize import normalize
-from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks, to_http
+from msgflux_like.request import ChatRequest, Encoded, Endpoint, Quirks
 from tests.conversations import conversations, unhurried
 
 HELLO = ({"role": "user", "content": "Hello"},)

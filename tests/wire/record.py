@@ -16,8 +16,9 @@ import httpx2
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from msgflux_like import dialects
+from msgflux_like.calls.http_request import to_http
 from msgflux_like.local import llama
-from msgflux_like.request import ChatRequest, Endpoint, Quirks, to_http
+from msgflux_like.request import ChatRequest, Endpoint, Quirks
 from tests.answers import fold, streamed, whole
 
 HERE = Path(__file__).parent

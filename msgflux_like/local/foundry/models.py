@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from msgflux_like._suggest import did_you_mean
+from msgflux_like._validate import did_you_mean
 from msgflux_like.errors import InvalidRequestError, UnknownModelError
 
 NAME = "foundry-local"

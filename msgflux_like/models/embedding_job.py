@@ -1,4 +1,4 @@
-"""One call of an embedder under way: which texts are asked for together, and what has come of them."""
+"""One call of an embedder: its batches, the vectors that have arrived, and the cache of vectors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class VectorCache:
-    """The vectors of a cache, each under the request that would ask for its text alone."""
+    """A cache of vectors. The key of each is the request for its text alone."""
 
     KIND: Final = "vector/1"
 
@@ -33,34 +33,34 @@ class VectorCache:
         self.blocks = self._cache.blocks
 
     def find(self, requests: Mapping[int, HttpRequest], facts: dict[str, str]) -> dict[int, list[float]]:
-        """Those that are there, by the places of their texts."""
-        self._keys = {place: self._cache.key(http, facts) for place, http in requests.items()}
+        """Return the cached vectors, by the indices of their texts."""
+        self._keys = {index: self._cache.key(http, facts) for index, http in requests.items()}
         found: dict[int, list[float]] = {}
-        for place, key in self._keys.items():
+        for index, key in self._keys.items():
             value = None if key is None else self._cache.get(key, self.KIND)
             if value is None:
                 self._cache.count_miss()
             else:
-                found[place] = _numbers(value)
+                found[index] = _unpack(value)
         return found
 
-    def keep(self, vectors: dict[int, list[float]]) -> None:
-        """Keep what came, by the places of the texts."""
+    def store(self, vectors: dict[int, list[float]]) -> None:
+        """Store vectors, by the indices of their texts."""
         if not self._cache.has_room:
             return
-        for place, vector in vectors.items():
-            if (key := self._keys[place]) is not None:
-                self._cache.put(key, self.KIND, _packed(vector), *self._names)
+        for index, vector in vectors.items():
+            if (key := self._keys[index]) is not None:
+                self._cache.put(key, self.KIND, _pack(vector), *self._names)
 
 
-def _packed(vector: list[float]) -> bytes:
+def _pack(vector: list[float]) -> bytes:
     numbers = array("d", vector)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
 
 
-def _numbers(value: bytes) -> list[float]:
+def _unpack(value: bytes) -> list[float]:
     numbers = array("d")
     numbers.frombytes(value)
     if sys.byteorder == "big":
@@ -69,18 +69,18 @@ def _numbers(value: bytes) -> list[float]:
 
 
 class EmbeddingJob:
-    """The texts of one call and their vectors, shared by all who send requests for it.
+    """The texts of one call and their vectors, shared by the threads or tasks that send its requests.
 
     Attributes:
-        different: The places of the texts that are asked for: of equal ones, the first.
-        vectors: Those that are there, by the places of their texts.
-        requests: What is known of the requests so far.
+        unique: Indices of the texts that are asked for: of equal texts, the first.
+        vectors: The vectors that have arrived, by the indices of their texts.
+        requests: Facts of the requests so far.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        places: dict[str, int] = {}
-        self._first = [places.setdefault(text, place) for place, text in enumerate(texts)]
-        self.different = list(places.values())
+        first_of: dict[str, int] = {}
+        self._first = [first_of.setdefault(text, index) for index, text in enumerate(texts)]
+        self.unique = list(first_of.values())
         self.vectors: dict[int, list[float]] = {}
         self.requests = Requests()
         self._texts = texts
@@ -88,34 +88,34 @@ class EmbeddingJob:
         self._answers: dict[int, ResponseAccumulator] = {}
         self._failures: dict[int, APIError] = {}
 
-    def found(self, vectors: dict[int, list[float]]) -> None:
-        """What a cache had."""
+    def add_cached(self, vectors: dict[int, list[float]]) -> None:
+        """Add vectors of a cache."""
         self.vectors |= vectors
-        self.requests.from_cache = sum(place in vectors for place in self._first)
+        self.requests.from_cache = sum(index in vectors for index in self._first)
 
-    def plan(self, tokens: Sequence[int], most_texts: int, most_tokens: int | None) -> int:
-        """Cut what is missing into batches; how many there are."""
-        missing = (place for place in self.different if place not in self.vectors)
-        self._waiting.extend(batches(missing, tokens, most_texts, most_tokens))
+    def plan(self, tokens: Sequence[int], max_texts: int, max_tokens: int | None) -> int:
+        """Divide the texts without a vector into batches, and return the number of batches."""
+        missing = (index for index in self.unique if index not in self.vectors)
+        self._waiting.extend(batches(missing, tokens, max_texts, max_tokens))
         return len(self._waiting)
 
     def next(self) -> list[int] | None:
-        """The places of the next batch; None when there is none, or after a failure."""
+        """Return the indices of the next batch; None when there is none, or after a failure."""
         try:
             return self._waiting.popleft()
         except IndexError:
             return None
 
-    def stop(self) -> None:
-        """Give out no more."""
+    def cancel(self) -> None:
+        """Discard the batches that have not been sent."""
         self._waiting.clear()
 
     def texts(self, batch: list[int]) -> list[str]:
-        """The texts at those places."""
-        return [self._texts[place] for place in batch]
+        """Return the texts of a batch."""
+        return [self._texts[index] for index in batch]
 
-    def came(self, batch: list[int], events: list[Event]) -> dict[int, list[float]]:
-        """Take the answer to a batch; its vectors by the places of their texts."""
+    def on_result(self, batch: list[int], events: list[Event]) -> dict[int, list[float]]:
+        """Add the reply to a batch, and return its vectors by the indices of their texts."""
         answer = ResponseAccumulator()
         vectors: dict[int, list[float]] = {}
         for event in events:
@@ -127,21 +127,21 @@ class EmbeddingJob:
         self._answers[batch[0]] = answer
         return vectors
 
-    def failed(self, batch: list[int], error: APIError) -> None:
-        """One batch failed, and the call with it."""
-        self.stop()
-        if len(batch) < len(self.different):
+    def on_failure(self, batch: list[int], error: APIError) -> None:
+        """Record that a batch failed, and the call with it."""
+        self.cancel()
+        if len(batch) < len(self.unique):
             where = f"it was about texts[{batch[0]}] to texts[{batch[-1]}]"
             error.hint = f"{error.hint}; {where}" if error.hint else where
         self._failures[batch[0]] = error
 
-    def done(self) -> list[list[float]]:
-        """All vectors, in the order of the texts; or the failure of the first batch that failed is raised."""
+    def result(self) -> list[list[float]]:
+        """Return all vectors in the order of the texts. Raises the error of the first batch that failed."""
         if self._failures:
             raise self._failures[min(self._failures)]
-        for place in sorted(self._answers):
-            self.requests.join(self._answers[place])
+        for index in sorted(self._answers):
+            self.requests.join(self._answers[index])
         if not self._answers:
             self.requests.usage = TokenUsage(input=0, output=0, total=0)  # nothing was sent
         vectors = self.vectors
-        return [vectors[first] if first == place else vectors[first].copy() for place, first in enumerate(self._first)]
+        return [vectors[first] if first == index else vectors[first].copy() for index, first in enumerate(self._first)]
