@@ -105,8 +105,6 @@ def compare(events: list[Event], expected: Mapping[str, Any]) -> dict[str, Any]:
         for call, made in zip(known["calls"], told["calls"], strict=False):
             if call["id"] is None:  # Google gave none
                 call["id"] = made["id"] or "one that was made up"
-        if known["finish"] == "STOP":  # the recordings' reader counted Google's sources, not the passages they support
-            told["citations"] = len({url for url, _ in answer.get("citations", ())})
         if known["finish"] == "STOP" and known["citations"] == 1 and told["citations"] == 3:
             known["citations"] = 3  # Google's list of what was cited, which the recordings' reader counted as one
         if "tool_plan" in expected:  # Cohere's, which the recordings' reader kept apart from the reasoning
@@ -137,7 +135,7 @@ def _answer(answer: Mapping[str, Any], events: list[Event]) -> dict[str, Any]:
         "usage": {name: usage.get(name, 0) for name in COUNTS} | {"total": total},
         "images": media.count("image"),
         "audio": media.count("audio"),
-        "citations": len(answer.get("citations", ())),
+        "citations": _sources(answer),
         "server_tools": len(answer.get("server_tools", ())),
         "signatures": sum(_signed(event) for event in events if isinstance(event, ProviderState)),
     }
@@ -184,6 +182,12 @@ class _AnyWith:
 
     def __repr__(self) -> str:
         return f"a list with {self._id!r}"
+
+
+def _sources(answer: Mapping[str, Any]) -> int:
+    """How many citations there are; of Google's, the recordings' reader counted sources, not passages they support."""
+    cited = answer.get("citations", ())
+    return len({url for url, _ in cited}) if "STOP" in answer.get("finish", ()) else len(cited)
 
 
 def _signed(state: ProviderState) -> bool:
