@@ -17,6 +17,9 @@ from msgflux_like.events import Failed
 # Error types to the codes that other providers use.
 _CODES: Final[Mapping[str, str]] = {"TOO_MANY_TOKENS": "context_length_exceeded"}
 
+# Finish reasons that are failures, and the HTTP status that such a failure has elsewhere.
+_FAILED_FINISH: Final[Mapping[str, int]] = {"ERROR": 500, "TIMEOUT": 504}
+
 
 def refusal(body: bytes) -> Failed:
     """Return the failure that the body of a reply with an error status describes."""
@@ -31,6 +34,14 @@ def refusal(body: bytes) -> Failed:
 def failure_in_reply(error: str, error_type: str) -> Failed:
     """Return the failure that ends a reply with status 200."""
     return _with_type(failure_from(error), error_type)
+
+
+def failed_finish(reason: str) -> Failed | None:
+    """Return the failure of an answer that ended with this finish reason, None if it is not one of a failure."""
+    status = _FAILED_FINISH.get(reason)
+    if status is None:
+        return None
+    return Failed(f"the provider ended the answer with {reason}", code=reason, status=status)
 
 
 def _with_type(failed: Failed, error_type: str) -> Failed:

@@ -37,6 +37,7 @@ from msgspec import Struct, ValidationError
 
 from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared import lenient
+from msgflux_like.dialects._shared.call_ids import UniqueIds
 from msgflux_like.dialects._shared.logprobs import logprobs
 from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
@@ -253,12 +254,13 @@ def decoder() -> SseDecoder:
 class Reader:
     """Reader of the events of one reply."""
 
-    __slots__ = ("_call_ids", "_items", "_last_place", "_text_item")
+    __slots__ = ("_call_ids", "_has_calls", "_items", "_last_place", "_text_item")
 
     def __init__(self) -> None:
         self._items: dict[int | str, _Item] = {}
         self._last_place: int | str = ""
-        self._call_ids: set[str] = set()
+        self._call_ids = UniqueIds()
+        self._has_calls = False
         self._text_item: _Item | None = None  # the message whose text came last
 
     def read(self, data: bytes, events: list[Event]) -> bool:
@@ -324,7 +326,7 @@ class Reader:
             return
         raw_reason = (response.incomplete_details and response.incomplete_details.reason) or ending
         reason: FinishReason = FINISH_REASONS.get(raw_reason, "unknown")
-        yield Finished("tool_calls" if reason == "stop" and self._call_ids else reason, raw_reason)
+        yield Finished("tool_calls" if reason == "stop" and self._has_calls else reason, raw_reason)
 
     def on_output(self, response: Response) -> Iterator[Event]:
         """Report the output and the token usage of a response, as far as they were not reported yet."""
@@ -437,7 +439,7 @@ class Reader:
     def _on_message_start(self, item: _Item) -> Iterator[Event]:
         """Set the text of a message apart from that of the message before."""
         former, self._text_item = self._text_item, item
-        item.follows_call = bool(self._call_ids)
+        item.follows_call = self._has_calls
         if former is not None:
             item.text_start = former.text_start + _length(former) + len(BETWEEN_MESSAGES)
             yield from self._on_message_end(former, another_follows=True)
@@ -469,21 +471,12 @@ class Reader:
             warnings: list[Event] = []
             call = lenient.convert(raw, _Call, place, partial(_warn, warnings))
             yield from warnings
-            item.is_named = True
-            item.call_id = self._unused_id(call.call_id or call.id or f"call_{item.key}")
+            item.is_named = self._has_calls = True
+            item.call_id = self._call_ids.of(call.call_id or call.id or f"call_{item.key}")
             yield ToolCallDelta(item.key, item.call_id, call.name or "")
         if not item.is_marked and (item.marks or item.kind == "custom_tool_call"):
             item.is_marked = True
             yield ProviderState(item.kind, {"type": item.kind, "call_id": item.call_id, **item.marks})
-
-    def _unused_id(self, id_: str) -> str:
-        """Return the id of a call, another one if an earlier call has it."""
-        number, unused = 1, id_
-        while unused in self._call_ids:
-            number += 1
-            unused = f"{id_}_{number}"
-        self._call_ids.add(unused)
-        return unused
 
     def _on_piece(self, item: _Item, channel: str, text: str) -> Event:
         item.reported.setdefault(channel, []).append(text)
