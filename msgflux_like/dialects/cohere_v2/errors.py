@@ -31,17 +31,15 @@ def refusal(body: bytes) -> Failed:
     return _with_type(failed, error_type) if error_type else failed
 
 
-def failure_in_reply(error: str, error_type: str) -> Failed:
-    """Return the failure that ends a reply with status 200."""
-    return _with_type(failure_from(error), error_type)
-
-
-def failed_finish(reason: str) -> Failed | None:
-    """Return the failure of an answer that ended with this finish reason, None if it is not one of a failure."""
+def failure_in_reply(error: str | None, error_type: str | None, reason: str) -> Failed | None:
+    """Return the failure that ends a reply with status 200; None if neither error nor finish reason is one."""
     status = _FAILED_FINISH.get(reason)
-    if status is None:
+    if not error and status is None:
         return None
-    return Failed(f"the provider ended the answer with {reason}", code=reason, status=status)
+    failed = failure_from(error or f"the provider ended the answer with {reason}")
+    if error_type or status is None:
+        return _with_type(failed, error_type or "")
+    return Failed(failed.message, failed.type, failed.code or reason, status)
 
 
 def _with_type(failed: Failed, error_type: str) -> Failed:

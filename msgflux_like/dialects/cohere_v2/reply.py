@@ -36,7 +36,7 @@ from msgflux_like.dialects._shared import lenient
 from msgflux_like.dialects._shared.call_ids import UniqueIds
 from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
-from msgflux_like.dialects.cohere_v2.errors import failed_finish, failure_in_reply, refusal
+from msgflux_like.dialects.cohere_v2.errors import failure_in_reply, refusal
 from msgflux_like.events import (
     Citation,
     Event,
@@ -317,9 +317,7 @@ class _Reader:
         if end.usage is not None and end.usage.tokens is not None:
             yield _usage_from(end.usage, end.usage.tokens)
         reason = end.finish_reason or ""
-        if end.error:
-            yield failure_in_reply(end.error, end.error_type or reason)
-        elif failed := failed_finish(reason):
+        if failed := failure_in_reply(end.error, end.error_type, reason):
             yield failed
         elif reason:
             yield Finished(FINISH_REASONS.get(reason, "unknown"), reason)
