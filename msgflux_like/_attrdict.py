@@ -31,4 +31,4 @@ class dotdict(dict[str, Any]):  # noqa: N801  the name its users know
         self[name] = value
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return dotdict, (dict(self),)
+        return type(self), (dict(self),)

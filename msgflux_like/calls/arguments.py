@@ -176,7 +176,7 @@ def _tool_choice(argument: Argument, value: Any) -> Any:
 
 
 def _listener(argument: Argument, value: Any) -> Any:
-    is_listener = callable(value) or hasattr(value, "claim")
+    is_listener = callable(value) or hasattr(value, "handle_data")
     return require(argument.name, value, "a callable or a handler", is_right=is_listener)
 
 

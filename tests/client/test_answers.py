@@ -191,7 +191,7 @@ def test_what_the_caller_gave_is_not_changed(provider, asked):
         ({"temprature": 1}, TypeError, "there is no parameter 'temprature': did you mean temperature"),
         ({"system_prompt": "x"}, TypeError, "there is no parameter 'system_prompt'"),
         ({"temperature": 3}, ValueError, "temperature must be a number from 0 to 2, not 3"),
-        ({"tool_choice": "auto"}, ValueError, "tool_choice needs tools: there is no tool"),
+        ({"tool_choice": "auto"}, ValueError, "tool_choice needs tools: no tool is given"),
         ({"tools": [*TOOLS, {"type": "function"}]}, ValueError, r"^tools\[1\] must be"),
         ({"tools": TOOLS * 2}, ValueError, "^tools has two tools called 'get_weather'"),
         ({"n": 2, "extra_body": {"n": 3}}, ValueError, "extra_body sets n"),

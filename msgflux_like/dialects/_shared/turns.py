@@ -28,7 +28,7 @@ def in_turns(
         blocks_of: Returns the content blocks of a message, given the message and its place for errors.
         append: Adds the blocks of a further message to the content of a turn, given its place for errors.
         changes: Receives what was done to the messages.
-        known: The fields of a message that `blocks_of` reads.
+        known: The fields of a message that `blocks_of` sends or notes itself.
     """
     system: list[Block] = []
     turns: list[Block] = []
