@@ -176,7 +176,8 @@ def _text_with_state(parts: Sequence[Part], inside: list[InsideText], place: str
         if isinstance(each, str):
             blocks.append({"type": "text", "text": each})
         elif each.kind == TEXT_FIELDS:
-            claude.cite_end(blocks, as_mapping(each.raw), _cited_block)
+            if not claude.cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
         else:
             blocks.append(each.raw)
     sent = [block for block in blocks if block.get("type") != "text" or block["text"].strip()]

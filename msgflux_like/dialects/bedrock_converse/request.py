@@ -242,7 +242,8 @@ def _text_with_state(
         if isinstance(each, str):
             blocks.append({"text": each})
         elif each.kind == TEXT_FIELDS:
-            cite_end(blocks, as_mapping(each.raw), _cited_block)
+            if not cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
         else:
             blocks.append(_state_block(each.kind, each.raw))
     sent = [block for block in blocks if block.get("text") is None or block["text"].strip()]
