@@ -73,6 +73,13 @@ _READ_ELSEWHERE: Final = frozenset(
         "error_message",
         "start",
         "stop",
+        "partial_json",
+        "signature",
+        "citation",
+        "reasoningContent",
+        "toolUse",
+        "toolResult",
+        "p",
         *_ENVELOPES,
     }
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -26,9 +25,6 @@ TEXT_FIELDS: Final = "text_fields"
 """Kind of provider state behind a cited text: its `length` in characters, and its `citations`, which go back too."""
 
 _UNSUPPORTED_SOURCES: Final[Mapping[str, str]] = {"url": "a link", "file": "a file_id"}
-
-_VERSION: Final = re.compile(r"claude-([a-z]+)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
-_FIRST_WITH_ONE_OF_BOTH: Final[Mapping[str, tuple[int, int]]] = {"opus": (4, 1)}
 
 _decoder = msgspec.json.Decoder()
 
@@ -62,8 +58,8 @@ def server_tool_input(pieces: list[str]) -> Any:
         return text
 
 
-def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Callable[[str, list[Any]], Any]) -> None:
-    """Give the last text of the blocks its citations back.
+def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Callable[[str, list[Any]], Any]) -> bool:
+    """Give the last text of the blocks its citations back; return False where the text was changed since.
 
     Args:
         blocks: Blocks so far, changed in place; the last one is `{"type": "text", "text": ...}` or `{"text": ...}`.
@@ -73,13 +69,14 @@ def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Cal
     length, citations = fields.get("length"), as_list(fields.get("citations"))
     text = blocks[-1].get("text") if blocks else None
     if not isinstance(text, str) or not isinstance(length, int) or not 0 < length <= len(text):
-        return  # the text was changed since
+        return False
     rest = text[:-length]
     if rest:
         blocks[-1] = {**blocks[-1], "text": rest}
     else:
         blocks.pop()
     blocks.append(cited(text[-length:], citations))
+    return True
 
 
 def refuse_sources(blocks: list[Any], host: str) -> None:
@@ -91,23 +88,6 @@ def refuse_sources(blocks: list[Any], host: str) -> None:
                 f"{host} does not take: pass the bytes, a pathlib.Path or a data: URL"
             )
         refuse_sources(as_list(as_mapping(block).get("content")), host)
-
-
-def drop_one_of_temperature_and_top_p(parameters: dict[str, Any], model: str, changes: list[Change]) -> None:
-    """Remove one of both for a model that rejects the pair: the one with the default value 1, else `top_p`.
-
-    Source: https://docs.claude.com/en/docs/about-claude/models/migrating-to-claude-4.
-    """
-    if parameters.get("temperature") is None or parameters.get("top_p") is None or not _takes_one_of_both(model):
-        return
-    name = "temperature" if parameters["temperature"] == 1 != parameters["top_p"] else "top_p"
-    del parameters[name]
-    changes.append(Change("dropped", name, f"{model} rejects temperature and top_p together"))
-
-
-def _takes_one_of_both(model: str) -> bool:
-    found = _VERSION.search(model)
-    return found is not None and (int(found[2]), int(found[3] or 0)) >= _FIRST_WITH_ONE_OF_BOTH.get(found[1], (4, 5))
 
 
 def trim_prefill(prefill: str, changes: list[Change]) -> str:

@@ -114,8 +114,10 @@ class _Encoder:
             pieces.append(_text_with_state(parts, [*inside, *text_end], place, changes))
         for index, call in enumerate(message.get("tool_calls") or ()):
             use = _tool_use(call, f"{place}.tool_calls[{index}]", self._ids, changes)
-            further = next((fields for fields in call_fields if fields.get("id") == call["id"]), {})
-            pieces.append([{**further, **use}])
+            for further in call_fields:
+                if further.get("id") == call["id"]:
+                    use = {**further, **use}
+            pieces.append([use])
         kinds = frozenset(kind for entries in state.values() for kind, _ in entries)
         return with_state(pieces, state, place, changes, may_end=kinds - THINKING_BLOCKS)
 
@@ -174,7 +176,8 @@ def _text_with_state(parts: Sequence[Part], inside: list[InsideText], place: str
         if isinstance(each, str):
             blocks.append({"type": "text", "text": each})
         elif each.kind == TEXT_FIELDS:
-            claude.cite_end(blocks, as_mapping(each.raw), _cited_block)
+            if not claude.cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
         else:
             blocks.append(each.raw)
     sent = [block for block in blocks if block.get("type") != "text" or block["text"].strip()]

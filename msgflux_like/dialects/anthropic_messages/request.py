@@ -146,7 +146,6 @@ def _parameters(request: ChatRequest, budget: int, changes: list[Change]) -> Blo
         given["stop_sequences"] = stop_list(stop)
     if (user := given.pop("user", None)) is not None:
         given["metadata"] = {"user_id": user}
-    claude.drop_one_of_temperature_and_top_p(given, request.model, changes)
     return given
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -353,7 +353,7 @@ class _Reader:
             return
         for kind, value in raw.items():
             if isinstance(value, dict) and (kind not in _READ_KINDS or kind == "image"):
-                self._open_blocks[index] = _Block(kind, value)
+                self._open_blocks[index] = _Block(kind, cast("dict[str, Any]", value))
                 return
             if kind not in _READ_KINDS:
                 events.append(ProviderState(kind, value))

@@ -15,9 +15,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, is_opaque, path
+from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, path
 from msgflux_like.dialects._shared.call_ids import CallIds
-from msgflux_like.dialects._shared.claude import TEXT_FIELDS, cite_end, drop_one_of_temperature_and_top_p, trim_prefill
+from msgflux_like.dialects._shared.claude import TEXT_FIELDS, cite_end, trim_prefill
 from msgflux_like.dialects._shared.notes import note_marks, note_unknown
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
@@ -47,7 +47,6 @@ _BLANK: Final = "the API rejects blank texts"
 _BEGINNING: Final = "[The conversation begins with an answer.]"
 _SERVER_TOOL: Final = "server_tool_use"
 _REASONING: Final = frozenset({"reasoningText", "redactedContent"})
-_MAKER_PARAMETERS: Final = ("top_k", "reasoning_effort", "reasoning_budget")
 _MESSAGE_FIELDS: Final = OF_A_MESSAGE | {"cache_control", "is_error"}
 _CALL_FIELDS: Final = frozenset({"id", "type", "function", "cache_control"})
 _SPEC_FIELDS: Final = ("description", "strict")
@@ -83,7 +82,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     body: dict[str, Any] = {"messages": turns}
     if system:
         body["system"] = system
-    if inference := _inference_config(request, changes):
+    if inference := _inference_config(request):
         body["inferenceConfig"] = inference
     if tools:
         body["toolConfig"] = tools
@@ -243,7 +242,8 @@ def _text_with_state(
         if isinstance(each, str):
             blocks.append({"text": each})
         elif each.kind == TEXT_FIELDS:
-            cite_end(blocks, as_mapping(each.raw), _cited_block)
+            if not cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
         else:
             blocks.append(_state_block(each.kind, each.raw))
     sent = [block for block in blocks if block.get("text") is None or block["text"].strip()]
@@ -426,12 +426,11 @@ def _claude_tool_choice(choice: ToolChoice | None) -> Mapping[str, Any]:
     return {"type": _TOOL_CHOICES[name]} if name in _TOOL_CHOICES else {"type": "tool", "name": name}
 
 
-def _inference_config(request: ChatRequest, changes: list[Change]) -> Block:
-    given = dict(request.parameters)
+def _inference_config(request: ChatRequest) -> Block:
+    given = request.parameters
     temperature = given.get("temperature")
     if temperature is not None and not 0 <= temperature <= 1:
         raise UnsupportedError(f"temperature must be between 0 and 1 for Amazon Bedrock's Converse; got {temperature}")
-    drop_one_of_temperature_and_top_p(given, claude(request.model), changes)
     fields = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
     config: Block = {field: given[name] for name, field in fields.items() if name in given}
     if (stop := given.get("stop")) is not None:
@@ -458,19 +457,9 @@ def _block_types_as_anthropic(turn: Block) -> Block:
 
 
 def _maker_fields(request: ChatRequest) -> Block:
-    """Return the parameters without a field in Converse, as fields of a maker other than Anthropic.
-
-    Raises:
-        UnsupportedError: The maker has no such field, or the model id does not show who the maker is.
-    """
+    """Return the parameters without a field in Converse, as fields of a maker other than Anthropic."""
     fields: Block = {}
     given, model = request.parameters, request.model
-    if is_opaque(model) and (unsent := [name for name in _MAKER_PARAMETERS if given.get(name) is not None]):
-        raise UnsupportedError(
-            f"{', '.join(unsent)}: the id of the model does not show whose model it is, and each maker has a field of "
-            f"another name. Leave it out, or give the maker's field in "
-            f'extra_body={{"additionalModelRequestFields": {{...}}}}'
-        )
     if (top_k := given.get("top_k")) is not None:
         fields = {"inferenceConfig": {"topK": top_k}} if "amazon.nova" in model else {"top_k": top_k}
     effort, budget = given.get("reasoning_effort"), given.get("reasoning_budget")
