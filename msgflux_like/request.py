@@ -156,6 +156,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         auto_tool_choice: False where the model cannot choose: "required" is sent, or "none" after a tool's result.
         reasoning_form: How a chat completion says how much to reason.
         reasoning_off: Parts of the ids of the models that can do without reasoning, whatever the catalogue lists.
+        thinks_in_streams: Ids of the models that reason by default, and answer only streamed calls while they do.
         encrypted_reasoning: Whether the Responses format's `reasoning.encrypted_content` can be asked for.
         embeddings_base64: Whether vectors can be asked for as base64 text, in OpenAI's format of embeddings.
         strict_messages: Whether a chat completion is refused for fields and parts that OpenAI itself has not, as other
@@ -173,6 +174,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     schema_dialects: tuple[str, ...] = ()
     reasoning_form: ReasoningForm = "effort"
     reasoning_off: tuple[str, ...] = ()
+    thinks_in_streams: tuple[str, ...] = ()
     encrypted_reasoning: bool = False
     embeddings_base64: bool = False
     strict_messages: bool = False

@@ -83,6 +83,8 @@ def _message(message: Any, place: str) -> Message:
 def _content(content: Any, role: str, place: str) -> Any:
     """Return checked content that is not a string."""
     if isinstance(content, (list, tuple)):
+        if not content and role == "assistant":
+            return None  # frameworks save an answer of calls with an empty list
         return _parts(cast("Sequence[Any]", content), f"{place}.content")
     if content is None and role != "assistant":
         raise InvalidMessagesError(f"{place}.content is missing: a {role} message needs a string or parts")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from msgflux_like.request import Change
+from msgflux_like.errors import InvalidMessagesError
+from msgflux_like.request import Change, ChatRequest
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -56,6 +57,28 @@ class CallIds:
         if sent != id_:
             self._changes.append(Change("renamed", place, self._rule))
         return sent
+
+
+def check_answered(request: ChatRequest) -> None:
+    """Check that each call of the conversation is followed by its result, as most APIs demand.
+
+    Raises:
+        InvalidMessagesError: If a call has no result before the next message of another role.
+    """
+    open_calls: dict[str, str] = {}
+    for index, message in enumerate(request.messages):
+        if message["role"] == "tool":
+            open_calls.pop(message["tool_call_id"], None)
+            continue
+        if open_calls:
+            break
+        calls = message.get("tool_calls") or ()
+        open_calls = {call["id"]: f"{request.place(index)}.tool_calls[{at}]" for at, call in enumerate(calls)}
+    if open_calls:
+        raise InvalidMessagesError(
+            f"{next(iter(open_calls.values()))} has no result: the API refuses a conversation with an open call. "
+            f"Add a tool message with its id as tool_call_id, or leave the call out"
+        )
 
 
 def derived_call_id(call: str) -> str:
