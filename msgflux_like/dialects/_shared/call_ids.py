@@ -60,25 +60,24 @@ class CallIds:
 
 
 def check_answered(request: ChatRequest) -> None:
-    """Check that each call of the conversation is followed by its result, as most APIs demand.
+    """Check that no call that the conversation went on from is without a result, which most APIs refuse.
 
     Raises:
-        InvalidMessagesError: If a call has no result before the next message of another role.
+        InvalidMessagesError: If another message follows a call, and no result of it.
     """
-    open_calls: dict[str, str] = {}
-    for index, message in enumerate(request.messages):
+    results: set[str] = set()
+    goes_on = False
+    for index, message in reversed(list(enumerate(request.messages))):
         if message["role"] == "tool":
-            open_calls.pop(message["tool_call_id"], None)
+            results.add(message["tool_call_id"])
             continue
-        if open_calls:
-            break
-        calls = message.get("tool_calls") or ()
-        open_calls = {call["id"]: f"{request.place(index)}.tool_calls[{at}]" for at, call in enumerate(calls)}
-    if open_calls:
-        raise InvalidMessagesError(
-            f"{next(iter(open_calls.values()))} has no result: the API refuses a conversation with an open call. "
-            f"Add a tool message with its id as tool_call_id, or leave the call out"
-        )
+        for at, call in enumerate(message.get("tool_calls") or ()):
+            if goes_on and call["id"] not in results:
+                raise InvalidMessagesError(
+                    f"{request.place(index)}.tool_calls[{at}] has no result, and the API refuses an open call. "
+                    f"Add a tool message with its id as tool_call_id, or leave the call out"
+                )
+        goes_on = True
 
 
 def derived_call_id(call: str) -> str:
