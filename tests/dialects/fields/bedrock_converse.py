@@ -21,7 +21,13 @@ _USAGE: Final = {"inputTokens": 8, "outputTokens": 7, "totalTokens": 15}
 
 def _reply(*blocks: Json, **top: Any) -> Json:
     message = {"role": "assistant", "content": list(blocks or (_HELLO,))}
-    return {"output": {"message": message}, "stopReason": "end_turn", "usage": _USAGE, "metrics": {"latencyMs": 1}, **top}
+    return {
+        "output": {"message": message},
+        "stopReason": "end_turn",
+        "usage": _USAGE,
+        "metrics": {"latencyMs": 1},
+        **top,
+    }
 
 
 def _events(*deltas: Json, start: Json | None = None, stop: Json | None = None, **metadata: Any) -> list[Json]:
@@ -110,7 +116,10 @@ REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
         _reply({"image": {"format": MARK, "source": {"bytes": "QUJD"}}}, _HELLO),
         _events({"image": {"source": {"bytes": "QUJD"}}}, start={"image": {"format": MARK}}),
     ),
-    "a kind of the future": (_reply({"hologram": {"depth": MARK}}, _HELLO), _events(start={"hologram": {"depth": MARK}})),
+    "a kind of the future": (
+        _reply({"hologram": {"depth": MARK}}, _HELLO),
+        _events(start={"hologram": {"depth": MARK}}),
+    ),
     # citations
     "citation.title": _citation(title=MARK),
     "citation.source": _citation(source=MARK),
