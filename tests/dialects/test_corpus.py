@@ -136,7 +136,7 @@ def _answer(answer: Mapping[str, Any], events: list[Event]) -> dict[str, Any]:
         "usage": {name: usage.get(name, 0) for name in COUNTS} | {"total": total},
         "images": media.count("image"),
         "audio": media.count("audio"),
-        "citations": len(answer.get("citations", ())),
+        "citations": _sources(answer),
         "server_tools": len(answer.get("server_tools", ())),
         "signatures": sum(_signed(event) for event in events if isinstance(event, ProviderState)),
     }
@@ -197,6 +197,12 @@ class _AnyWith:
 
     def __repr__(self) -> str:
         return f"a list with {self._id!r}"
+
+
+def _sources(answer: Mapping[str, Any]) -> int:
+    """How many citations there are; of Google's, the recordings' reader counted sources, not passages they support."""
+    cited = answer.get("citations", ())
+    return len({url for url, _ in cited}) if "STOP" in answer.get("finish", ()) else len(cited)
 
 
 def _signed(state: ProviderState) -> bool:

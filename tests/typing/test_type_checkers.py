@@ -53,6 +53,7 @@ MISTAKES = {
     "option of a text model": 'mf.Model.text_completion("openai/gpt-3.5-turbo-instruct", temprature=3)',
     "option of an embedder": 'mf.Model.text_embedder("openai/text-embedding-3-small", dimension=3)',
     "option of a call": 'model("q", temprature=3)',
+    "field of an answer": 'model("q", generation_schema=City).parsed.naem',
     "option of a client": 'mf.Client(provider="openai", time_out=3)',
     "parameter of the client": 'client.chat.completions.create(model="m", messages=[], temprature=3)',
     "type of a parameter": 'client.chat.completions.create(model="m", messages=[], temperature="hot")',
