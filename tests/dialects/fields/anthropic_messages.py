@@ -21,7 +21,9 @@ def _reply(*blocks: Json, **top: Any) -> Json:
     return {**found, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage, **top}
 
 
-def _events(*blocks: tuple[Json, list[Json]], start: Json | None = None, end: Json | None = None, **last: Any) -> list[Json]:
+def _events(
+    *blocks: tuple[Json, list[Json]], start: Json | None = None, end: Json | None = None, **last: Any
+) -> list[Json]:
     found: list[Json] = [{"type": "message_start", "message": {**_reply(), "content": [], **(start or {})}}]
     for index, (block, deltas) in enumerate(blocks or ((_HELLO, []),)):
         found.append({"type": "content_block_start", "index": index, "content_block": block})

@@ -21,7 +21,13 @@ _USAGE: Final = {"inputTokens": 8, "outputTokens": 7, "totalTokens": 15}
 
 def _reply(*blocks: Json, **top: Any) -> Json:
     message = {"role": "assistant", "content": list(blocks or (_HELLO,))}
-    return {"output": {"message": message}, "stopReason": "end_turn", "usage": _USAGE, "metrics": {"latencyMs": 1}, **top}
+    return {
+        "output": {"message": message},
+        "stopReason": "end_turn",
+        "usage": _USAGE,
+        "metrics": {"latencyMs": 1},
+        **top,
+    }
 
 
 def _events(*deltas: Json, start: Json | None = None, stop: Json | None = None, **metadata: Any) -> list[Json]:
@@ -63,7 +69,7 @@ REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
     "trace.promptRouter": _metadata(trace={"promptRouter": {"invokedModelId": MARK}}),
     "performanceConfig.latency": _metadata(performanceConfig={"latency": MARK}),
     "serviceTier": _metadata(serviceTier={"type": MARK}),
-    "usage.cacheDetails": _metadata(usage={**_USAGE, "cacheDetails": [{"ttl": MARK}]}),
+    "usage.ofTheFuture": _metadata(usage={**_USAGE, "ofTheFuture": MARK}),
     "guardrail.actionReason": (
         _reply(stopReason="guardrail_intervened", trace={"guardrail": {"actionReason": MARK}}),
         _events(stop={"stopReason": "guardrail_intervened"}, trace={"guardrail": {"actionReason": MARK}}),
@@ -110,7 +116,10 @@ REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
         _reply({"image": {"format": MARK, "source": {"bytes": "QUJD"}}}, _HELLO),
         _events({"image": {"source": {"bytes": "QUJD"}}}, start={"image": {"format": MARK}}),
     ),
-    "a kind of the future": (_reply({"hologram": {"depth": MARK}}, _HELLO), _events(start={"hologram": {"depth": MARK}})),
+    "a kind of the future": (
+        _reply({"hologram": {"depth": MARK}}, _HELLO),
+        _events(start={"hologram": {"depth": MARK}}),
+    ),
     # citations
     "citation.title": _citation(title=MARK),
     "citation.source": _citation(source=MARK),
@@ -120,7 +129,7 @@ REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
 }
 
 REQUEST: Final[dict[str, Json]] = {
-    **anthropic_messages.REQUEST,
+    **{name: call for name, call in anthropic_messages.REQUEST.items() if name != "result.is_error"},  # a `status`
     "video.fps": {
         "messages": [
             {
