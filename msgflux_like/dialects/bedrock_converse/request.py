@@ -180,6 +180,8 @@ def _begin_with_user(turns: list[Block], changes: list[Change]) -> None:
 def _blocks_of(message: Message, request: ChatRequest, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """Return a message as content blocks."""
     role, content = message["role"], message.get("content")
+    if len(message) == 2 and isinstance(content, str) and content.strip():  # nearly all messages
+        return [{"text": content}]
     if role == "tool":
         return _tool_result(message, request.model, place, ids, changes)
     if message.get("is_error") is not None:

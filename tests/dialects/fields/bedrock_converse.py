@@ -69,7 +69,7 @@ REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
     "trace.promptRouter": _metadata(trace={"promptRouter": {"invokedModelId": MARK}}),
     "performanceConfig.latency": _metadata(performanceConfig={"latency": MARK}),
     "serviceTier": _metadata(serviceTier={"type": MARK}),
-    "usage.cacheDetails": _metadata(usage={**_USAGE, "cacheDetails": [{"ttl": MARK}]}),
+    "usage.ofTheFuture": _metadata(usage={**_USAGE, "ofTheFuture": MARK}),
     "guardrail.actionReason": (
         _reply(stopReason="guardrail_intervened", trace={"guardrail": {"actionReason": MARK}}),
         _events(stop={"stopReason": "guardrail_intervened"}, trace={"guardrail": {"actionReason": MARK}}),
@@ -129,7 +129,7 @@ REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
 }
 
 REQUEST: Final[dict[str, Json]] = {
-    **anthropic_messages.REQUEST,
+    **{name: call for name, call in anthropic_messages.REQUEST.items() if name != "result.is_error"},  # a `status`
     "video.fps": {
         "messages": [
             {
