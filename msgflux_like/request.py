@@ -175,7 +175,9 @@ class ChatRequest(Struct, frozen=True):
         answer_schema: What the provider is to hold the answer to.
         family: Whose opaque state the model can read; see `dialects.state_family`.
         reasoning_field: In which field of a message the model wants its earlier reasoning back, "" for none.
-        knobs: How the model can be told to reason; None where nothing is known of it.
+        reasoning_controls: Ways to control reasoning; None where nothing is known about the model.
+        base_model: Id of the model that `model` is another name of (a deployment, a fine-tuned model, a profile); ""
+            where it is none.
     """
 
     model: str
@@ -193,6 +195,12 @@ class ChatRequest(Struct, frozen=True):
     family: str = ""
     reasoning_field: str = ""
     reasoning_controls: ReasoningControls | None = None
+    base_model: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The id whose rules hold: that of the base model where the model's own is an alias, else its own."""
+        return self.base_model or self.model
 
     def place(self, index: int) -> str:
         """What the caller calls the message at `index`, for errors."""

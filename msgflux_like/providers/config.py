@@ -153,9 +153,17 @@ def _resolve_url(provider: Provider, base_url: str, *, has_key: bool) -> tuple[s
     if url:
         _check_url(url, provider, has_key=has_key)
         url += "" if url.endswith(provider.base_path) else provider.base_path
-    if provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/"):
+    if provider.quirks_elsewhere is not None and not _is_on_own_hosts(provider, url):
         return url, query, provider.quirks_elsewhere
     return url, query, provider.quirks
+
+
+def _is_on_own_hosts(provider: Provider, url: str) -> bool:
+    """Return whether a URL is that of the row, or the same path on a regional host: `eu.api...` beside `api...`."""
+    ours, theirs = urlsplit(provider.base_url.rstrip("/")), urlsplit(url)
+    host = ours.netloc
+    is_regional = bool(host) and theirs.netloc.endswith(f".{host}")
+    return theirs.scheme == ours.scheme and theirs.path == ours.path and (theirs.netloc == host or is_regional)
 
 
 def _signs(provider: Provider, api_key: Any) -> bool:

@@ -59,7 +59,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     tools, extra_fields = _tools(request, quirks, changes)
     system, turns = _conversation(request, changes, calls_as_text=tools is None)
     prefill = _add_prefill(
-        turns, prefill_text(replace(request, model=claude(request.model) or request.model), quirks), changes
+        turns, prefill_text(replace(request, base_model=claude(request.known_as) or request.known_as), quirks), changes
     )
     if not turns:
         raise InvalidMessagesError(
@@ -73,7 +73,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["inferenceConfig"] = inference
     if tools:
         body["toolConfig"] = tools
-    if claude(request.model):
+    if claude(request.known_as):
         extra_fields |= _claude_fields(request, turns, prefill, changes)
     else:
         extra_fields |= _maker_fields(request)
@@ -225,10 +225,10 @@ def _tools(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> tuple
     config: Block = {"tools": _specifications(tools)}
     if request.parameters.get("parallel_tool_calls") is not False:
         return config if choice is None else {**config, "toolChoice": _tool_choice(choice)}, {}
-    if not claude(request.model) and isinstance(choice, str) and choice not in _TOOL_CHOICES:
+    if not claude(request.known_as) and isinstance(choice, str) and choice not in _TOOL_CHOICES:
         changes.append(Change("dropped", "parallel_tool_calls", "no field limits how often the tool is called"))
         return {**config, "toolChoice": _tool_choice(choice)}, {}
-    if not claude(request.model):
+    if not claude(request.known_as):
         raise UnsupportedError("parallel_tool_calls=False: Converse has no such field for this model. Leave it out")
     return config, {"tool_choice": {**_claude_tool_choice(choice), "disable_parallel_tool_use": True}}
 
@@ -246,7 +246,7 @@ def _tools_not_to_call(
         if tools:
             changes.append(Change("emulated", "tool_choice", 'the tools are not sent: Converse has no choice "none"'))
         return {}, {}
-    if not claude(request.model):
+    if not claude(request.known_as):
         changes.append(
             Change(
                 "emulated",
@@ -321,7 +321,7 @@ def _claude_fields(request: ChatRequest, turns: list[Block], prefill: str, chang
     thinking = thinking_fields(request, [_block_types_as_anthropic(turn) for turn in turns], limit, changes)
     check_thinking({**given, **thinking}, request.tool_choice, prefill)
     fields: Block = {"top_k": given["top_k"]} if "top_k" in given else {}
-    if "output_config" in thinking and claude(request.model).startswith("claude-opus-4-5"):
+    if "output_config" in thinking and claude(request.known_as).startswith("claude-opus-4-5"):
         fields["anthropic_beta"] = ["effort-2025-11-24"]  # the first model with efforts
     return fields | thinking
 
@@ -335,7 +335,7 @@ def _block_types_as_anthropic(turn: Block) -> Block:
 def _maker_fields(request: ChatRequest) -> Block:
     """Return the parameters without a field in Converse, as fields of a maker other than Anthropic."""
     fields: Block = {}
-    given, model = request.parameters, request.model
+    given, model = request.parameters, request.known_as
     if (top_k := given.get("top_k")) is not None:
         fields = {"inferenceConfig": {"topK": top_k}} if "amazon.nova" in model else {"top_k": top_k}
     effort, budget = given.get("reasoning_effort"), given.get("reasoning_budget")
