@@ -58,7 +58,7 @@ class ProviderModel(Serializable, ClosesOnExit):
         self._dialect = dialects.load(self._row.dialect)
         self._parameters = parameters
         try:
-            endpoint = config.endpoint(self._row, base_url=base_url, api_key=api_key)
+            endpoint = config.endpoint(self._row, base_url=base_url, api_key=api_key, model=self.model_id)
         except MissingKeyError as error:
             raise resolve.explain_missing_key(error, self.profile) from None
         self._endpoint = self._with_model_quirks(endpoint)
