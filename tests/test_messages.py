@@ -220,6 +220,138 @@ def test_the_first_bytes_count_more_than_the_name_of_the_file(tmp_path):
     assert media.data_url(tmp_path / "unknown") == data_url("application/octet-stream", b"?")
 
 
+def mp4(brand: bytes) -> bytes:
+    return b"\x00\x00\x00\x14ftyp" + brand + bytes(60)
+
+
+def zipped(*names: str, first: bytes = b"") -> bytes:
+    from io import BytesIO
+    from zipfile import ZipFile
+
+    made = BytesIO()
+    with ZipFile(made, "w") as archive:
+        if first:
+            archive.writestr("mimetype", first)
+        for name in names:
+            archive.writestr(name, b"x")
+    return made.getvalue()
+
+
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(60)
+ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(60)
+
+FILES = [
+    # the name decides
+    ("notes.txt", b"BMW is a maker of cars.", "text/plain"),
+    ("notes.txt", b"ID3 is a learner of decision trees.", "text/plain"),
+    ("notes.md", b"OggS, and other words", "text/markdown"),
+    ("data.csv", b"BM,ID3\n1,2\n", "text/csv"),
+    ("data.tsv", b"a\tb\n", "text/tab-separated-values"),
+    ("data.json", b"{}", "application/json"),
+    ("page.html", b"<p>Hello</p>", "text/html"),
+    ("page.xml", b"<?xml version='1.0'?><a/>", "text/xml"),
+    ("code.py", b"print(1)", "text/x-python"),
+    ("logo.svg", b"<svg/>", "image/svg+xml"),
+    ("utf16.txt", b"\xff\xfeH\x00i\x00", "text/plain"),
+    ("old.doc", OLE, "application/msword"),
+    ("old.xls", OLE, "application/vnd.ms-excel"),
+    ("old.ppt", OLE, "application/vnd.ms-powerpoint"),
+    ("a.wma", ASF, "audio/x-ms-wma"),
+    ("a.wmv", ASF, "video/x-ms-wmv"),
+    ("a.m4a", mp4(b"isom"), "audio/mp4"),
+    ("a.3gp", mp4(b"isom"), "video/3gpp"),
+    ("a.ogv", b"OggS\x00" + bytes(60), "video/ogg"),
+    ("a.weba", b"\x1aE\xdf\xa3" + bytes(60), "audio/webm"),
+    ("a.docx", zipped("[Content_Types].xml"), DOCX),
+    ("a.XLSX", zipped("[Content_Types].xml"), XLSX),
+    ("a.bmp", b"BM\x46\x00\x00\x00\x00\x00\x00\x00", "image/bmp"),
+    ("a.aac", b"\xff\xf1\x50\x80" + bytes(60), "audio/aac"),
+    ("a.aac", b"ID3\x04" + bytes(60), "audio/aac"),
+    # the first bytes decide
+    ("a.txt", b"%PDF-1.7\n", "application/pdf"),
+    ("a.png", b"\xff\xd8\xff\xe0" + bytes(60), "image/jpeg"),
+    ("a.mp4", mp4(b"qt  "), "video/quicktime"),
+    ("a.jpg", mp4(b"heic"), "image/heic"),
+    ("a.bin", b"\xff\xfb\x90\x44" + bytes(60), "audio/mpeg"),
+    ("", b"\xff\xe3\x18\xc4" + bytes(60), "audio/mpeg"),
+    ("", b"\xff\xfa\x90\x44" + bytes(60), "audio/mpeg"),
+    ("", b"\xff\xf2\x90\x44" + bytes(60), "audio/mpeg"),
+    ("", b"\xff\xfd\x90\x44" + bytes(60), "audio/mpeg"),
+    ("", b"\xff\xf9\x50\x80" + bytes(60), "audio/aac"),
+    ("", b"\xff\xfeH\x00i\x00", "application/octet-stream"),
+    ("", b"BMW is a maker of cars.", "application/octet-stream"),
+    ("", b"II*\x00" + bytes(60), "image/tiff"),
+    ("", b"MM\x00*" + bytes(60), "image/tiff"),
+    ("", mp4(b"avif"), "image/avif"),
+    ("", mp4(b"mif1"), "image/heif"),
+    ("", mp4(b"mp42"), "video/mp4"),
+    ("", b"FORM\x00\x00\x00\x10AIFF", "audio/aiff"),
+    ("", b"OggS\x00" + bytes(20) + b"\x80theora", "video/ogg"),
+    ("", b"\x1aE\xdf\xa3" + bytes(20) + b"matroska", "video/x-matroska"),
+    ("", b"FLV\x01" + bytes(60), "video/x-flv"),
+    ("", b"\x00\x00\x01\xba" + bytes(60), "video/mpeg"),
+    ("", b"{\\rtf1 Hello}", "application/rtf"),
+    ("", b"\x1f\x8b\x08" + bytes(60), "application/gzip"),
+    ("", zipped("[Content_Types].xml", "word/document.xml"), DOCX),
+    ("", zipped("[Content_Types].xml", "xl/workbook.xml"), XLSX),
+    ("", zipped("[Content_Types].xml", "ppt/presentation.xml"), PPTX),
+    ("", zipped("a", first=b"application/epub+zip"), "application/epub+zip"),
+    ("", zipped("a", first=b"application/vnd.oasis.opendocument.text"), "application/vnd.oasis.opendocument.text"),
+    ("", zipped("a"), "application/zip"),
+    ("unknown.qqq", b"?", "application/octet-stream"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"), FILES, ids=[f"{name or 'bytes'}-{kind}" for name, _, kind in FILES]
+)
+def test_a_file_is_what_its_name_and_its_first_bytes_say_together(tmp_path, name, content, kind):
+    source = tmp_path / name if name else content
+    if name:
+        source.write_bytes(content)
+    assert media.data_url(source) == data_url(kind, content)
+
+
+def test_an_empty_list_of_parts_is_no_content_of_an_answer_and_an_empty_result():
+    calls = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    answer = {"role": "assistant", "content": [], "tool_calls": calls}
+    given, result = normalize([answer, {"role": "tool", "tool_call_id": "c1", "content": []}])
+    assert given == {**answer, "content": None}
+    assert result["content"] == ""
+    assert answer["content"] == []
+    assert refusal_of([{"role": "user", "content": []}]) == (
+        "messages[0].content is an empty list: give at least one part"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("refusal", 7, "messages[0].refusal must be a string, not int"),
+        ("audio", "a", "messages[0].audio must be an object with the id of a recording, not str"),
+        ("images", {}, "messages[0].images must be a list of image parts, not dict"),
+        ("images", ["a"], "messages[0].images[0] must be a part of type image_url, as response.message has it"),
+        (
+            "images",
+            [{"type": "image_url", "image_url": {"url": 7}}],
+            "messages[0].images[0].image_url.url must be a URL, bytes or a pathlib.Path, not int",
+        ),
+    ],
+)
+def test_a_field_of_an_earlier_answer_is_checked(field, value, why):
+    assert refusal_of([{"role": "assistant", "content": "Hi", field: value}]) == why
+
+
+def test_the_fields_of_an_earlier_answer_are_passed_on():
+    image = {"type": "image_url", "image_url": {"url": data_url("image/png", PNG)}}
+    answer = {"role": "assistant", "content": "Hi", "refusal": None, "audio": {"id": "a"}, "images": [image]}
+    assert normalize([answer])[0] is answer
+    assert normalize([{**answer, "images": [{**image, "image_url": PNG}]}]) == (answer,)
+
+
 @pytest.mark.parametrize("kind", ["image_url", "video_url"])
 @pytest.mark.parametrize("inside", [True, False], ids=["{'url': ...}", "alone"])
 def test_bytes_and_files_in_a_part_become_data_urls(tmp_path, kind, inside):

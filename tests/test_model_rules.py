@@ -206,6 +206,7 @@ def test_the_base_model_is_part_of_a_models_state():
         ("anthropic/claude-sonnet-4-5", {}),
         ("anthropic/claude-haiku-4-5-20251001", {}),
         ("anthropic/claude-opus-4-6", {}),
+        ("anthropic/claude-opus-4-1-20250805", {}),
         ("openrouter/anthropic/claude-sonnet-4.5", {}),
         (f"amazon-bedrock/us.{CLAUDE}", BEDROCK),
         (f"amazon-bedrock/{ARN}inference-profile/us.{CLAUDE}", BEDROCK),
@@ -219,6 +220,8 @@ def test_one_of_two_parameters_that_are_refused_together_is_left_out_with_a_reco
     assert ("dropped", "top_p") in [(change.kind, change.field) for change in planned.changes]
     with pytest.raises(ChangeError):
         plan(path, options=options, temperature=0.5, top_p=0.9, max_tokens=9, changes="refuse")
+    other = plan(path, options=options, temperature=1, top_p=0.9, max_tokens=9)
+    assert "temperature" not in other.body.get("inferenceConfig", other.body)
     alone = plan(path, options=options, top_p=0.9, max_tokens=9)
     assert alone.changes == ()
 

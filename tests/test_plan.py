@@ -77,7 +77,7 @@ class TestRefusingChanges:
     def test_a_request_that_would_be_changed_is_not_sent(self, provider, model_of, colour):
         server = provider(whole(chat()))
         asked = model_of(server, "anthropic/claude-sonnet-4-5", changes="refuse")
-        with pytest.raises(ChangeError, match="max_tokens defaulted: the API demands a limit") as raised:
+        with pytest.raises(ChangeError, match="max_tokens defaulted: the API requires a limit") as raised:
             colour.ask(asked, "Hello")
         assert [change.field for change in raised.value.changes] == ["max_tokens"]
         assert not server.requests

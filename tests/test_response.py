@@ -123,7 +123,9 @@ def test_metadata_is_read_by_attribute_too(answer):
     assert usage["prompt_tokens"] == 19
     with pytest.raises(AttributeError) as raised:
         _ = usage.prompt_token
-    assert str(raised.value) == ("there is no 'prompt_token'; there are completion_tokens, prompt_tokens, total_tokens")
+    assert str(raised.value) == (
+        "there is no key 'prompt_token'; the keys are completion_tokens, prompt_tokens, total_tokens"
+    )
 
 
 def test_counts_that_nobody_reported_are_none(answer):

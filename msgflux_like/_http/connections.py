@@ -340,13 +340,19 @@ class _AsyncReply:
                 pass
 
     async def aclose(self) -> None:
-        await self._pieces.aclose()
+        if not _closes_generators(asyncio.get_running_loop()):
+            await self._pieces.aclose()
         await self._stream.aclose()
         self._wire.deadline = None
         await self._stack.give_back(self._connection)
 
     def abort(self) -> None:
         http_client.shut_down(self._wire)
+
+
+def _closes_generators(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether the loop ends, and closes every async generator itself: a second `aclose` would be an error."""
+    return getattr(loop, "_asyncgens_shutdown_called", False)  # of BaseEventLoop and of uvloop; no public name
 
 
 class _ClientReply:

@@ -16,6 +16,8 @@ Rules:
 4.  `close` and `aclose` may be called from anywhere while a read is in progress. They cannot end the generator then,
     because it is running, so they *abort* the open reply: the read fails, and the generator ends where it runs.
 5.  Nothing refers from the open reply to the driver, so a driver that is dropped is closed by the garbage collector.
+6.  Only an exchange that ended by itself is `finished`. An exception that ends the loop (a time limit of the caller, an
+    interrupt, a cancelled task) leaves it unfinished for good: nobody can take a part of the answer for all of it.
 
 `Driver` and `AsyncDriver` are the same program with and without `await`. The hot path, READ, stands in the loop itself.
 """
@@ -65,6 +67,11 @@ class Driver:
         with self._busy:
             return next(self._batches)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the exchange ended by itself, and was not closed or interrupted."""
+        return self._open.finished
+
     def close(self) -> None:
         """End the exchange and release the connection. Idempotent."""
         if self._busy.acquire(blocking=False):
@@ -81,6 +88,7 @@ class _OpenReply:
 
     reply: Reply | None = None
     waiting: threading.Event | None = None
+    finished = False
 
     def abort(self) -> None:
         """End the wait or the read in progress, from any thread."""
@@ -105,6 +113,7 @@ def _drive(steps: Steps, transport: Transport, deadline: Deadline, opened: _Open
             try:
                 step = advance(outcome)
             except StopIteration:
+                opened.finished = True
                 return
             advance, outcome = send, None
             if isinstance(step, list):
@@ -174,6 +183,11 @@ class AsyncDriver:
                     turn.set_result(None)
                     break
 
+    @property
+    def finished(self) -> bool:
+        """Whether the exchange ended by itself, and was not closed or interrupted."""
+        return self._open.finished
+
     def belongs_here(self) -> bool:
         """Return whether the connection belongs to the running event loop."""
         return asyncio.get_running_loop() is self._loop
@@ -194,6 +208,7 @@ class _AsyncOpenReply:
     """Async counterpart of `_OpenReply`."""
 
     reply: AsyncReply | None = None
+    finished = False
 
     def abort(self) -> None:
         """End the read in progress."""
@@ -218,6 +233,7 @@ async def _adrive(
             try:
                 step = advance(outcome)
             except StopIteration:
+                opened.finished = True
                 return
             advance, outcome = send, None
             if isinstance(step, list):

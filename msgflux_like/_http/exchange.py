@@ -156,16 +156,13 @@ def _read(
             yield batch
             continue
         batch, failed = reading.take(batch)
-        if failed is not None and not reading.streamed:
-            return _failed_whole(batch, failed, reading, facts)
+        if failed is not None:
+            return (yield from _read_failure(batch, failed, reading, facts))
         if batch:
             yield batch
-        if failed is not None:
-            facts["body"] = shown_body(reading.raw.body)
-            return reported_error(failed, delivered=reading.delivered, facts=facts)
     if not decoder.complete:
         return TruncatedStreamError(
-            "the stream ended without a finish reason, an end mark or a usage report: the answer is not complete",
+            "the stream ended without a finish reason or an end mark: the answer is not complete",
             should_retry=not reading.delivered,
             **facts,
         )
@@ -176,10 +173,17 @@ def _read(
     return None
 
 
-def _failed_whole(batch: list[Event], failed: Failed, reading: _Reading, facts: dict[str, Any]) -> APIError:
-    """Return the error for a failure inside a whole reply. Nothing of it was handed out, so it can be retried."""
+def _read_failure(
+    batch: list[Event], failed: Failed, reading: _Reading, facts: dict[str, Any]
+) -> Generator[Step, Any, APIError]:
+    """Yield what came before the failure, and return the error. Nothing of a whole reply is yielded: retry it."""
+    facts = {**facts, "body": shown_body(reading.raw.body)}
+    if reading.streamed:
+        if batch:
+            yield batch
+        return reported_error(failed, delivered=reading.delivered, facts=facts)
     reading.delivered = False
-    error = reported_error(failed, delivered=False, facts={**facts, "body": shown_body(reading.raw.body)})
+    error = reported_error(failed, delivered=False, facts=facts)
     error.partial_events = tuple(batch)
     return error
 

@@ -79,7 +79,6 @@ class RequestBuilder(ProviderModel):
         facts = self._facts
         self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), facts.model_id)
         self._base_id = facts.model_id if facts.model_id != self.model_id else ""
-        self._is_opaque = facts.is_opaque and self._row.dialect == "bedrock_converse"
         self._adapts = facts.rules.changes_requests
         self._output_mode: OutputMode | None = checked.get("output_mode")
 
@@ -100,8 +99,6 @@ class RequestBuilder(ProviderModel):
         request, output_spec, implied = self._request(messages, model_id, endpoint, options, stream=stream)
         adapted: tuple[Change, ...] = ()
         translated: tuple[Change, ...] = ()
-        if self._is_opaque:
-            model_requests.check_opaque(request)
         if self._adapts:
             request, adapted = model_requests.adapt_request(request, self._facts)
         if "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters:

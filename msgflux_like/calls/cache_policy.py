@@ -19,8 +19,11 @@ from msgflux_like.response.accumulator import ResponseAccumulator
 if TYPE_CHECKING:
     from msgflux_like.structured.output_spec import OutputSpec
 
-_KEPT: Final = (None, "stop", "length", "tool_calls")
-"""Finish reasons of answers that an equal request would get again; filtered and failed answers may differ."""
+_KEPT: Final = ("stop", "length", "tool_calls")
+"""Finish reasons of answers that an equal request would get again.
+
+Without a reason an answer may not be whole; filtered and failed answers may differ.
+"""
 
 
 def cache_slot(

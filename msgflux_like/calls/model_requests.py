@@ -7,11 +7,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from msgflux_like.calls.base_model import ModelFacts
-from msgflux_like.errors import InvalidRequestError, UnsupportedError
+from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest
 
-_OF_MAKERS: Final = frozenset({"reasoning_effort", "reasoning_budget", "top_k"})
-"""Parameters without a field in Bedrock's Converse: each maker has its own for them."""
 _THINKING: Final = frozenset({"reasoning_effort", "reasoning_budget"})
 
 
@@ -20,28 +18,21 @@ def adapt_request(request: ChatRequest, facts: ModelFacts) -> tuple[ChatRequest,
 
     Raises:
         UnsupportedError: The model takes no such call.
-        InvalidRequestError: A parameter has a field of its own for each maker, and the maker is not known.
     """
     rules = facts.rules
     if rules.stream_only and not request.stream:
         raise UnsupportedError(f"{request.model} answers streamed calls only: call it with stream=True")
     changes: list[Change] = []
     for kept, left_out in rules.together:
-        if kept in request.parameters and left_out in request.parameters:
+        given = request.parameters
+        if kept in given and left_out in given:
+            if given[kept] == 1 != given[left_out]:  # the default value says nothing
+                kept, left_out = left_out, kept  # noqa: PLW2901  the pair, the other way round
             request = _without(request, left_out)
             changes.append(Change("dropped", left_out, f"the model refuses it together with {kept}"))
     if rules.whole_call and not request.stream:
         request = _with_fields_of_whole_calls(request, facts, changes)
     return request, tuple(changes)
-
-
-def check_opaque(request: ChatRequest) -> None:
-    """Raise InvalidRequestError for parameters whose field depends on the maker of a model that is not known."""
-    if unknown := sorted(_OF_MAKERS & request.parameters.keys()):
-        raise InvalidRequestError(
-            f"{', '.join(unknown)}: the name of this model does not tell which model is behind it, and each maker has "
-            f"another field for it: say it with base_model=, such as 'anthropic.claude-sonnet-4-5-20250929-v1:0'"
-        )
 
 
 def _without(request: ChatRequest, name: str) -> ChatRequest:

@@ -87,20 +87,25 @@ class ModelOptions(ConnectionOptions, SamplingParameters, total=False):
     output_mode: OutputMode | None
 
 
-class CallOptions(RequestOptions, SamplingParameters, total=False):
-    """Options of one call of a chat model, beside the messages and `stream`."""
+class UntypedCallOptions(RequestOptions, SamplingParameters, total=False):
+    """Options of one call of a chat model, beside the messages, `stream` and `generation_schema`."""
 
     system_prompt: str | None
     prefilling: str | None
     tool_schemas: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
     tool_choice: ToolChoice | None
     stream_to: Callable[..., Any] | StreamHandler | AsyncStreamHandler | None
-    generation_schema: Any
     typed_parser: str | None
     output_mode: OutputMode | None
     validation: Literal["strict", "lax"] | None
     output_retries: int | None
     use_cache: bool | None
+
+
+class CallOptions(UntypedCallOptions, total=False):
+    """Options of one call of a chat model, beside the messages and `stream`."""
+
+    generation_schema: Any
 
 
 class EmbedderOptions(ConnectionOptions, EmbeddingParameters, total=False):

@@ -157,6 +157,17 @@ class ProviderModel(Serializable, ClosesOnExit):
     # ---- ending
 
     @property
+    def cache(self) -> ResponseCache | None:
+        """The cache of the model's answers; None without one.
+
+        Example:
+            >>> from msgflux_like.testing import FakeModel
+            >>> FakeModel("Paris.", enable_cache=True).cache.cache_info()["hits"]
+            0
+        """
+        return self._response_cache
+
+    @property
     def interceptor(self) -> Interceptor | None:
         """Stands between the model and the network, for a recording or a fake; None for none."""
         return self._transport.interceptor

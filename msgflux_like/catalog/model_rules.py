@@ -37,7 +37,7 @@ class ModelRule(Struct, frozen=True, forbid_unknown_fields=True, rename={"exclud
         max_tokens_field: Name of the output limit in OpenAI's chat format; "" for that of the host.
         only: Parameters that have one accepted value.
         refuses: Parameters that are refused.
-        together: Pairs of parameters that are refused together; the second is left out.
+        together: Pairs of parameters that are refused together: the second is left out, or the first if it is 1.
         whole_call: Fields that a call that is not streamed must have.
         stream_only: Whether calls that are not streamed are refused.
         accepts: What the model takes.

@@ -93,7 +93,7 @@ class BaseClient:
 
     @property
     def api_key(self) -> str | None:
-        """Whether the client was given a key: "***" instead of the key, None without one."""
+        """The masked key: "***" if the client was given a key, else None."""
         return None if self._account.api_key is None else _MASKED_KEY
 
     @property

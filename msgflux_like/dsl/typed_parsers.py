@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from msgflux_like.structured.xml import (
     BaseTypedParser,
     TypedParserError,
@@ -16,10 +18,22 @@ from msgflux_like.structured.xml import (
     typed_parser_registry,
 )
 
+if TYPE_CHECKING:
+    from msgflux_like.structured.xml.typed_xml import TypedXML
+
 __all__ = [
     "BaseTypedParser",
     "TypedParserError",
+    "TypedXML",
     "UnknownParserError",
     "register_typed_parser",
     "typed_parser_registry",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "TypedXML":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from msgflux_like.structured.xml.typed_xml import TypedXML  # noqa: PLC0415  imports lxml on first use
+
+    return TypedXML

@@ -17,6 +17,7 @@ from msgflux_like.request import Message
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _MAX_POSITION = 2**31  # of state in a message; larger numbers are not positions
+_EMPTY: dict[str, str | None] = {"assistant": None, "tool": ""}  # the content that an empty list of parts means
 _PLAIN_ROLES = ("user", "system", "developer")  # roles without further fields to check
 _ACCEPTED = "a string, a message, ChatML, or any iterable of strings and messages ({'role': ..., 'content': ...})"
 
@@ -77,12 +78,38 @@ def _message(message: Any, place: str) -> Message:
         checked = {**checked, "tool_calls": ours}
     if "provider_state" in checked:
         _check_state(checked["provider_state"], f"{place}.provider_state")
+    if role == "assistant" and ("refusal" in checked or "audio" in checked or "images" in checked):
+        return _with_fields_of_an_answer(checked, place)
     return checked
+
+
+def _with_fields_of_an_answer(message: Mapping[str, Any], place: str) -> Message:
+    """Return an answer with checked fields beside its content, as `response.message` and OpenAI's format have them."""
+    refusal, audio, images = message.get("refusal"), message.get("audio"), message.get("images")
+    if refusal is not None and not isinstance(refusal, str):
+        raise InvalidMessagesError(f"{place}.refusal must be a string, not {_type(refusal)}")
+    if audio is not None and not isinstance(audio, Mapping):
+        raise InvalidMessagesError(f"{place}.audio must be an object with the id of a recording, not {_type(audio)}")
+    if images is None:
+        return message
+    if not isinstance(images, (list, tuple)):
+        raise InvalidMessagesError(f"{place}.images must be a list of image parts, not {_type(images)}")
+    given = cast("Sequence[Any]", images)
+    parts = [_image(part, f"{place}.images[{index}]") for index, part in enumerate(given)]
+    return message if all(new is old for new, old in zip(parts, given, strict=True)) else {**message, "images": parts}
+
+
+def _image(part: Any, place: str) -> Any:
+    if as_mapping(part).get("type") != "image_url":
+        raise InvalidMessagesError(f"{place} must be a part of type image_url, as response.message has it")
+    return _part(part, place)
 
 
 def _content(content: Any, role: str, place: str) -> Any:
     """Return checked content that is not a string."""
     if isinstance(content, (list, tuple)):
+        if not content and role in _EMPTY:
+            return _EMPTY[role]
         return _parts(cast("Sequence[Any]", content), f"{place}.content")
     if content is None and role != "assistant":
         raise InvalidMessagesError(f"{place}.content is missing: a {role} message needs a string or parts")

@@ -9,11 +9,11 @@ from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.calls.arguments import check_output_retries
 from msgflux_like.calls.build import PreparedCall, RequestBuilder
-from msgflux_like.calls.options import CallOptions
+from msgflux_like.calls.options import CallOptions, UntypedCallOptions
 from msgflux_like.errors import NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.response.metadata import CallMetadata
-from msgflux_like.response.response import ModelResponse
+from msgflux_like.response.response import ModelResponse, T
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
@@ -46,16 +46,46 @@ class ChatCompletion(RequestBuilder):
 
     @overload
     def __call__(
-        self, messages: Any, *, stream: Literal[False] = False, **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        generation_schema: type[T],
+        stream: Literal[False] = False,
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelResponse[T]: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any,
+        *,
+        generation_schema: type[T],
+        stream: Literal[True],
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelStreamResponse[T]: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any,
+        *,
+        stream: Literal[False] = False,
+        **call: Unpack[CallOptions],
     ) -> ModelResponse: ...
     @overload
     def __call__(self, messages: Any, *, stream: Literal[True], **call: Unpack[CallOptions]) -> ModelStreamResponse: ...
     @overload
     def __call__(
-        self, messages: Any, *, stream: bool, **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        stream: bool,
+        **call: Unpack[CallOptions],
     ) -> ModelResponse | ModelStreamResponse: ...
     def __call__(
-        self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        stream: bool = False,
+        **call: Unpack[CallOptions],
     ) -> ModelResponse | ModelStreamResponse:
         """Ask the model.
 
@@ -119,18 +149,52 @@ class ChatCompletion(RequestBuilder):
 
     @overload
     async def acall(
-        self, messages: Any, *, stream: Literal[False] = False, **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        generation_schema: type[T],
+        stream: Literal[False] = False,
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelResponse[T]: ...
+    @overload
+    async def acall(
+        self,
+        messages: Any,
+        *,
+        generation_schema: type[T],
+        stream: Literal[True],
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelStreamResponse[T]: ...
+    @overload
+    async def acall(
+        self,
+        messages: Any,
+        *,
+        stream: Literal[False] = False,
+        **call: Unpack[CallOptions],
     ) -> ModelResponse: ...
     @overload
     async def acall(
-        self, messages: Any, *, stream: Literal[True], **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        stream: Literal[True],
+        **call: Unpack[CallOptions],
     ) -> ModelStreamResponse: ...
     @overload
     async def acall(
-        self, messages: Any, *, stream: bool, **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        stream: bool,
+        **call: Unpack[CallOptions],
     ) -> ModelResponse | ModelStreamResponse: ...
     async def acall(
-        self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]
+        self,
+        messages: Any,
+        *,
+        stream: bool = False,
+        **call: Unpack[CallOptions],
     ) -> ModelResponse | ModelStreamResponse:
         """Async counterpart of calling the model: same arguments, same results, no thread."""
         if call.get("output_retries"):
@@ -192,7 +256,8 @@ class ChatCompletion(RequestBuilder):
         asking = OutputRetries(messages, retries)
         while True:
             try:
-                return asking.answered(self(asking.messages, stream=False, **call))
+                response: Any = self(asking.messages, stream=False, **call)
+                return asking.answered(response)
             except OutputParsingError as error:
                 asking.failed(error)
 
@@ -205,7 +270,8 @@ class ChatCompletion(RequestBuilder):
         asking = OutputRetries(messages, retries)
         while True:
             try:
-                return asking.answered(await self.acall(asking.messages, stream=False, **call))
+                response: Any = await self.acall(asking.messages, stream=False, **call)
+                return asking.answered(response)
             except OutputParsingError as error:
                 asking.failed(error)
 

@@ -14,7 +14,7 @@ from msgflux_like._context import ClosesOnExit
 from msgflux_like._validate import check_boolean, check_mapping
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls.arguments import GATEWAY, GATEWAY_CALL, check_arguments
-from msgflux_like.calls.options import CallOptions
+from msgflux_like.calls.options import CallOptions, UntypedCallOptions
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -40,7 +40,7 @@ from msgflux_like.models.gateway_arguments import (
     name_of,
 )
 from msgflux_like.response.metadata import RouteAttempt
-from msgflux_like.response.response import ModelResponse
+from msgflux_like.response.response import ModelResponse, T
 from msgflux_like.response.stream import ModelStreamResponse
 
 if TYPE_CHECKING:
@@ -139,6 +139,26 @@ class ModelGateway(ClosesOnExit):
         messages: Any = None,
         *,
         model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[False] = False,
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelResponse[T]: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[True],
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelStreamResponse[T]: ...
+    @overload
+    def __call__(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
         stream: Literal[False] = False,
         **call: Unpack[CallOptions],
     ) -> ModelResponse: ...
@@ -198,6 +218,26 @@ class ModelGateway(ClosesOnExit):
 
         return push(stream_to, lambda: _with_chunk_maker(asked()))
 
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[False] = False,
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelResponse[T]: ...
+    @overload
+    async def acall(
+        self,
+        messages: Any = None,
+        *,
+        model_preference: str | None = None,
+        generation_schema: type[T],
+        stream: Literal[True],
+        **call: Unpack[UntypedCallOptions],
+    ) -> ModelStreamResponse[T]: ...
     @overload
     async def acall(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from msgspec import Struct
 
 from msgflux_like._attrdict import dotdict
-from msgflux_like.events import TokenUsage
+from msgflux_like.events import FinishReason, TokenUsage
 from msgflux_like.request import Change
 
 if TYPE_CHECKING:
@@ -36,6 +36,42 @@ class RouteAttempt(Struct, frozen=True):
     outcome: Literal["answered", "failed", "cannot", "resting"]
     why: str = ""
     cost: Decimal | None = None
+
+
+class UsageCounts(dotdict):
+    """Token counts of an answer; each is None if it was not reported.
+
+    Attributes:
+        completion_tokens: Generated tokens, including reasoning.
+        prompt_tokens: Prompt tokens, including cached ones.
+        total_tokens: Both.
+        cached_tokens: Part of `prompt_tokens` that was read from the provider's cache; absent if not reported.
+        cache_write_tokens: Part of `prompt_tokens` that was written to it; absent if not reported.
+        reasoning_tokens: Part of `completion_tokens` that was reasoning; absent if not reported.
+    """
+
+    completion_tokens: int | None
+    prompt_tokens: int | None
+    total_tokens: int | None
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+
+
+class ResponseMetadata(dotdict):
+    """Facts about an answer beside its content; `ModelResponse.metadata` describes the fields."""
+
+    usage: UsageCounts
+    finish_reason: FinishReason | None
+    finish_reason_raw: str | None
+    finish_message: str
+    provider: str
+    model: str
+    id: str | None
+    request_id: str | None
+    attempts: int
+    cached: bool
+    refusal: str
 
 
 class CallMetadata(NamedTuple):
@@ -100,7 +136,7 @@ def cost_saved(answer: ResponseAccumulator, call_metadata: CallMetadata) -> Deci
     return build_cost_details(answer, call_metadata._replace(cached=False)).usd if call_metadata.cached else Decimal(0)
 
 
-def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> dotdict:
+def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> ResponseMetadata:
     """Return the facts about an answer beside its content; `ModelResponse.metadata` documents the fields."""
     usage = answer.usage or TokenUsage()
     total = usage.total
@@ -122,7 +158,7 @@ def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> 
     if reason == "stop" and answer.calls:
         reason = "tool_calls"  # several hosts report "stop" for a forced call
     facts: dict[str, Any] = {
-        "usage": counts,
+        "usage": UsageCounts(counts),
         "finish_reason": reason,
         "finish_reason_raw": finished.raw if finished else None,
         "provider": call_metadata.provider,
@@ -139,4 +175,4 @@ def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> 
         facts["finish_message"] = finished.message
     if answer.refusal:
         facts["refusal"] = "".join(answer.refusal)
-    return dotdict(facts)
+    return ResponseMetadata(facts)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from msgflux_like._attrdict import dotdict
 from msgflux_like.events import Event
 from msgflux_like.request import OutputMode
 from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.metadata import (
     CallMetadata,
+    ResponseMetadata,
     RouteAttempt,
     build_cost_details,
     build_metadata,
@@ -23,13 +23,21 @@ from msgflux_like.response.metadata import (
 from msgflux_like.response.tool_calls import ToolCallAggregator
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # type checkers know it; at run time it is not needed
+
     from msgflux_like._wire.rate_limits import RateLimits
     from msgflux_like.catalog.pricing import CostDetails
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 ResponseType = Literal["text_generation", "structured", "tool_call"]
 
 
-class ModelResponse:
+class ModelResponse(Generic[T]):
     """A whole answer of a model, returned by a call. Not created by user code.
 
     Attributes:
@@ -47,6 +55,7 @@ class ModelResponse:
         cached: Whether the answer came from a cache or was shared with an equal concurrent call.
         parsed: Value of the requested `generation_schema`; None if no type was requested or the model calls tools.
         output_mode: How the type was requested: "native", "tool" or "prompted"; None if no type was requested.
+        attempts: Answers that were requested; more than 1 with `output_retries`.
 
     Example:
         >>> from msgflux_like.testing import FakeModel
@@ -57,8 +66,9 @@ class ModelResponse:
         'stop'
     """
 
-    parsed: Any = None
+    parsed: T = cast("T", None)
     output_mode: OutputMode | None = None
+    attempts = 1
 
     def __init__(self, answer: ResponseAccumulator, call_metadata: CallMetadata) -> None:
         self._answer = answer
@@ -127,7 +137,7 @@ class ModelResponse:
         return tuple(self._answer.events())
 
     @cached_property
-    def metadata(self) -> dotdict:
+    def metadata(self) -> ResponseMetadata:
         """Usage, finish reason and ids, as a dict whose keys are attributes too.
 
         Fields:
@@ -202,6 +212,14 @@ class ModelResponse:
     def cost_details(self) -> CostDetails:
         """Cost by kind of token, and whether it was stated by the provider or computed from the catalogue's prices."""
         return build_cost_details(self._answer, self._call_metadata)
+
+    def __str__(self) -> str:
+        """Return the answer, and below it who answered, the tokens and the cost."""
+        usage, cost = self.metadata.usage, self.cost
+        tokens = f"{usage.prompt_tokens} + {usage.completion_tokens} tokens" if self.usage else "tokens not reported"
+        price = "cost unknown" if cost is None else f"{cost:f} US dollars"
+        answer = self.data if self._answer.calls or not self.text else self.text
+        return f"{answer}\n({self._call_metadata.provider}/{self.metadata.model}, {tokens}, {price})"
 
     def __repr__(self) -> str:
         reason = self._answer.finished.reason if self._answer.finished else None

@@ -12,7 +12,8 @@ Theory of operation
     States. `_open`: more events may come. From there the stream becomes, once and for good, one of
         done    the driver ended after a complete answer (`done`),
         failed  the driver raised an `APIError` (`error`; `error.partial` is the answer so far),
-        closed  `close` was called, or a loop over an iterator was left early.
+        closed  `close` was called, a loop over an iterator was left early, or a reading was interrupted: by a time
+                limit around it, a cancelled task, Ctrl-C, or any other exception.
     Reading after the end raises in the last two states, and never touches the network.
 
     Ownership. A stream of a plain call is driven by a `Driver` and can be read from any thread; from an event loop it
@@ -21,19 +22,20 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from types import AsyncGeneratorType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, cast
 
-from msgflux_like._attrdict import dotdict
 from msgflux_like._concurrency.threads import in_thread
 from msgflux_like._context import ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like.errors import APIError, MsgfluxError, StreamClosedError
+from msgflux_like.errors import APIError, InvalidRequestError, MsgfluxError, StreamClosedError
 from msgflux_like.events import Event, TokenLogprob
 from msgflux_like.response.accumulator import ResponseAccumulator
 from msgflux_like.response.metadata import (
     CallMetadata,
+    ResponseMetadata,
     RouteAttempt,
     build_cost_details,
     build_metadata,
@@ -41,7 +43,7 @@ from msgflux_like.response.metadata import (
     cost_with_route,
     list_changes,
 )
-from msgflux_like.response.response import ModelResponse, ResponseType
+from msgflux_like.response.response import ModelResponse, ResponseType, T
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class StreamPusher(Protocol):
         ...
 
 
-class ModelStreamResponse(ClosesOnExit):
+class ModelStreamResponse(ClosesOnExit, Generic[T]):
     """A streamed answer of a model, returned by a call with `stream=True`. Not created by user code.
 
     A context manager, sync and async: leaving its block closes the stream.
@@ -137,6 +139,14 @@ class ModelStreamResponse(ClosesOnExit):
         """
         return StreamConsumer(self, self._answer.text)
 
+    def partial(self) -> Any:
+        """Return an iterator over the partial values of a typed answer; see `StructuredStream.partial`.
+
+        Raises:
+            InvalidRequestError: The call had no `generation_schema`.
+        """
+        raise InvalidRequestError("partial() needs a typed answer: give the call a generation_schema or a typed_parser")
+
     def consume_reasoning(self) -> StreamConsumer:
         """Return an iterator over the pieces of the reasoning; apart from that, `consume` documents it."""
         return StreamConsumer(self, self._answer.reasoning)
@@ -178,7 +188,7 @@ class ModelStreamResponse(ClosesOnExit):
         return "tool_call" if self._answer.calls else "text_generation"
 
     @property
-    def metadata(self) -> dotdict:
+    def metadata(self) -> ResponseMetadata:
         """Usage, finish reason and ids so far, as in `ModelResponse.metadata`; usage arrives with the end."""
         return build_metadata(self._answer, self._call_metadata)
 
@@ -228,7 +238,7 @@ class ModelStreamResponse(ClosesOnExit):
         """Cost by kind of token, and whether it was stated by the provider or computed from the catalogue's prices."""
         return build_cost_details(self._answer, self._call_metadata)
 
-    def result(self) -> ModelResponse:
+    def result(self) -> ModelResponse[T]:
         """Read the stream to its end and return the whole answer.
 
         Returns:
@@ -247,18 +257,18 @@ class ModelStreamResponse(ClosesOnExit):
             pass
         return self._final()
 
-    async def aresult(self) -> ModelResponse:
+    async def aresult(self) -> ModelResponse[T]:
         """Async counterpart of `result`; works for streams of plain calls, too."""
         while await self._aread_next():
             pass
         return self._final()
 
-    def _final(self) -> ModelResponse:
+    def _final(self) -> ModelResponse[T]:
         if self._result is None:
             self._result = self._whole()
         return self._result
 
-    def _whole(self) -> ModelResponse:
+    def _whole(self) -> ModelResponse[T]:
         return ModelResponse(self._answer, self._call_metadata)
 
     # ---- delivered to a callback or handler: `stream_to`
@@ -315,12 +325,15 @@ class ModelStreamResponse(ClosesOnExit):
             )
         try:
             batch = next(self._driver, None)
+            if batch is not None:
+                self._take(batch)
+                return True
         except APIError as error:
             raise self._failed(error) from None
-        if batch is None:
-            return self._ended()
-        self._take(batch)
-        return True
+        except BaseException:  # pieces may be lost: no later reader may go on without them
+            self.close()
+            raise
+        return self._ended()
 
     async def _aread_next(self) -> bool:
         """Async counterpart of `_read_next`, for both drivers; never blocks the event loop."""
@@ -350,7 +363,7 @@ class ModelStreamResponse(ClosesOnExit):
 
     def _ended(self) -> bool:
         if self._open:  # a closed driver ends, too
-            self.done = True
+            self.done = self._driver.finished
             self._open = False
         return self._is_over()
 
@@ -359,7 +372,9 @@ class ModelStreamResponse(ClosesOnExit):
         if self.error is not None:
             raise self.error
         if not self.done:
-            raise StreamClosedError("the stream was closed before its end; `text` has the part that was read")
+            raise StreamClosedError(
+                "the stream was closed before its end, or its reading was interrupted; `text` is the part that was read"
+            )
         return False
 
     def _failed(self, error: APIError) -> MsgfluxError:
@@ -411,45 +426,105 @@ class ModelStreamResponse(ClosesOnExit):
         return f"{type(self).__name__}({name}, {state}, {len(self.text)} characters)"
 
 
-T = TypeVar("T")
+Piece = TypeVar("Piece")
 
 
-class _Pieces(Generic[T]):
-    """An iterable over a list of pieces that reads the stream when it needs more.
+class _NotSyncError(StreamClosedError, TypeError):
+    """A stream of `acall` was asked for a plain iterator. A TypeError, as of every object that only has `aiter`."""
+
+
+class _Pieces(Generic[Piece]):
+    """An iterable, and an iterator, over a list of pieces that reads the stream when it needs more.
 
     The stream of a plain call supports `for` and `async for`, that of `acall` only `async for`. Each iteration begins
-    with the first piece.
+    with the first piece; `next` and `anext` of this object itself go on where the last one ended.
     """
 
-    def __init__(self, stream: ModelStreamResponse, pieces: list[T]) -> None:
+    def __init__(self, stream: ModelStreamResponse, pieces: list[Piece]) -> None:
         self._stream = stream
         self._pieces = pieces
+        self._iteration: _Iteration[Piece] | None = None
+        self._aiteration: _AsyncIteration[Piece] | None = None
 
-    def __iter__(self) -> Iterator[T]:
-        stream, pieces, at, more = self._stream, self._pieces, 0, True
-        try:
-            while more or at < len(pieces):  # another reader may have reached the end
-                while at < len(pieces):
-                    at += 1
-                    yield pieces[at - 1]
-                more = stream._read_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
-        except GeneratorExit:  # the loop was left
+    def __iter__(self) -> Iterator[Piece]:
+        if not isinstance(self._stream._driver, Driver):  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
+            raise _NotSyncError("this stream was opened with acall: read it with `async for`")
+        return _Iteration(self._stream, self._pieces)
+
+    def __next__(self) -> Piece:
+        if self._iteration is None:
+            self._iteration = _Iteration(self._stream, self._pieces)
+        return next(self._iteration)
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        return _AsyncIteration(self._stream, self._pieces)
+
+    async def __anext__(self) -> Piece:
+        if self._aiteration is None:
+            self._aiteration = _AsyncIteration(self._stream, self._pieces)
+        return await anext(self._aiteration)
+
+
+class _Iteration(Iterator[Piece]):
+    """One pass over the pieces. Dropped before the end, as by a loop that is left, it closes the stream."""
+
+    __slots__ = ("_at", "_pieces", "_stream")
+
+    def __init__(self, stream: ModelStreamResponse, pieces: list[Piece]) -> None:
+        self._stream = stream
+        self._pieces = pieces
+        self._at = 0
+
+    def __next__(self) -> Piece:
+        at, pieces = self._at, self._pieces
+        while at >= len(pieces):
+            more = self._stream._read_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
+            if not more and at >= len(pieces):  # otherwise another reader reached the end
+                raise StopIteration
+        self._at = at + 1
+        return pieces[at]
+
+    def __del__(self) -> None:
+        stream = self._stream
+        if self._at and stream._open:  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
             stream.close()
-            raise
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        stream, pieces, at, more = self._stream, self._pieces, 0, True
-        finished = False
-        try:
-            while more or at < len(pieces):
-                while at < len(pieces):
-                    at += 1
-                    yield pieces[at - 1]
-                more = await stream._aread_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
-            finished = True
-        finally:
-            if not finished and stream.error is None:  # the loop was left, or the task cancelled
-                await stream.aclose()
+
+class _AsyncIteration(AsyncIterator[Piece]):
+    """Async counterpart of `_Iteration`. After an interrupted read it raises; a bare generator would just end."""
+
+    __slots__ = ("_stream", "_walk")
+
+    def __init__(self, stream: ModelStreamResponse, pieces: list[Piece]) -> None:
+        self._stream = stream
+        self._walk = cast("AsyncGeneratorType[Piece, None]", _walk(stream, pieces))
+
+    def __anext__(self) -> Awaitable[Piece]:
+        if self._walk.ag_frame is None and not self._stream.done:
+            return self._raise_reason()
+        return anext(self._walk)
+
+    async def aclose(self) -> None:
+        """Leave the iteration, which closes the stream if it is not at its end."""
+        await self._walk.aclose()
+
+    async def _raise_reason(self) -> NoReturn:
+        await self._stream._aread_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
+        raise StopAsyncIteration
+
+
+async def _walk(stream: ModelStreamResponse, pieces: list[Piece]) -> AsyncGenerator[Piece]:
+    at, more, finished = 0, True, False
+    try:
+        while more or at < len(pieces):  # another reader may have reached the end
+            while at < len(pieces):
+                at += 1
+                yield pieces[at - 1]
+            more = await stream._aread_next()  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  same module
+        finished = True
+    finally:
+        if not finished and stream.error is None:  # the loop was left, or the task cancelled
+            await stream.aclose()
 
 
 class StreamEvents(_Pieces[Event]):

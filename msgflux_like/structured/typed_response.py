@@ -7,20 +7,19 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from msgflux_like._attrdict import dotdict
 from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.errors import OutputParsingError
 from msgflux_like.events import Event, TokenUsage
 from msgflux_like.request import Change
 from msgflux_like.response.accumulator import ResponseAccumulator
-from msgflux_like.response.metadata import CallMetadata, build_metadata
-from msgflux_like.response.response import ModelResponse, ResponseType
+from msgflux_like.response.metadata import CallMetadata, ResponseMetadata, build_metadata
+from msgflux_like.response.response import ModelResponse, ResponseType, T
 from msgflux_like.response.stream import ModelStreamResponse, StreamConsumer
 from msgflux_like.structured.output_spec import OutputSpec, ToolResponseAccumulator
 from msgflux_like.structured.partial import Partials
 
 
-class StructuredResponse(ModelResponse):
+class StructuredResponse(ModelResponse[T]):
     """A whole answer with a value of the requested type, or with tool calls that precede it.
 
     Attributes:
@@ -42,7 +41,6 @@ class StructuredResponse(ModelResponse):
         self._output_spec = output_spec
         self.output_mode = output_spec.output_mode
         self.attempts = 1
-        self.parsed: Any = None
         if isinstance(answer, ToolResponseAccumulator) and answer.dropped:
             self.changes += (
                 Change("dropped", "tool_calls", f"{answer.dropped} further answers: the first one is used"),
@@ -73,7 +71,7 @@ class StructuredResponse(ModelResponse):
         return self._output_spec.plain(self.parsed)
 
     @cached_property
-    def metadata(self) -> dotdict:
+    def metadata(self) -> ResponseMetadata:
         """Usage, finish reason and ids, with the fields of `ModelResponse.metadata`."""
         facts = build_metadata(self._answer, self._call_metadata)
         if facts["finish_reason"] == "tool_calls" and not self._answer.calls:
@@ -103,7 +101,7 @@ class StructuredResponse(ModelResponse):
         self.saved = None if None in saved else sum((each or Decimal(0) for each in saved), Decimal(0))
 
 
-class StructuredStream(ModelStreamResponse):
+class StructuredStream(ModelStreamResponse[T]):
     """A streamed answer with a value of the requested type. Its text is JSON (or XML), as the model writes it.
 
     Attributes:
@@ -150,10 +148,10 @@ class StructuredStream(ModelStreamResponse):
         pieces = answer.pieces if isinstance(answer, ToolResponseAccumulator) else answer.text
         return Partials(StreamConsumer(self, pieces), self._output_spec)
 
-    def _final(self) -> ModelResponse:
+    def _final(self) -> ModelResponse[T]:
         if self._result is None:
             self._result = StructuredResponse(self._answer, self._call_metadata, self._output_spec)
         return self._result
 
-    def _whole(self) -> ModelResponse:
+    def _whole(self) -> ModelResponse[T]:
         return StructuredResponse(self._answer, self._call_metadata, self._output_spec, check=False)

@@ -99,7 +99,7 @@ def test_what_stands_in_the_way_is_told_for_each_provider(doctor, monkeypatch, w
     monkeypatch.setenv("GROQ_API_KEY", "sesame\n\n")
     rows = doctor("openai", "groq", "azure", "sap-ai-core", "opnai", "broken", "bytes")[1]
     assert "base_url for openai is plain http, which would expose the key" in rows["openai"]
-    assert "the key for groq is empty or holds characters" in rows["groq"]
+    assert "the key for groq is empty, or has characters" in rows["groq"]
     assert "the base URL of azure needs AZURE_RESOURCE_NAME" in rows["azure"]
     assert "SAP AI Core has a proprietary protocol" in rows["sap-ai-core"]
     assert "did you mean openai" in rows["opnai"] or "did you mean opper or openai" in rows["opnai"]

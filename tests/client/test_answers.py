@@ -112,7 +112,7 @@ def test_what_a_provider_leaves_out_is_none_and_what_nobody_knows_is_an_attribut
     assert answer.choices[0].message.role == "critic"
     assert answer.choices[0].message.tool_calls is None
     assert not hasattr(answer, "never_heard_of")
-    with pytest.raises(AttributeError, match="there is no 'never_heard_of'; there are choices"):
+    with pytest.raises(AttributeError, match="there is no key 'never_heard_of'; the keys are choices"):
         _ = answer.never_heard_of
 
 
@@ -191,7 +191,7 @@ def test_what_the_caller_gave_is_not_changed(provider, asked):
         ({"temprature": 1}, TypeError, "there is no parameter 'temprature': did you mean temperature"),
         ({"system_prompt": "x"}, TypeError, "there is no parameter 'system_prompt'"),
         ({"temperature": 3}, ValueError, "temperature must be a number from 0 to 2, not 3"),
-        ({"tool_choice": "auto"}, ValueError, "tool_choice needs tools: there is no tool"),
+        ({"tool_choice": "auto"}, ValueError, "tool_choice needs tools: no tool is given"),
         ({"tools": [*TOOLS, {"type": "function"}]}, ValueError, r"^tools\[1\] must be"),
         ({"tools": TOOLS * 2}, ValueError, "^tools has two tools called 'get_weather'"),
         ({"n": 2, "extra_body": {"n": 3}}, ValueError, "extra_body sets n"),

@@ -295,6 +295,8 @@ IN_TURNS: Final = frozenset(
 def wrong_turns(body: Body) -> list[str]:
     """What is wrong with the turns of a body in such a dialect."""
     turns = body.get("messages") or body["contents"]
+    if "systemInstruction" in body and turns == [{"role": "user", "parts": [{"text": ""}]}]:
+        return []  # Google answers an empty question beside a system prompt
     found = [f"{turn['role']} twice" for turn, other in pairwise(turns) if turn["role"] == other["role"]]
     for turn in turns:
         blocks = [block for block in turn.get("content") or turn.get("parts") or () if "cachePoint" not in block]

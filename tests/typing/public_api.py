@@ -50,6 +50,30 @@ def total(model: mf.ChatCompletion) -> int | None:
     return model("q").metadata.usage.total_tokens
 
 
+def results(model: mf.ChatCompletion, gateway: mf.ModelGateway) -> None:
+    assert_type(model("q", generation_schema=City), mf.ModelResponse[City])
+    assert_type(model("q", generation_schema=City, stream=True), mf.ModelStreamResponse[City])
+    assert_type(model("q", generation_schema=City, stream=True).result().parsed, City)
+    assert_type(model("q", generation_schema=list[City], temperature=0).parsed, list[City])
+    assert_type(model("q", generation_schema=dict[str, int]).parsed, dict[str, int])
+    assert_type(model("q", generation_schema=int).parsed, int)
+    assert_type(gateway("q", generation_schema=City).parsed, City)
+    assert_type(gateway("q", generation_schema=City, stream=True).result().parsed, City)
+    assert_type(model("q", generation_schema=City, output_retries=2).attempts, int)
+    assert_type(model("q", stream=True).result().text, str)
+
+
+async def async_results(model: mf.ChatCompletion, gateway: mf.ModelGateway) -> None:
+    assert_type((await model.acall("q", generation_schema=City)).parsed, City)
+    assert_type((await (await model.acall("q", generation_schema=City, stream=True)).aresult()).parsed, City)
+    assert_type((await gateway.acall("q", generation_schema=City)).parsed, City)
+
+
+def untyped(response: mf.ModelResponse, stream: mf.ModelStreamResponse) -> None:
+    assert_type(response.metadata.finish_reason is None, bool)
+    assert_type(stream.result().cached, bool)
+
+
 def partial(model: mf.ChatCompletion) -> None:
     for value in model("q", generation_schema=City, stream=True).partial():
         print(value)

@@ -42,6 +42,17 @@ _STATUS: Final[Mapping[str, int]] = {
     "ValidationException": 400,
 }
 
+_OPAQUE: Final = frozenset(
+    {
+        "application-inference-profile",
+        "provisioned-model",
+        "custom-model-deployment",
+        "imported-model",
+        "prompt-router",
+        "default-prompt-router",
+    }
+)
+
 _any = msgspec.json.Decoder()
 
 
@@ -53,6 +64,22 @@ def path(model: str, action: str) -> str:
 def claude(model: str) -> str:
     """Return the model's name at Anthropic, such as `claude-sonnet-4-5-20250929-v1:0`; "" for other makers' models."""
     return model if model.startswith("claude-") else model.partition("anthropic.")[2]
+
+
+def is_opaque(model: str) -> bool:
+    """Return whether an id, an ARN, does not show which model it stands for.
+
+    Source: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-create.html.
+    """
+    kind, _, name = model.rpartition(":")[2].partition("/")
+    return model.startswith("arn:") and (kind in _OPAQUE or "." not in name)
+
+
+def beta_names(own: str, extra_headers: Mapping[str, str]) -> list[str]:
+    """Return the names in the header `anthropic-beta` of the dialect and of the caller: a field of the body here."""
+    given = [value for name, value in extra_headers.items() if name.lower() == "anthropic-beta"]
+    names = (name.strip() for value in (own, *given) for name in value.split(","))
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def event_stream(read: Read, decode: Callable[[bytes], list[Event]]) -> StreamDecoder[Message]:

@@ -66,7 +66,7 @@ def _field(type_: Any, value: Any, path: str, note: Callable[[str, str], None], 
     try:
         return msgspec.convert(value, type_)
     except ValidationError as error:
-        if not value and value != 0:  # an empty value of another kind is no value
+        if value is False or (not value and value != 0):  # an empty value of another kind is no value
             return _MISSING
         inner = _without_none(type_)
         if not strict and inner is str and isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -13,7 +13,7 @@ class Decoder(Protocol):
     """Decoder of one reply: bytes, cut anywhere, in; events out.
 
     Attributes:
-        complete: Whether a finish reason, a terminal event or a usage report was seen: the answer is whole.
+        complete: Whether a finish reason or the dialect's terminal event was seen: the answer is whole.
         ended: Whether nothing can follow, so that the rest of the body need not be waited for.
     """
 

@@ -1,8 +1,9 @@
 """Decoders of streamed replies: a parser of the framing (server-sent events, AWS event stream), and a reader of events.
 
 The parser cuts the bytes into events; the reader, a function of the dialect, appends what one of them says. The decoder
-stops (`ended`) at the reader's last event or at a failure, and is `complete` once the reader's last event, a finish
-reason or a token usage was seen.
+stops (`ended`) at the reader's last event or at a failure, and is `complete` once the reader's last event or a finish
+reason was seen. A token usage is no evidence, because some hosts report it with every chunk: where a format ends by a
+usage report or by a mark alone, the reader says so with `Finished("unknown")`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from msgflux_like._wire.sse import Parser
-from msgflux_like.events import Event, Failed, Finished, TokenUsage
+from msgflux_like.events import Event, Failed, Finished
 
 T = TypeVar("T")
 
@@ -36,16 +37,19 @@ class StreamDecoder(Generic[T]):
         read: Appends the events of one frame to the list; returns True for the last frame of the stream.
         decode: Decodes a whole reply. Some servers send one although a stream was requested: a body that begins with
             a brace.
+        at_end: Appends the events that the end of the body gives to a stream that is not complete; none by default.
     """
 
-    __slots__ = ("_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
+    __slots__ = ("_at_end", "_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
 
     def __init__(
         self,
         parser: Callable[[], StreamParser[T]],
         read: Callable[[T, list[Event]], bool],
         decode: Callable[[bytes], list[Event]],
+        at_end: Callable[[list[Event]], None] | None = None,
     ) -> None:
+        self._at_end = at_end
         self._make = parser
         self._read = read
         self._decode = decode
@@ -73,7 +77,11 @@ class StreamDecoder(Generic[T]):
         if self.ended:
             return []
         if self._parser is not None:
-            return self._events(self._parser.close())
+            events = self._events(self._parser.close())
+            if self._at_end is not None and not (self.complete or self.ended):
+                self._at_end(events)
+                self.complete = any(type(event) is Finished for event in events)
+            return events
         if self._whole:
             self.complete = True
             return self._decode(b"".join(self._whole))
@@ -90,7 +98,7 @@ class StreamDecoder(Generic[T]):
                 break
         if not self.complete:
             for event in events:
-                if type(event) in _EVIDENCE:
+                if type(event) is Finished:
                     self.complete = True
         return events
 
@@ -100,8 +108,10 @@ class SseDecoder(StreamDecoder[bytes]):
 
     __slots__ = ()
 
-    def __init__(self, read: Callable[[bytes, list[Event]], bool], decode: Callable[[bytes], list[Event]]) -> None:
-        super().__init__(Parser, read, decode)
-
-
-_EVIDENCE = {Finished, TokenUsage}  # either of them shows that the answer is whole, as the last frame does
+    def __init__(
+        self,
+        read: Callable[[bytes, list[Event]], bool],
+        decode: Callable[[bytes], list[Event]],
+        at_end: Callable[[list[Event]], None] | None = None,
+    ) -> None:
+        super().__init__(Parser, read, decode, at_end)

@@ -19,6 +19,7 @@ def in_turns(
     blocks_of: Callable[[Message, str], list[Block]],
     append: Callable[[list[Block], list[Block], str], None],
     changes: list[Change],
+    known: frozenset[str] = OF_A_MESSAGE,
 ) -> tuple[list[Block], list[Block]]:
     """Return the system texts and the turns; consecutive messages of one role are one turn.
 
@@ -27,12 +28,13 @@ def in_turns(
         blocks_of: Returns the content blocks of a message, given the message and its place for errors.
         append: Adds the blocks of a further message to the content of a turn, given its place for errors.
         changes: Receives what was done to the messages.
+        known: The fields of a message that `blocks_of` sends or notes itself.
     """
     system: list[Block] = []
     turns: list[Block] = []
     for index, message in enumerate(request.messages):
         place = request.place(index)
-        note_unknown(message, OF_A_MESSAGE, place, changes)
+        note_unknown(message, known, place, changes)
         blocks = blocks_of(message, place)
         if message["role"] in ("system", "developer"):
             if turns and blocks:

@@ -19,7 +19,7 @@ class ArgumentPiece(Struct, gc=False, rename="camel"):
 
     json_path: str = ""
     string_value: str | None = None
-    number_value: Any = None
+    number_value: int | float | None = None
     bool_value: bool | None = None
     null_value: Any = None  # "NULL_VALUE"
 
@@ -27,11 +27,13 @@ class ArgumentPiece(Struct, gc=False, rename="camel"):
 # One step of a path such as `$.stops[0]['the name']`.
 _STEP: Final = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\["([^"]*)"\]""")
 
+_DEEPEST: Final = 200  # steps of a path; deeper values cannot be written as JSON
+
 
 def insert_piece(arguments: dict[str, Any], piece: ArgumentPiece) -> None:
     """Insert one piece into the arguments; raise msgspec.ValidationError if its path does not fit them."""
     found = list(_STEP.finditer(piece.json_path, 1))
-    if not found or "$" + "".join(step[0] for step in found) != piece.json_path:
+    if not 0 < len(found) <= _DEEPEST or "$" + "".join(step[0] for step in found) != piece.json_path:
         raise _path_error()
     steps: list[str | int] = [int(step[2]) if step[2] else step[1] or step[3] or step[4] or "" for step in found]
     container: Any = arguments

@@ -5,7 +5,8 @@ Source: https://cloud.google.com/apis/design/errors#error_details.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +14,7 @@ from msgflux_like._json import as_list, as_mapping
 from msgflux_like.dialects._shared.failures import failure_from, failure_in
 from msgflux_like.events import Failed
 
+_SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _decoder = msgspec.json.Decoder()
 
 
@@ -21,7 +23,7 @@ def refusal(body: bytes) -> Failed:
     failed = failure_in(body)
     try:
         reply = _decoder.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return failed
     return _with_details(failed, reply[0] if isinstance(reply, list) and reply else reply)
 
@@ -39,5 +41,5 @@ def _with_details(failed: Failed, reply: Any) -> Failed:
         fields = as_mapping(detail)
         code = str(fields.get("reason") or code)
         delay = str(fields.get("retryDelay") or "").removesuffix("s")
-        retry_after_s = float(delay) if delay.replace(".", "", 1).isdecimal() else retry_after_s
+        retry_after_s = float(delay) if _SECONDS.fullmatch(delay) else retry_after_s
     return msgspec.structs.replace(failed, code=code, retry_after_s=retry_after_s)

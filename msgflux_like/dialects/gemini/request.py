@@ -7,20 +7,20 @@ a list of parts, beside the system instruction. The arguments of a call are an o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 from urllib.parse import quote
 
 import msgspec
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_tool
+from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown
 from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
 from msgflux_like.dialects._shared.parts import json_object, unsupported_part
-from msgflux_like.dialects._shared.provider_state import own_state
-from msgflux_like.dialects._shared.turns import in_turns
-from msgflux_like.dialects.gemini.media import audio_part, file_part, media_part
-from msgflux_like.dialects.gemini.reply import CALL_SIGNATURE, PART
+from msgflux_like.dialects._shared.provider_state import InsideText, own_state, split_text
+from msgflux_like.dialects._shared.turns import OF_A_MESSAGE, in_turns
+from msgflux_like.dialects.gemini import reply
+from msgflux_like.dialects.gemini.media import media_part
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks, ToolChoice
 
@@ -48,6 +48,11 @@ _PARAMETER_FIELDS: Final = {
     "logprobs": "responseLogprobs",
     "top_logprobs": "logprobs",
 }
+_FIELDS_OF_AN_ANSWER: Final = OF_A_MESSAGE | {"images", "refusal"}
+_FIELDS_OF_A_CALL: Final = frozenset({"id", "type", "index", "function"})
+_FIELDS_OF_A_FUNCTION: Final = frozenset({"name", "arguments"})
+# Source: https://ai.google.dev/api/caching#FunctionDeclaration.
+_FIELDS_OF_A_DECLARATION: Final = ("name", "description", "behavior", "response", "responseJsonSchema")
 _GEMINI_3_OR_LATER: Final = re.compile(r"gemini-([3-9]|\d\d)")
 _BEFORE_GEMINI_3: Final = re.compile(r"gemini-[12]\b")
 _decoder = msgspec.json.Decoder()
@@ -72,9 +77,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if prefill := prefill_text(request, quirks):
         _add_prefill(turns, prefill)
     if not turns:
-        raise InvalidMessagesError(
-            f"messages hold system prompts only, which {_FORMAT} sends separately: add a user message"
-        )
+        turns = [_empty_question(request, bool(system), changes)]
     body: dict[str, Any] = {"contents": turns}
     if system:
         body["systemInstruction"] = {"parts": system}
@@ -87,6 +90,19 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["toolConfig"] = {"functionCallingConfig": _tool_choice(choice)}
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
     return Encoded(f"/{model_path(request.model)}:{method}", body, changes=tuple(changes), prefill=prefill)
+
+
+def _empty_question(request: ChatRequest, has_system: bool, changes: list[Change]) -> Part:
+    """Return an empty user turn, which is accepted beside a system prompt, for messages that hold nothing else."""
+    index = len(request.messages) - 1
+    if all(message["role"] in ("system", "developer") for message in request.messages):
+        raise InvalidMessagesError(
+            f"messages hold system prompts only, which {_FORMAT} sends separately: add a user message"
+        )
+    if not has_system or request.messages[index]["role"] != "user":
+        raise InvalidMessagesError("every message is empty: give a text, or a system prompt beside an empty question")
+    changes[:] = [change for change in changes if (change.kind, change.field) != ("dropped", request.place(index))]
+    return {"role": "user", "parts": [{"text": ""}]}
 
 
 def model_path(id_: str) -> str:
@@ -102,7 +118,11 @@ def _conversation(request: ChatRequest, changes: list[Change]) -> tuple[list[Par
     """Return the parts of the system instruction, and the turns."""
     encoder = _MessageEncoder(request, changes)
     system, turns = in_turns(
-        request, encoder.parts_of, lambda turn, parts, place: _append_to_turn(turn, parts, place, changes), changes
+        request,
+        encoder.parts_of,
+        lambda turn, parts, place: _append_to_turn(turn, parts, place, changes),
+        changes,
+        _FIELDS_OF_AN_ANSWER,
     )
     roles = {"assistant": "model", "user": "user"}
     return system, [{"role": roles[turn["role"]], "parts": turn["content"]} for turn in turns]
@@ -162,27 +182,81 @@ def _system_parts(message: Message, place: str, changes: list[Change]) -> list[P
 
 def _assistant_parts(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> list[Part]:
     """Return an earlier answer with the state that it came with: each signature on its part."""
-    state = own_state(message, request, place, changes)
-    content = _content_parts(message.get("content"), place, changes)
-    calls = [_call(call, f"{place}.tool_calls[{index}]") for index, call in enumerate(message.get("tool_calls") or ())]
-    pieces = [*([content] if content else []), *([call] for call in calls)]
     parts: list[Part] = []
+    fields: Part = {}  # of the text or the call that follows
     signatures: list[str] = []  # of the parts that follow
     call_signatures: list[str] = []  # of the calls that follow
-    for index in range(max([len(pieces), *state]) + 1):
-        for kind, raw in state.get(index, ()):
-            if kind == PART:
-                parts += _with_signature([raw], signatures)
-            elif kind == CALL_SIGNATURE:
-                call_signatures.append(raw)
-            else:
+    for kind, raw in _answer_in_order(message, request, place, changes):
+        match kind, raw:
+            case "content", list():
+                content = cast("list[Part]", raw)
+                is_signed_call = bool(call_signatures) and "functionCall" in content[0]
+                content = [_merged(content[0], fields), *content[1:]] if fields else content
+                parts += _with_signature(content, call_signatures if is_signed_call else signatures)
+                fields = {}
+            case reply.PART, dict():
+                parts += _with_signature([cast("Part", raw)], signatures)
+            case reply.FIELDS, dict():
+                fields = {**fields, **cast("Part", raw)}
+            case reply.SIGNATURE, str():
                 signatures.append(raw)
-        if index < len(pieces):
-            piece = pieces[index]
-            is_signed_call = bool(call_signatures) and "functionCall" in piece[0]
-            parts += _with_signature(piece, call_signatures if is_signed_call else signatures)
+            case reply.CALL_SIGNATURE, str():
+                call_signatures.append(raw)
+            case _:
+                changes.append(Change("dropped", f"{place}.provider_state", "an entry that no answer here has"))
     unused = (*signatures, *call_signatures)  # their parts were removed since
     return [*parts, *({"text": "", "thoughtSignature": signature} for signature in unused)]
+
+
+def _answer_in_order(
+    message: Message, request: ChatRequest, place: str, changes: list[Change]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the kind and the value of each piece of an earlier answer and of its state; a piece is "content"."""
+    content, inside = message.get("content"), list[InsideText]()
+    state = own_state(message, request, place, changes, inside if isinstance(content, str) else None)
+    pieces = [_text_in_order(content, inside)] if isinstance(content, str) else []
+    if not isinstance(content, str):
+        pieces = [[("content", parts)]] if (parts := _content_parts(content, place, changes)) else []
+    elif not pieces[0]:
+        pieces = []
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        pieces.append([("content", [_call(call, f"{place}.tool_calls[{index}]", changes)])])
+    for index, piece in enumerate(pieces):
+        yield from state.pop(index, ())
+        yield from piece
+    for after in sorted(state):
+        yield from state[after]
+    yield from _further_parts(message, request, place, changes)
+
+
+def _text_in_order(text: str, inside: list[InsideText]) -> list[tuple[str, Any]]:
+    """Return a text in segments, with the state that came between them."""
+    return [
+        ("content", [{"text": each}]) if isinstance(each, str) else (each.kind, each.raw)
+        for each in split_text(text, inside)
+    ]
+
+
+def _further_parts(
+    message: Message, request: ChatRequest, place: str, changes: list[Change]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the refusal and the images of an earlier answer; images of an own answer are in its state."""
+    if refusal := message.get("refusal"):
+        changes.append(Change("emulated", f"{place}.refusal", "a refusal is sent as text"))
+        yield "content", [{"text": refusal}]
+    state = message.get("provider_state") or ()
+    if not any(entry["family"] == request.family and entry["kind"] == reply.PART for entry in state):
+        for index, image in enumerate(message.get("images") or ()):
+            yield "content", [_part(image, f"{place}.images[{index}]", changes)]
+
+
+def _merged(part: Part, fields: Part) -> Part:
+    """Return a part with further fields, also inside its objects; what the part has is not replaced."""
+    merged = {**fields, **part}
+    for name in fields.keys() & part.keys():
+        if isinstance(fields[name], dict) and isinstance(part[name], dict):
+            merged[name] = {**fields[name], **part[name]}
+    return merged
 
 
 def _with_signature(parts: list[Part], signatures: list[str]) -> list[Part]:
@@ -200,8 +274,10 @@ def _sign_first_call(parts: list[Part], place: str, changes: list[Change]) -> No
         )
 
 
-def _call(call: Mapping[str, Any], place: str) -> Part:
+def _call(call: Mapping[str, Any], place: str, changes: list[Change]) -> Part:
     function = call["function"]
+    note_unknown(call, _FIELDS_OF_A_CALL, place, changes, "a call")
+    note_unknown(function, _FIELDS_OF_A_FUNCTION, f"{place}.function", changes, "a call")
     arguments = json_object(function["arguments"], f"{place}.function")
     return {"functionCall": {"id": call["id"], "name": function["name"], "args": arguments}}
 
@@ -251,19 +327,12 @@ def _content_parts(content: Any, place: str, changes: list[Change]) -> list[Part
 
 
 def _part(part: Mapping[str, Any], place: str, changes: list[Change]) -> Part:
-    note_marks(part, place, changes)
     match part["type"]:
         case "text":
+            note_marks(part, place, changes)
             return {"text": part["text"]}
-        case "image_url":
-            note_detail(part, place, changes)
-            return media_part(part["image_url"]["url"])
-        case "video_url":
-            return media_part(part["video_url"]["url"])
-        case "input_audio":
-            return audio_part(as_mapping(part["input_audio"]))
-        case "file":
-            return file_part(part, place, changes)
+        case "image_url" | "video_url" | "input_audio" | "file":
+            return media_part(part, place, changes)
         case _:
             raise unsupported_part(part, place, _FORMAT)
 
@@ -308,24 +377,20 @@ def _thinking_config(effort: str | None, budget: int | None, changes: list[Chang
 
 def _tools(tools: tuple[Mapping[str, Any], ...], changes: list[Change]) -> list[Mapping[str, Any]]:
     """Return all functions as one tool, followed by Google's own tools, unchanged."""
-    functions = [as_mapping(tool["function"]) for tool in tools if "function" in tool]
     for tool in tools:
         if "function" in tool:
             note_tool(tool, changes)
-    changes.extend(
-        Change("dropped", f"tools.{function['name']}.strict", "this format has no field for strict functions")
-        for function in functions
-        if function.get("strict")
-    )
-    declared = [_declaration(function) for function in functions]
+    declared = [_declaration(as_mapping(tool["function"]), changes) for tool in tools if "function" in tool]
     own = [tool for tool in tools if "function" not in tool]
     return [{"functionDeclarations": declared}, *own] if declared else own
 
 
-def _declaration(function: Mapping[str, Any]) -> dict[str, Any]:
-    declaration = {name: function[name] for name in ("name", "description") if function.get(name) is not None}
+def _declaration(function: Mapping[str, Any], changes: list[Change]) -> dict[str, Any]:
+    declaration = {name: function[name] for name in _FIELDS_OF_A_DECLARATION if function.get(name) is not None}
     if function.get("parameters"):
         declaration["parametersJsonSchema"] = function["parameters"]
+    known = {*_FIELDS_OF_A_DECLARATION, "parameters", *([] if function.get("strict") else ["strict"])}
+    note_unknown(function, frozenset(known), f"tools.{function.get('name')}", changes, "a function")
     return declaration
 
 

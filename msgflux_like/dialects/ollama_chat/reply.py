@@ -20,48 +20,61 @@ A whole reply is read as a stream of one line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Struct
 
 from msgflux_like._wire.sse import MAX_EVENT_BYTES, EventTooLargeError
+from msgflux_like.dialects._shared import lenient
 from msgflux_like.dialects._shared.call_ids import derived_call_id
 from msgflux_like.dialects._shared.failures import failure_from
+from msgflux_like.dialects._shared.logprobs import TokenEntry, logprobs_from
 from msgflux_like.dialects._shared.parts import json_text
 from msgflux_like.events import (
     Event,
     Finished,
     FinishReason,
+    Media,
     ProviderState,
     ReasoningDelta,
     Started,
     TextDelta,
     TokenUsage,
     ToolCallDelta,
+    Warned,
 )
 
 FINISH_REASONS: Final[Mapping[str, FinishReason]] = {"stop": "stop", "length": "length"}
 
 
 class _Function(Struct, gc=False):
+    STRICT: ClassVar[frozenset[str]] = frozenset({"name"})
+
     name: str | None = None
-    arguments: Any = None
+    arguments: Any = None  # an object
 
 
 class _ToolCall(Struct, gc=False):
+    STRICT: ClassVar[frozenset[str]] = frozenset({"function"})
+
     id: str | None = None  # absent in older versions
     function: _Function | None = None
 
 
 class _Message(Struct, gc=False):
+    STRICT: ClassVar[frozenset[str]] = frozenset({"content", "tool_calls", "images"})
+
     content: str | None = None
     thinking: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    images: list[str] | None = None  # base64 text
 
 
 class _Reply(Struct, gc=False):
     """A whole reply, or one line of a stream."""
+
+    STRICT: ClassVar[frozenset[str]] = frozenset({"message", "response", "done"})
 
     model: str | None = None
     created_at: str | None = None
@@ -71,6 +84,7 @@ class _Reply(Struct, gc=False):
     done_reason: str | None = None
     prompt_eval_count: int | None = None  # absent when the prompt was in the cache
     eval_count: int | None = None
+    logprobs: list[TokenEntry] | None = None
     error: Any = None
 
 
@@ -79,10 +93,11 @@ _decoder = msgspec.json.Decoder(_Reply)
 
 def decode(body: bytes) -> list[Event]:
     """Return the events of a whole reply; see `Dialect.decode`."""
-    reply = _decoder.decode(body)
+    reader = _Reader()
+    reply = reader.decoded(body)
     if reply.message is None and reply.response is None and not reply.error:
         raise msgspec.ValidationError("it has no `message`")
-    return list(_Reader().read_line(reply))
+    return list(reader.read_line(reply))
 
 
 def decoder() -> LineDecoder:
@@ -137,7 +152,7 @@ class LineDecoder:
         return events
 
     def _on_line(self, line: bytes, events: list[Event]) -> bool:
-        reply = _decoder.decode(line)
+        reply = self._reader.decoded(line)
         events.extend(self._reader.read_line(reply))
         self.complete = self.complete or reply.done
         self.ended = reply.done or bool(reply.error)
@@ -147,19 +162,44 @@ class LineDecoder:
 class _Reader:
     """Reader of the lines of one reply; a whole reply is a single line."""
 
-    __slots__ = ("_calls", "_thinking", "started")
+    __slots__ = ("_calls", "_thinking", "_warned", "started")
 
     def __init__(self) -> None:
         self._calls = 0
         self._thinking: list[str] = []
+        self._warned: list[Warned] = []  # about the line that is being read
         self.started = False
+
+    def decoded(self, line: bytes) -> _Reply:
+        """Return a line; what stands beside texts and calls is left out where it has another shape."""
+        try:
+            return _decoder.decode(line)
+        except msgspec.ValidationError:
+            return lenient.decode(_decoder, line, self._warn)
+
+    def _warn(self, field: str, detail: str) -> None:
+        self._warned.append(Warned(field, detail))
 
     def read_line(self, reply: _Reply) -> Iterator[Event]:
         """Report what one line holds."""
         if not self.started:
             self.started = True
             yield Started(model=reply.model or "")
-        message = reply.message or _Message(reply.response)
+        yield from self._on_message(reply.message or _Message(reply.response), reply)
+        if reply.logprobs and (found := logprobs_from(reply.logprobs)).tokens:
+            yield found
+        if reply.prompt_eval_count is not None or reply.eval_count is not None:
+            yield TokenUsage(input=reply.prompt_eval_count, output=reply.eval_count)
+        if self._warned:
+            yield from self._warned
+            self._warned = []
+        if reply.error:
+            yield failure_from({"error": reply.error})
+        elif reply.done:
+            reason = reply.done_reason or ""
+            yield Finished(FINISH_REASONS.get(reason, "unknown"), reason)
+
+    def _on_message(self, message: _Message, reply: _Reply) -> Iterator[Event]:
         if message.thinking:
             self._thinking.append(message.thinking)
             yield ReasoningDelta(message.thinking)
@@ -170,13 +210,9 @@ class _Reader:
             yield TextDelta(message.content)
         for call in message.tool_calls or ():
             yield self._tool_call_from(call, reply.created_at or "")
-        if reply.prompt_eval_count is not None or reply.eval_count is not None:
-            yield TokenUsage(input=reply.prompt_eval_count, output=reply.eval_count)
-        if reply.error:
-            yield failure_from({"error": reply.error})
-        elif reply.done:
-            reason = reply.done_reason or ""
-            yield Finished(FINISH_REASONS.get(reason, "unknown"), reason)
+        for image in message.images or ():
+            yield Media("image", image)
+            yield ProviderState("image", {"image": image})
 
     def _tool_call_from(self, call: _ToolCall, created_at: str) -> ToolCallDelta:
         """Return the event of a whole call; a missing id is derived from its content, place and time."""

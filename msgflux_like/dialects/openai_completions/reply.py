@@ -3,89 +3,54 @@
 Source: https://platform.openai.com/docs/api-reference/completions.
 
 A stream is a sequence of server-sent events that have the shape of a whole reply, each with a piece of the text. The
-finish reason comes with the last piece, then the token usage if it was asked for, and `[DONE]` is the end mark. Only
-the first choice is read: no parameter of this library asks for more.
+finish reason comes with the last piece, then the token usage if it was asked for, and `[DONE]` is the end mark.
+Everything around the text is as in chat completions; see `openai_chat.reply`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import zip_longest
 
-import msgspec
-from msgspec import Struct
-
-from msgflux_like.dialects._shared.failures import failure_from
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
-from msgflux_like.dialects.openai_chat.reply import FINISH_REASONS
-from msgflux_like.events import Event, Finished, Started, TextDelta, TokenUsage
-
-
-class _Choice(Struct, gc=False):
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-
-
-class _Reply(Struct, gc=False):
-    """A whole reply, or one chunk of a stream."""
-
-    id: str | None = None
-    model: str | None = None
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_decoder = msgspec.json.Decoder(_Reply)
+from msgflux_like.dialects.openai_chat.reply import Choice, ChoiceLogprobs, Reader, Reply
+from msgflux_like.events import Event, Logprobs, TextDelta, TokenLogprob
 
 
 def decode(body: bytes) -> list[Event]:
     """Return the events of a whole reply; see `Dialect.decode`."""
-    events: list[Event] = []
-    reply = _decoder.decode(body)
-    if not reply.choices and not reply.error:
-        raise msgspec.ValidationError("it has no `choices`, or none in them")
-    _Reader().read_reply(reply, events)
-    return events
+    return _Reader(streamed=False).read_whole(body)
 
 
 def decoder() -> SseDecoder:
     """Return a decoder for one streamed reply; see `Dialect.decoder`."""
-    return SseDecoder(_Reader().read, decode)
+    reader = _Reader(streamed=True)
+    return SseDecoder(reader.read, decode, reader.on_end)
 
 
-class _Reader:
-    """Reader of the chunks of one reply."""
+class _Reader(Reader):
+    """Reader of chat completions whose choices hold a text instead of a message."""
 
-    __slots__ = ("_started",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._started = False
-
-    def read(self, data: bytes, events: list[Event]) -> bool:
-        """Append the events in the data of one server-sent event; return True for the end mark."""
-        if data == b"[DONE]":
-            return True
-        if data:
-            self.read_reply(_decoder.decode(data), events)
-        return False
-
-    def read_reply(self, reply: _Reply, events: list[Event]) -> None:
-        """Append the events of a whole reply or of one chunk."""
-        if not self._started and (reply.id or reply.model):
-            self._started = True
-            events.append(Started(reply.id or "", reply.model or ""))
-        choice = reply.choices[0] if reply.choices else None
-        if choice is not None and choice.text:
+    def on_choice(self, choice: Choice, reply: Reply, events: list[Event]) -> None:
+        if choice.text:
             events.append(TextDelta(choice.text))
-        if (usage := reply.usage) is not None:
-            events.append(TokenUsage(usage.prompt_tokens, usage.completion_tokens, total=usage.total_tokens))
-        if reply.error:
-            events.append(failure_from({"error": reply.error}))
-        elif choice is not None and choice.finish_reason:
-            events.append(Finished(FINISH_REASONS.get(choice.finish_reason, "unknown"), choice.finish_reason))
+        elif choice.text is None:
+            self.on_missing("text", choice, reply)
+        if choice.logprobs is not None:
+            self.on_logprobs(choice.logprobs, events)
+
+    def on_logprobs(self, found: ChoiceLogprobs, events: list[Event]) -> None:
+        if found.content:  # of newer servers, in the form of chat completions
+            super().on_logprobs(found, events)
+        elif tokens := tuple(_tokens(found)):
+            events.append(Logprobs(tokens))
+
+
+def _tokens(found: ChoiceLogprobs) -> Iterator[TokenLogprob]:
+    """Yield the tokens; the first one of an echoed prompt has no probability."""
+    for token, logprob, top in zip_longest(found.tokens or (), found.token_logprobs or (), found.top_logprobs or ()):
+        if token is not None and logprob is not None:
+            others = tuple(TokenLogprob(other, value) for other, value in (top or {}).items())
+            yield TokenLogprob(token, logprob, None, others)

@@ -45,11 +45,11 @@ from msgflux_like.structured.json_schema.unions import (
     NULL,
     SCALARS,
     case_of,
+    discriminate,
     flat,
     kind_of,
     members_of,
     tags_in,
-    told_apart,
     written_kinds,
 )
 
@@ -294,7 +294,7 @@ class _Compiler:
         members = [inner for member in members for inner in flat(member)]
         if any(not as_mapping(member).keys() - _ANNOTATIONS for member in members):  # one of them is Any
             return JsonTextCodec(self._noted(fields, {"type": "string"}, "any JSON value, written as JSON text"))
-        tag, cases = told_apart(members, self.root)
+        tag, cases = discriminate(members, self.root)
         branches: list[UnionMember] = []
         for index, member in enumerate(members):
             codec = self.codec(member, path)
