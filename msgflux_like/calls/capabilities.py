@@ -53,13 +53,13 @@ class CapabilityCheck:
     __slots__ = (
         "_agreed",
         "_calls_tools",
+        "_has_other_kind",
         "_input_tokens",
         "_model",
         "_output_tokens",
         "_rules",
         "_takes",
         "_takes_temperature",
-        "_writes_text",
         "warnings",
     )
 
@@ -73,14 +73,15 @@ class CapabilityCheck:
         self._takes_temperature = model.capabilities.temperature is not False
         self._output_tokens = model.limits.output
         self._input_tokens = model.limits.input or model.limits.context
-        self._writes_text = not model.modalities.output or "text" in model.modalities.output
+        written = model.modalities.output
+        self._has_other_kind = bool(rules.kind or (written and "text" not in written))
         self.warnings = _warnings(model)
 
     def problems(self, request: ChatRequest, body_bytes: int) -> Problems:
         """Return what the model cannot do of a request; `body_bytes` is the length of the encoded body."""
         found = Problems([], [])
         parameters = request.parameters
-        if self._rules.kind or not self._writes_text:
+        if self._has_other_kind:
             self._check_kind(found)
         for message in request.messages:
             if type(message.get("content")) is not str and self._takes:

@@ -135,7 +135,7 @@ class ProviderModel(Serializable, ClosesOnExit):
     def _facts(self) -> ModelFacts:
         return facts_of(self.provider, self.model_id, self._base_model, self._model_profile)
 
-    @property
+    @cached_property
     def profile(self) -> ModelProfile | None:
         """The catalogue's entry of the model, or of the model that it is another name of; None where there is none."""
         return self._facts.profile
