@@ -185,6 +185,8 @@ class ChatRequest(Struct, frozen=True):
         family: Family of opaque provider state that the model can read, "" for none.
         reasoning_field: Field of a message in which the model expects its earlier reasoning, "" for none.
         reasoning_controls: Ways to control the reasoning of the model; None if unknown.
+        base_model: Id of the model that `model` is another name of (a deployment, a fine-tuned model, a profile); ""
+            where it is none.
     """
 
     model: str
@@ -202,6 +204,12 @@ class ChatRequest(Struct, frozen=True):
     family: str = ""
     reasoning_field: str = ""
     reasoning_controls: ReasoningControls | None = None
+    base_model: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The id whose rules hold: that of the base model where the model's own is an alias, else its own."""
+        return self.base_model or self.model
 
     def place(self, index: int) -> str:
         """Return the name of the message at `index` from the caller's point of view, for errors."""

@@ -180,6 +180,7 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
             f"{provider.id.upper().replace('-', '_')}_BASE_URL",
             *(name for name in provider.env if _ADDRESS.search(name) and name not in templates),
         ),
+        base_path="/v1" if dialect == "anthropic_messages" and base_url.endswith("/v1") else "",
         key_required="://localhost" not in base_url and "://127.0.0.1" not in base_url,
         auth=adapter.auth,
         token_auth=adapter.token_auth or (_BEARER if is_azure else None),

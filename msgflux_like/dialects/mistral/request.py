@@ -235,7 +235,7 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
     if "seed" in given:
         given["random_seed"] = given.pop("seed")
     effort = effort_word(given, "Mistral's format")
-    if effort is not None and not request.model.startswith("magistral"):
+    if effort is not None and not request.known_as.startswith("magistral"):
         given["reasoning_effort"] = effort
     elif effort is not None:
         given["prompt_mode"] = None if effort == "none" else "reasoning"
