@@ -286,7 +286,7 @@ class _ExactReply(_Reply):
 _NO_CANDIDATE: Final = _Candidate()
 _NO_FEEDBACK: Final = _Feedback()
 _NO_USAGE: Final = _Usage()
-_exact_decoder = msgspec.json.Decoder(_ExactReply)
+_decode_exact = msgspec.json.Decoder(_ExactReply).decode
 _decoder = msgspec.json.Decoder(_Reply)
 _decode_plain = msgspec.json.Decoder().decode
 
@@ -356,16 +356,16 @@ class _Reader:
         A gateway ends every stream with `[DONE]`, also one that was cut: it is no evidence of the end.
         """
         try:
-            reply = self._object(data)
+            reply = _decode_exact(data)
         except msgspec.DecodeError:
             if data.strip() in (b"", b"[DONE]"):
                 return False
-            raise
+            reply = lenient.decode(_decoder, data, self._note)
         return self._on_object(reply, data, events)
 
     def _object(self, data: bytes) -> _Reply:
         try:
-            return _exact_decoder.decode(data)
+            return _decode_exact(data)
         except msgspec.ValidationError:
             return lenient.decode(_decoder, data, self._note)
 
