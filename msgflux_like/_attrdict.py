@@ -1,4 +1,4 @@
-"""A dict whose string keys are attributes, too."""
+"""Dict whose string keys can be read and set as attributes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ from typing import Any, cast
 
 
 class dotdict(dict[str, Any]):  # noqa: N801  the name its users know
-    """A dict that can also be read by attribute; it equals a plain dict, and is printed as one.
+    """Dict whose string keys are attributes as well. It is equal to a plain dict with the same items.
+
+    Nested dicts are converted; dicts inside lists are not. A key with the name of a dict method, such as "items", can
+    only be read as `d["items"]`.
+
+    Args:
+        *args: A mapping, or an iterable of pairs, as for `dict`.
+        **kwargs: Further items by name.
+
+    Raises:
+        AttributeError: On reading an attribute without a key; the message lists the keys.
 
     Example:
-        >>> usage = dotdict({"usage": {"prompt_tokens": 19}})
-        >>> usage.usage.prompt_tokens
+        >>> metadata = dotdict({"usage": {"prompt_tokens": 19}}, model="gpt-4o")
+        >>> metadata.usage.prompt_tokens
         19
+        >>> metadata.model = "gpt-4.1"
+        >>> metadata
+        {'usage': {'prompt_tokens': 19}, 'model': 'gpt-4.1'}
     """
 
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         for key, value in self.items():
             if type(value) is dict:
                 self[key] = dotdict(cast("Mapping[str, Any]", value))
@@ -25,7 +38,7 @@ class dotdict(dict[str, Any]):  # noqa: N801  the name its users know
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"there is no {name!r}; there are {', '.join(map(str, self))}") from None
+            raise AttributeError(f"there is no key {name!r}; the keys are {', '.join(map(str, self))}") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value

@@ -1,4 +1,4 @@
-"""Every exception of the library. The class tells you who has to act: the caller, the provider, or nobody (retry).
+"""Every exception of the library. The class shows who has to act: the caller, the provider, or nobody (retry).
 
     MsgfluxError
     ├── InvalidRequestError (ValueError)        the call is wrong, nothing was sent: change the call
@@ -7,9 +7,9 @@
     │   ├── MissingKeyError                     no API key: set the variable that the message names, or pass api_key=
     │   ├── InvalidMessagesError                a message, a part or a tool result is malformed
     │   ├── ChangeError                         the request would have to be changed, which `changes="refuse"` forbids
-    │   ├── UnsupportedSchemaError              no schema can express the output type; `path` says where
+    │   ├── UnsupportedSchemaError              no schema can express the output type; `path` is the place
     │   └── UnsupportedError                    the provider, the dialect or the model does not support this
-    │       └── CapabilityError                 the model's profile says so; `alternatives` lists models that do
+    │       └── CapabilityError                 the model lacks it, by its profile; `alternatives` lists others
     ├── SnapshotError (ValueError)              a file of model profiles is damaged
     ├── UnknownParameterError (TypeError)       no such keyword; the message suggests similar names
     ├── NotInstalledError (ImportError)         an optional dependency is missing; the message names the extra
@@ -23,7 +23,7 @@
     │   ├── ServerError                         5xx: the provider failed
     │   ├── RedirectError                       3xx: redirects are not followed
     │   ├── APIConnectionError                  no connection could be made, or it broke
-    │   ├── APITimeoutError                     a time limit was exceeded; `phase` says which
+    │   ├── APITimeoutError                     a time limit was exceeded; `phase` names it
     │   ├── BadReplyError                       the reply cannot be read: not JSON, another format, too long
     │   └── StreamFailedError                   the provider reported an error in the middle of a stream
     │       └── TruncatedStreamError            the stream ended before the answer was complete
@@ -31,7 +31,7 @@
     ├── CassetteError                           a recording cannot be read, or does not hold this request
     ├── OutOfAnswersError                       a fake model or provider has no answers left
     ├── MaxRoundsError                          a tool loop used all of its rounds
-    ├── GatewayError                            none of a gateway's models answered; `route` says why
+    ├── GatewayError                            none of a gateway's models answered; `route` lists the errors
     ├── OutputParsingError                      the answer does not match the output type
     ├── StoreError                              the store of a cache failed
     └── ToolCallError                           a tool call cannot be used, or was left unanswered
@@ -68,7 +68,7 @@ class MsgfluxError(Exception):
 
 
 class InvalidRequestError(MsgfluxError, ValueError):
-    """The call is wrong. It was detected before anything was sent; the message says what to change.
+    """The call is wrong. It was detected before anything was sent; the message states what to change.
 
     It is a ValueError, so that code that validates input can catch it as one.
     """
@@ -87,7 +87,7 @@ class MissingKeyError(InvalidRequestError):
 
 
 class InvalidMessagesError(InvalidRequestError):
-    """The messages are malformed. The message says where, such as `messages[2].content[0].type`."""
+    """The messages are malformed. The error message names the place, such as `messages[2].content[0].type`."""
 
 
 class UnsupportedSchemaError(InvalidRequestError):
@@ -122,7 +122,7 @@ class ChangeError(InvalidRequestError):
 
 
 class CapabilityError(UnsupportedError):
-    """The model's profile says that the model does not support what the call needs.
+    """The model does not support what the call needs, according to its profile.
 
     Attributes:
         problems: One sentence for each capability that is missing.
@@ -163,10 +163,10 @@ class APIError(MsgfluxError):
         code: The provider's machine-readable code, as a string; None without one.
         type: The provider's class of error; None without one.
         request_id: The provider's id of the request, for its support; None without one.
-        retry_after_s: Seconds that the provider asks to wait; None if it does not say.
-        should_retry: Whether a retry may help: what the provider says (`x-should-retry`), otherwise what the status
-            says; None where only the class can tell.
-        retryable: `should_retry`, or what the class says where that is None.
+        retry_after_s: Seconds that the provider asks to wait; None if it does not.
+        should_retry: Whether a retry may help, by the header `x-should-retry`, otherwise by the status; None if neither
+            decides.
+        retryable: `should_retry`, or the default of the class if that is None.
         body: The reply, at most 4,096 characters, for logs.
         partial: The answer so far, a `ModelResponse`, if the failure came in the middle of a stream; otherwise None.
         hint: What may help; "" without an idea.
@@ -205,7 +205,7 @@ class APIError(MsgfluxError):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later. The library has retried it already, as `max_retries` allows."""
+        """True if the same request may succeed later. The library has retried it already, as `max_retries` allows."""
         return self._is_transient if self.should_retry is None else self.should_retry
 
     def __str__(self) -> str:
@@ -277,6 +277,9 @@ class APITimeoutError(APIError):
 
     Attributes:
         phase: The limit: "connect", "first_event", "between_events" or "total"; see `Timeouts`.
+
+    Args:
+        **facts: Attributes of `APIError`.
     """
 
     _is_transient = True

@@ -269,7 +269,11 @@ class Warned(Struct, frozen=True):
 
 
 class ProviderFields(Struct, frozen=True):
-    """What the reply says beside the answer, by the provider's own names; for answers from a cache."""
+    """Other fields of the reply, by the names of the provider; for answers from a cache.
+
+    Attributes:
+        fields: Fields of the reply that are not part of the answer.
+    """
 
     fields: dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""What flows down: a `ChatRequest`, the `Endpoint` it goes to, and the `HttpRequest` that is made of both."""
+"""The frozen values of a request: `ChatRequest`, `Endpoint`, and the `HttpRequest` that a dialect makes of both."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Message = Mapping[str, Any]
 """One ChatML message, checked by `messages.normalize`: `role`, `content` (text, parts or None), and more."""
 
 OutputMode = Literal["native", "tool", "prompted"]
-"""How an answer is held to a schema: by the provider, by a forced tool, or by asking for it."""
+"""How an answer is made to match a schema: by the provider, by a forced tool, or by the prompt."""
 
 ReasoningForm = Literal["effort", "groq", "object", "thinking", "enable_thinking", "template"]
-"""The field of OpenAI's chat format that a host reads how much to reason from; see `dialects.openai_chat.reasoning`."""
+"""The field of a chat completion in which a host expects the reasoning effort; see `dialects.openai_chat.reasoning`."""
 
 ToolChoice = Literal["auto", "required", "none"] | str | Mapping[str, Any]
-"""A mode, the name of a tool, or a dict in the dialect's own form."""
+"""A mode, the name of a tool, or a dict in the format of the dialect."""
 
 REASONING_TEXT = "text"
-"""The family of reasoning that is plain text, which any model takes that wants earlier reasoning back."""
+"""Family of reasoning that is plain text: any model that expects earlier reasoning accepts it."""
 
 
 class Change(Struct, frozen=True):
-    """One thing that was not sent exactly as asked.
+    """A difference between what the caller asked for and what was sent.
 
     Attributes:
-        kind: What was done: `renamed`, `defaulted`, `clamped`, `trimmed`, `merged`, `moved`, `lowered` (said in the
-            words there are), `emulated`, `dropped` or `retried`; or, to an answer, `recovered`.
-        field: What it was done to.
-        detail: One sentence.
+        kind: Kind of the change: `renamed`, `defaulted`, `clamped`, `trimmed`, `merged`, `moved`, `lowered` (expressed
+            in the closest form that the API has), `emulated`, `dropped` or `retried`; `recovered` for an answer.
+        field: Name of the parameter or field.
+        detail: Description, one sentence.
     """
 
     kind: Literal[
@@ -53,24 +53,25 @@ class Change(Struct, frozen=True):
 
 
 class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a provider differs from its dialect: the `[quirks]` table of a row.
+    """Differences between a provider and its dialect: the `[quirks]` table of a provider file.
 
     Attributes:
-        max_tokens_field: The name of the output limit on the wire.
-        stream_usage: Whether `stream_options.include_usage` is understood.
-        refuses: Parameters that the provider answers with an error.
-        prefill: Beginnings of the model ids that continue a last assistant message; `""` means all.
-        prefill_refused: Beginnings of the model ids, among those, that answer it with an error.
-        prefill_repeated: Whether a whole reply begins with the prefill; the pieces of a stream do so nowhere.
-        named_tool_choice: False where a named tool is not understood: one tool and "required" are sent instead.
-        schema_dialects: Dialects in which this server holds any model to a schema, whatever the catalogue knows.
-        auto_tool_choice: False where the model cannot choose: "required" is sent, or "none" after a tool's result.
-        reasoning_form: How a chat completion says how much to reason.
-        reasoning_off: Parts of the ids of the models that can do without reasoning, whatever the catalogue lists.
-        encrypted_reasoning: Whether the Responses format's `reasoning.encrypted_content` can be asked for.
-        embeddings_base64: Whether vectors can be asked for as base64 text, in OpenAI's format of embeddings.
-        strict_messages: Whether a chat completion is refused for fields and parts that OpenAI itself has not, as other
-            hosts of its format have: they are left out, moved or refused, each by its place.
+        max_tokens_field: Name of the output limit in requests.
+        stream_usage: Whether the provider supports `stream_options.include_usage`.
+        refuses: Parameters that the provider rejects.
+        prefill: Prefixes of the ids of models that continue a final assistant message; `""` means all models.
+        prefill_refused: Prefixes of the ids of models, among these, that reject it.
+        prefill_repeated: Whether a complete reply starts with the prefill; streamed replies never do.
+        named_tool_choice: Whether a tool can be forced by name; if False, only this tool and "required" are sent.
+        auto_tool_choice: Whether the model can choose to call a tool; if False, "required" is sent, or "none" after a
+            tool result.
+        schema_dialects: Dialects in which the server supports JSON schemas for any model, whatever the catalogue lists.
+        reasoning_form: Field of a chat completion for the reasoning effort.
+        reasoning_off: Substrings of the ids of models whose reasoning can be turned off, whatever the catalogue lists.
+        encrypted_reasoning: Whether the provider supports `reasoning.encrypted_content` of the Responses API.
+        embeddings_base64: Whether embeddings can be requested as base64, in OpenAI's format of embeddings.
+        strict_messages: Whether the provider rejects message fields and parts that OpenAI does not define; they are
+            left out, moved or refused.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -90,10 +91,10 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Signer(Protocol):
-    """Signs a request with credentials of more than one key, at the moment it goes out.
+    """Protocol of request signers, for credentials that are more than one key.
 
     Attributes:
-        blocks: Whether asking for the credentials may take long: `prepare` is then called in a thread before.
+        blocks: Whether getting the credentials may block; `prepare` is then called in a thread before `sign`.
     """
 
     @property
@@ -101,26 +102,26 @@ class Signer(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Get new credentials where the old ones have run out."""
+        """Refresh the credentials if they have expired."""
         ...
 
     def sign(self, http: HttpRequest, now_s: float) -> Mapping[str, str]:
-        """The headers to add; `now_s` is in seconds since 1970."""
+        """Return the headers to add to a request; `now_s` is Unix time in seconds."""
         ...
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a model's requests go.
+    """Address and credentials of a model's provider.
 
     Attributes:
         provider: Name of the provider.
-        base_url: Without a trailing slash; empty while an embedded server has not been started.
-        auth: Name and beginning of the header that carries the key, such as `("authorization", "Bearer ")`.
-        key: The key, what gives it before every request, or None for a provider that needs none.
-        quirks: How the provider differs from its dialect.
-        headers: Sent with every request.
-        signer: What signs each request, for providers that take no key.
-        query: Put behind every path.
+        base_url: Base URL without a trailing slash; empty while an embedded server has not been started.
+        auth: Name and prefix of the header that carries the key, such as `("authorization", "Bearer ")`.
+        key: The key, a source that is asked before every request, or None for a provider without keys.
+        quirks: Differences between the provider and its dialect.
+        headers: Headers of every request.
+        signer: Signer of every request, for providers that do not use a key.
+        query: Query string that is appended to every path.
     """
 
     provider: str
@@ -134,7 +135,13 @@ class Endpoint(Struct, frozen=True):
 
 
 class AnswerSchema(Struct, frozen=True):
-    """What the provider itself is to hold the answer to: a schema in the words of the dialect's strict mode."""
+    """JSON schema that the provider enforces, lowered to the subset of the dialect's strict mode.
+
+    Attributes:
+        name: Name of the schema.
+        schema: The schema.
+        description: Description for the model, "" for none.
+    """
 
     name: str
     schema: Mapping[str, Any]
@@ -142,13 +149,13 @@ class AnswerSchema(Struct, frozen=True):
 
 
 class ReasoningControls(Struct, frozen=True):
-    """How a model can be told to reason, as far as the catalogue says and its host can be told.
+    """Ways to control the reasoning of a model, as far as the catalogue lists them and the host supports them.
 
     Attributes:
-        reasons: Whether it reasons at all; None where that is not known.
-        switched: Whether reasoning can be turned off without a word for it.
-        efforts: The words for how much, "none" among them where that is one.
-        budget: Least and most tokens, None for a limit that is not known; None as a whole where it takes no number.
+        reasons: Whether the model reasons; None if unknown.
+        switched: Whether reasoning can be turned on and off by a switch, without an effort.
+        efforts: Accepted efforts, with "none" if it is accepted.
+        budget: Minimum and maximum number of tokens, each None if unknown; None if the model accepts no number.
     """
 
     reasons: bool | None = None
@@ -158,24 +165,24 @@ class ReasoningControls(Struct, frozen=True):
 
 
 class ChatRequest(Struct, frozen=True):
-    """One call, checked and complete; nothing below it looks at anything else.
+    """One validated call; the only input of a dialect.
 
     Attributes:
-        model: Model id, as the provider spells it.
-        messages: The conversation, system messages included.
-        parameters: What was given of `Parameters`; never a None.
-        tools: Tool schemas in OpenAI's form.
-        tool_choice: `auto`, `required`, `none`, a tool's name, a dict in the dialect's own form, or None for not given.
-        prefill: The text the answer must begin with.
-        stream: Whether the reply is to be streamed.
-        extra_body: Fields for the body in the provider's own words.
-        extra_headers: Headers for this request.
-        prompted: Whether the first message is the call's `system_prompt`.
-        output_limit: Most tokens the model can write, where that is known.
-        answer_schema: What the provider is to hold the answer to.
-        family: Whose opaque state the model can read; see `dialects.state_family`.
-        reasoning_field: In which field of a message the model wants its earlier reasoning back, "" for none.
-        knobs: How the model can be told to reason; None where nothing is known of it.
+        model: Model id in the provider's spelling.
+        messages: The conversation, including system messages.
+        parameters: The parameters that were given, such as `temperature`; no value is None.
+        tools: Tool schemas in OpenAI's format.
+        tool_choice: `auto`, `required`, `none`, the name of a tool, a dict in the format of the dialect, or None.
+        prefill: Start of the answer, which the model continues; None for none.
+        stream: Whether the reply is streamed.
+        extra_body: Further fields of the body, in the provider's format.
+        extra_headers: Further headers.
+        prompted: Whether the first message is the `system_prompt` of the call.
+        output_limit: Maximum number of output tokens of the model; None if unknown.
+        answer_schema: Schema that the provider enforces; None for none.
+        family: Family of opaque provider state that the model can read, "" for none.
+        reasoning_field: Field of a message in which the model expects its earlier reasoning, "" for none.
+        reasoning_controls: Ways to control the reasoning of the model; None if unknown.
     """
 
     model: str
@@ -195,24 +202,32 @@ class ChatRequest(Struct, frozen=True):
     reasoning_controls: ReasoningControls | None = None
 
     def place(self, index: int) -> str:
-        """What the caller calls the message at `index`, for errors."""
+        """Return the name of the message at `index` from the caller's point of view, for errors."""
         if self.prompted and index == 0:
             return "system_prompt"
         return f"messages[{index - self.prompted}]"
 
 
 class Encoded(Struct):
-    """What a dialect makes of a `ChatRequest`: a path under the base URL, the body, and what it had to change."""
+    """A `ChatRequest` in the format of a dialect.
+
+    Attributes:
+        path: Path under the base URL.
+        body: Body, which is sent as JSON.
+        headers: Headers of the dialect.
+        changes: Differences between what was asked for and what is sent.
+        prefill: Start of the answer that was sent as the final assistant message.
+    """
 
     path: str
     body: dict[str, Any]
     headers: dict[str, str] = {}
     changes: tuple[Change, ...] = ()
-    prefill: str = ""  # what the answer's text begins with, as it went out
+    prefill: str = ""
 
 
 class HttpRequest(Struct, frozen=True):
-    """One request, ready to send. Its repr shows neither the body nor a header's value."""
+    """One HTTP request, ready to send. Its repr shows neither the body nor the values of headers."""
 
     url: str
     headers: Mapping[str, str]

@@ -42,7 +42,7 @@ def test_importing_it_brings_few_modules_and_no_heavy_one():
         )
     )
     assert "msgflux_like" in modules
-    assert len(modules) < 150
+    assert len(modules) < 110
     assert [name for name in HEAVY if name in modules] == []
 
 

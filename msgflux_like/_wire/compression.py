@@ -44,7 +44,7 @@ class Decompressor:
         self._encoding = encoding
         self._max_bytes = max_bytes
         self._left = max_bytes
-        self._held = b""  # the beginning of a deflate body, until its format can be told
+        self._held = b""  # start of a deflate body, until its format is known
         self._zlib: Any = None  # zlib.decompressobj, which has no public type
 
     def feed(self, data: bytes) -> bytes:

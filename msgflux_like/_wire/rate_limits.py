@@ -63,12 +63,12 @@ class RateLimits(Struct, frozen=True):
 
     @property
     def input_tokens(self) -> RateLimit | None:
-        """The limit of input tokens, where it is a limit of its own."""
+        """The limit of input tokens, if the provider limits them separately."""
         return self._tightest("input_tokens")
 
     @property
     def output_tokens(self) -> RateLimit | None:
-        """The limit of output tokens, where it is a limit of its own."""
+        """The limit of output tokens, if the provider limits them separately."""
         return self._tightest("output_tokens")
 
     def _tightest(self, unit: Unit) -> RateLimit | None:

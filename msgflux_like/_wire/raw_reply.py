@@ -73,6 +73,13 @@ _READ_ELSEWHERE: Final = frozenset(
         "error_message",
         "start",
         "stop",
+        "partial_json",
+        "signature",
+        "citation",
+        "reasoningContent",
+        "toolUse",
+        "toolResult",
+        "p",
         *_ENVELOPES,
     }
 )
@@ -125,9 +132,10 @@ class RawReply:
         return [_json_or_text(data) for data in self._events(body)]
 
     def provider_fields(self) -> dict[str, Any]:
-        """Return what the reply says beside the answer, by the provider's own names.
+        """Return the other fields of the reply, by the names of the provider.
 
-        Fields of the choice and of the message stand beside those of the reply. The last value that is not null counts.
+        Fields of the choice and of the message are on the same level as those of the reply. The last value that is not
+        null counts.
         """
         fields: dict[str, Any] = {}
         value = self.value()

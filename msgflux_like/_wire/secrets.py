@@ -48,7 +48,7 @@ class TokenSource:
 
     @property
     def is_async(self) -> bool:
-        """Whether the function is async, so that only `atoken` can call it."""
+        """True if the function is async, so that only `atoken` can call it."""
         from msgflux_like._concurrency.loops import is_async  # noqa: PLC0415  imports asyncio; only for token functions
 
         return is_async(self._ask)

@@ -72,16 +72,16 @@ class SigV4:
         self.service = service
 
     def prepare(self) -> None:
-        """See `request.Signer`."""
+        """Refresh the credentials if they have expired. May call the source."""
         self._source()
 
     @property
     def account(self) -> str:
-        """The id of the key, which is not secret; tells accounts apart in a cache. May call the source."""
+        """Id of the access key, which is not secret; distinguishes accounts in a cache. May call the source."""
         return self._source().access_key_id
 
     def sign(self, http: SignedRequest, now_s: float) -> Mapping[str, str]:
-        """See `request.Signer`."""
+        """Return the headers to add to a request; `now_s` is Unix time in seconds."""
         return signed_headers(http, self._source(), self.region, self.service, now_s)
 
     def __repr__(self) -> str:

@@ -44,7 +44,7 @@ class ResponseCache:
         store: Where the answers are stored. None: in the memory of this process. A path: in an SQLite file (of a
             folder, in the file `responses.sqlite`). True: in the file of the library's cache folder. `redis://...`: on
             a server. Or a `Store` of your own.
-        account: A name that tells accounts apart in place of their API keys, for keys that change or come from a
+        account: A name that distinguishes accounts in place of their API keys, for keys that change or come from a
             function.
         clock: Returns the Unix time in seconds.
 
@@ -78,7 +78,7 @@ class ResponseCache:
 
     @property
     def location(self) -> str:
-        """Where the answers are: a path, a URL without its password, or "" for the memory of this process."""
+        """Location of the answers: a path, a URL without its password, or "" for the memory of this process."""
         return getattr(self._store, "location", "")  # a store of a user's own may have none
 
     def cache_info(self) -> dotdict:
@@ -104,7 +104,7 @@ class ResponseCache:
         """Check that the store can be used.
 
         Raises:
-            StoreError: It cannot; the message says why.
+            StoreError: If the store fails; the message gives the reason.
         """
         self._store.salt()
 

@@ -31,7 +31,7 @@ _decode = msgspec.msgpack.Decoder(_Packed).decode
 def pack(events: Sequence[Event], /) -> bytes | None:
     """Return the events as bytes; None when a provider's value in them cannot be serialized.
 
-    The reply itself is not stored; what it says beside the answer is.
+    The reply itself is not stored, but its other fields are.
     """
     stored: list[Event] = []
     for event in events:

@@ -54,12 +54,12 @@ class CacheEngine:
 
     @property
     def blocks(self) -> bool:
-        """Whether the store waits for a disk or a network."""
+        """True if the store waits for a disk or a network."""
         return self.store.blocks
 
     @property
     def has_room(self) -> bool:
-        """Whether the store keeps anything at all."""
+        """False if the store keeps nothing."""
         return self.store.maxsize != 0
 
     def key(self, http: HttpRequest, facts: Mapping[str, Any]) -> bytes | None:
@@ -67,7 +67,7 @@ class CacheEngine:
 
         Args:
             http: The request as it would be sent.
-            facts: What else tells answers apart; see `request_key`.
+            facts: Everything else that distinguishes answers; see `request_key`.
 
         Raises:
             CacheWarning: Storing the last answer failed, where warnings are errors.

@@ -33,9 +33,9 @@ def request_key(http: HttpRequest, facts: Mapping[str, Any], salt: bytes, accoun
 
     Args:
         http: The request as it would be sent.
-        facts: What else tells answers apart, as plain values: the dialect, and how the answer is read.
+        facts: Everything else that distinguishes answers, as plain values: the dialect, and how the answer is read.
         salt: The salt of the store.
-        account: Name of the account; without it the key, its source or the signer tells accounts apart.
+        account: Name of the account; without it the key, its source or the signer distinguishes accounts.
     """
     owner = ("given", account) if account is not None else _account_of(http)
     hashed = hashlib.sha256(_encode((_LAYOUT, salt, owner, facts, len(http.body), _fields_of(http))))
@@ -49,8 +49,8 @@ def _account_of(http: HttpRequest) -> tuple[str, str | bytes]:
     if http.key is not None:
         return "source", _nonce(http.key)
     if http.signer is not None:
-        named = getattr(http.signer, "account", None)
-        return ("signer", named) if isinstance(named, str) else ("signed", _nonce(http.signer))
+        account = getattr(http.signer, "account", None)
+        return ("signer", account) if isinstance(account, str) else ("signed", _nonce(http.signer))
     return "nobody", ""
 
 

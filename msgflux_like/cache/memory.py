@@ -41,16 +41,19 @@ class MemoryStore:
         )
 
     def salt(self) -> bytes:
-        """See `Store`."""
+        """Return the 32 random bytes of the store."""
         return self._salt
 
     def get(self, key: bytes) -> bytes | None:
-        """See `Store`."""
+        """Return the value of a key and mark it as the most recently used; None if the key has no value."""
         with self._lock:
             return self._entries.get(key)
 
     def put(self, key: bytes, data: bytes) -> None:
-        """See `Store`. A value that is larger than `max_bytes` is not stored."""
+        """Store a value, and remove the least recently used ones if there are too many.
+
+        A value larger than `max_bytes` is not stored.
+        """
         if len(data) > self._max_bytes or not self._limit:
             return
         with self._lock:
@@ -59,22 +62,22 @@ class MemoryStore:
                 self._entries.popitem()
 
     def drop(self, key: bytes) -> None:
-        """See `Store`."""
+        """Remove the value of a key, if it has one."""
         with self._lock:
             self._entries.pop(key, None)
 
     def clear(self) -> None:
-        """See `Store`."""
+        """Remove all values."""
         with self._lock:
             self._entries.clear()
 
     def count(self) -> int:
-        """See `Store`."""
+        """Return the number of values."""
         with self._lock:
             return len(self._entries)
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `Store`."""
+        """Yield keys and values."""
         with self._lock:
             found = list(self._entries.items())
         return iter(found)

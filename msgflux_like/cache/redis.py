@@ -51,7 +51,7 @@ class RedisStore:
         self._salt = b""
 
     def salt(self) -> bytes:
-        """See `Store`."""
+        """Return the 32 random bytes of the store."""
         if not self._salt:
             self._share_salt(secrets.token_bytes(32))
         return self._salt
@@ -62,36 +62,36 @@ class RedisStore:
         self._salt = self._ask("get", _SALT) or salt
 
     def get(self, key: bytes) -> bytes | None:
-        """See `Store`."""
+        """Return the value of a key and mark it as the most recently used; None if the key has no value."""
         return self._ask("get", _name(key))
 
     def put(self, key: bytes, data: bytes) -> None:
-        """See `Store`."""
+        """Store a value; the server removes values if it needs memory."""
         self._ask("set", _name(key), data, px=None if self.ttl_s is None else max(int(self.ttl_s * 1000), 1))
         self._share_salt(self._salt or secrets.token_bytes(32))  # marks it as used, so that the server keeps it
 
     def drop(self, key: bytes) -> None:
-        """See `Store`."""
+        """Remove the value of a key, if it has one."""
         self._ask("unlink", _name(key))
 
     def clear(self) -> None:
-        """See `Store`. Keys of other programs are left alone."""
+        """Remove all values. Keys of other programs are not removed."""
         names = list(self._names())
         for at in range(0, len(names), _BATCH):
             self._ask("unlink", *names[at : at + _BATCH])
 
     def count(self) -> int:
-        """See `Store`. Scans all keys of the server."""
+        """Return the number of values. Scans all keys of the server."""
         return sum(1 for _ in self._names())
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `Store`."""
+        """Yield keys and values."""
         for name in self._names():
             if (data := self._ask("get", name)) is not None:
                 yield bytes.fromhex(name.removeprefix(_ENTRIES).decode()), data
 
     def close(self) -> None:
-        """See `Store`."""
+        """Close the connections. Idempotent; the store reconnects on demand."""
         self._redis.close()
 
     def _names(self) -> Iterator[bytes]:

@@ -45,7 +45,7 @@ class CacheSlot:
         cache: The model's cache.
         form: Encodes answers.
         http: The request as it would be sent.
-        facts: What else tells answers apart, as plain values.
+        facts: Everything else that distinguishes answers, as plain values.
         names: Provider and model id, for the entry.
         worth: Returns whether an answer is worth storing.
         is_read: Whether the caller's code reads the answer (a parser, a type), so that a stored one is checked with
@@ -133,7 +133,7 @@ class CacheSlot:
         if isinstance(outcome, bytes):
             yield self._shared(outcome)
         elif isinstance(outcome, Exception):
-            raise copy.copy(outcome)  # each caller gets an error of its own, with a traceback of its own
+            raise copy.copy(outcome)  # each caller gets a separate error with a separate traceback
         elif outcome is Role.LEADER:
             yield from self._lead(self.key, steps)
         else:

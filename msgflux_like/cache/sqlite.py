@@ -90,33 +90,36 @@ class SqliteStore:
         self._state = PerProcess(_State)
 
     def salt(self) -> bytes:
-        """See `Store`."""
+        """Return the 32 random bytes of the store."""
         return self._run(lambda file: file.salt)
 
     def get(self, key: bytes) -> bytes | None:
-        """See `Store`."""
+        """Return the value of a key and mark it as the most recently used; None if the key has no value."""
         return self._run(lambda file: self._get(file.db, key))
 
     def put(self, key: bytes, data: bytes) -> None:
-        """See `Store`. A value that is larger than `max_bytes` is not stored."""
+        """Store a value, and remove the least recently used ones if there are too many.
+
+        A value larger than `max_bytes` is not stored.
+        """
         if self._limit and len(data) <= self._max_bytes:
             self._run(lambda file: self._put(file.db, key, data))
 
     def drop(self, key: bytes) -> None:
-        """See `Store`."""
+        """Remove the value of a key, if it has one."""
         self._run(lambda file: file.db.execute("DELETE FROM entries_1 WHERE key = ?", (key,)))
 
     def clear(self) -> None:
-        """See `Store`."""
+        """Remove all values."""
         self._run(lambda file: _clear(file.db))
 
     def count(self) -> int:
-        """See `Store`."""
+        """Return the number of values."""
         live = "SELECT count(*) FROM entries_1 WHERE expires_at IS NULL OR expires_at > ?"
         return self._run(lambda file: file.db.execute(live, (self._clock(),)).fetchone()[0])
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """See `Store`. Yields the entries of the moment of the call, the most recently used one last."""
+        """Yield the keys and values that exist at the time of the call, the most recently used one last."""
         live = "SELECT key FROM entries_1 WHERE expires_at IS NULL OR expires_at > ? ORDER BY used"
         keys: list[bytes] = self._run(lambda file: [row[0] for row in file.db.execute(live, (self._clock(),))])
         for key in keys:
@@ -125,7 +128,7 @@ class SqliteStore:
                 yield key, found[0]
 
     def close(self) -> None:
-        """See `Store`."""
+        """Close files and connections. Idempotent; the store reconnects on demand."""
         state = self._state()
         with self._lock:
             if state.file is not None:
@@ -213,7 +216,7 @@ class SqliteStore:
 
 
 class _State:
-    """What a store knows in one process. SQLite's connections must not be used, nor closed, in a forked child.
+    """State of a store in one process. SQLite connections must not be used or closed in a forked child.
 
     Attributes:
         file: The open file.

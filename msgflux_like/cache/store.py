@@ -12,9 +12,9 @@ class Store(Protocol):
     Errors are raised, best as a StoreError; the cache reports them in one warning and goes on without the store.
 
     Attributes:
-        blocks: Whether it waits for a disk or a network, so that event loops must call it in a thread.
+        blocks: Whether the store waits for a disk or a network, so that event loops must call it in a thread.
         maxsize: Maximum number of entries; None if only their size in bytes is limited.
-        location: Where the entries are, without a password: a path, a URL, or "" for the memory of this process.
+        location: Location of the entries, without a password: a path, a URL, or "" for the memory of this process.
         ttl_s: Seconds until an entry expires; None for never.
     """
 
@@ -28,7 +28,7 @@ class Store(Protocol):
         ...
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value that was stored last, and mark it as the most recently used; None if there is none."""
+        """Return the value of a key and mark it as the most recently used; None if the key has no value."""
         ...
 
     def put(self, key: bytes, data: bytes) -> None:

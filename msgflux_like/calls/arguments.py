@@ -93,6 +93,8 @@ class Argument(Struct, frozen=True):
 
 def _integer(argument: Argument, value: Any) -> int:
     low, high = argument.low, argument.high
+    if type(value) is int and (low is None or low <= value) and (high is None or value <= high):
+        return value
     return check_integer(
         argument.name,
         value,
@@ -104,6 +106,13 @@ def _integer(argument: Argument, value: Any) -> int:
 
 def _number(argument: Argument, value: Any) -> float:
     low, high = argument.low, argument.high
+    if (
+        type(value) in (float, int)
+        and (low is None or low <= value)
+        and (high is None or value <= high)
+        and -inf < value < inf
+    ):
+        return value  # nearly always; the text of an error is not made
     return check_number(
         argument.name,
         value,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CURRENT = "current.json"
-"""Name of the file, in the folder of fetched snapshots, that says which one is in use (a `RefreshedSnapshot`)."""
+"""Name of the file, in the folder of fetched snapshots, that names the one in use (a `RefreshedSnapshot`)."""
 
 _T = TypeVar("_T")
 

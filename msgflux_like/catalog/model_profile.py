@@ -115,7 +115,12 @@ class ProviderOverride(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Mode(Struct, frozen=True, omit_defaults=True, gc=False):
-    """An experimental mode of a model, such as "fast". A `cost` of None means that the prices of the model apply."""
+    """Experimental mode of a model, such as "fast".
+
+    Attributes:
+        cost: Prices of the mode; None if the prices of the model apply.
+        provider_override: Connection facts of the mode that differ from the model's; None for no difference.
+    """
 
     cost: ModelCost | None = None
     provider_override: ProviderOverride | None = field(name="provider", default=None)

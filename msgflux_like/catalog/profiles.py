@@ -268,7 +268,7 @@ def search_profiles(
         provider: One provider or several.
         tools: Whether it calls tools.
         reasoning: Whether it reasons.
-        structured_output: Whether it keeps to a JSON schema; False finds those of which that is said.
+        structured_output: Whether it supports JSON schemas; False finds the models whose profile states False.
         input_modalities: What it must take: one of "text", "image", "audio", "video", "pdf", or several.
         output_modalities: What it must give.
         open_weights: Whether its weights are published.
@@ -362,7 +362,7 @@ _SORTS: Mapping[str, tuple[Callable[[ModelProfile], Any], bool]] = {
     "context": (lambda found: found.limits.context or 0, True),
     "date": (lambda found: found.release_date or "", True),
 }
-"""What each order compares, and whether the greatest comes first. What is equal stays in the order of names."""
+"""Sort key of each order, and whether it is descending. Equal models are sorted by name."""
 
 
 def _find(snapshot: Snapshot, model_id: str) -> ModelProfile | None:
@@ -421,7 +421,7 @@ def _names(argument: str, given: Any) -> frozenset[str]:
 
 
 def _or(value: float | None, otherwise: float) -> float:
-    """`value`, also when it is 0, or `otherwise` when it is None."""
+    """Return `value`, or `otherwise` if it is None."""
     return otherwise if value is None else value
 
 

@@ -124,7 +124,7 @@ class Snapshot:
         return _decode(self.index.retired, dict[ProviderId, frozenset[str]], INDEX)
 
     def entry(self, provider_id: str) -> ProviderEntry | None:
-        """The provider's entry; None when there is no such provider. Only a known id is ever used as a file's name."""
+        """Return the entry of a provider; None for an unknown provider. Only known ids are used as file names."""
         entry = self._entries.get(provider_id)
         if entry is None and provider_id in self._provider_ids:
             name = file_of(provider_id)

@@ -41,7 +41,7 @@ _POST_DIALECTS = (RAW_DIALECT, "openai_responses")  # whose providers may serve 
 class ClientModel(RequestBuilder):
     """Request builder of one chat model; the client sends the requests and reads the replies.
 
-    A request is sent even where the catalogue says that the model cannot take it.
+    A request is sent even if the catalogue lists that the model does not support it.
     """
 
     model_type = "chat_completion"
@@ -68,7 +68,7 @@ class ClientModel(RequestBuilder):
 
     @property
     def is_local(self) -> bool:
-        """Whether `resolve_endpoint` may block."""
+        """True if `resolve_endpoint` may block."""
         return bool(self._row.embedded)
 
     def chat(
@@ -141,7 +141,7 @@ class ClientModel(RequestBuilder):
 
 
 def _is_altered(output_spec: OutputSpec | None) -> bool:
-    """Whether an answer to the schema that is sent may differ from one to the caller's schema."""
+    """Return whether an answer to the schema that is sent may differ from one to the caller's schema."""
     lowered = output_spec.lowered if output_spec is not None else None
     return lowered is not None and (lowered.alters or lowered.wrapped)
 

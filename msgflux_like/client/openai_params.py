@@ -129,14 +129,14 @@ _CALL_PARAMS: Final = frozenset(CallParams.__annotations__)
 
 
 def validate_kwargs(params: Mapping[str, Any], known: type[Any]) -> dict[str, Any]:
-    """Return the parameters that were given, those that are not None.
+    """Check the names of the parameters, and return the ones that are not None.
 
     Args:
         params: Parameters by name.
-        known: TypedDict of the parameters that there are.
+        known: TypedDict of the known parameters.
 
     Raises:
-        UnknownParameterError: For a name that is not among them; the message suggests similar names.
+        UnknownParameterError: If a name is unknown; the message suggests similar names.
     """
     names = known.__annotations__
     for name in params:
@@ -269,10 +269,10 @@ def _schema(response_format: Mapping[str, Any], dialect: str) -> dict[str, Any]:
     given = as_mapping(response_format.get("json_schema"))
     if not as_mapping(given.get("schema")):
         raise InvalidRequestError("response_format.json_schema.schema is missing: give the JSON schema of the answer")
-    named = {"title": given.get("name") or "answer"}
+    metadata = {"title": given.get("name") or "answer"}
     if given.get("description"):
-        named["description"] = given["description"]
-    return {"generation_schema": {**given["schema"], **named}}
+        metadata["description"] = given["description"]
+    return {"generation_schema": {**given["schema"], **metadata}}
 
 
 def _unsupported(names: str, dialect: str) -> UnsupportedError:

@@ -70,7 +70,7 @@ class _Chunks:
 
     def __init__(self) -> None:
         self._count = 0
-        self._complete = False  # whether an event said so
+        self._complete = False  # whether an event reported it
 
     def read(self, data: bytes, events: list[Event]) -> bool:
         """Add the events of one server-sent event; True for the end mark."""
@@ -107,7 +107,7 @@ def _as_events(reply: dict[str, Any]) -> list[Event]:
 
 
 def _completion_event(chunk: dict[str, Any]) -> Event | None:
-    """Return the event which says that the answer is complete, if this chunk shows it."""
+    """Return a Finished event if this chunk shows that the answer is complete."""
     for choice in as_list(chunk.get("choices")):
         if type(choice) is dict and (reason := choice.get("finish_reason")):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  JSON
             return Finished("unknown", str(reason))  # pyright: ignore[reportUnknownArgumentType]

@@ -468,13 +468,13 @@ class Models:
         return run(self._calls.models())
 
     def retrieve(self, model: str) -> ModelInfo:
-        """Return what the provider says of one model.
+        """Return the record of one model in the provider's list.
 
         Args:
             model: Model id at the client's provider; "provider/model" for a client without a provider.
 
         Raises:
-            NotFoundError: The provider has no model of that id.
+            NotFoundError: The provider has no model with this id.
             UnsupportedError: The provider's list is not in OpenAI's format.
             APIError: The provider refused the request or failed, or the connection did.
 
@@ -500,5 +500,5 @@ class AsyncModels:
         return await run_async(self._calls.models())
 
     async def retrieve(self, model: str) -> ModelInfo:
-        """Return what the provider says of one model; the async counterpart of `Models.retrieve`."""
+        """Return the record of one model; the async counterpart of `Models.retrieve`."""
         return await run_async(self._calls.model(model))

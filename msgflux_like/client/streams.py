@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from msgflux_like._context import ClosesOnExit
+from msgflux_like._context import AsyncClosesOnExit, ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like.client._closing import AsyncClosesOnExit
 from msgflux_like.client.reply_readers import ReplyReader
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event
@@ -51,8 +50,8 @@ class _Chunks(Generic[C]):
 class Stream(_Chunks[C], ClosesOnExit):
     r"""Iterator over the chunks of an answer, as they are received.
 
-    It can be iterated over once. It closes itself at its end, and when the loop is left early; iterating over a closed
-    one gives nothing. A failure of the provider or the connection is raised in the loop, as an `APIError`.
+    A stream can be iterated over once. It closes at its end, and when the loop is left early; iterating over a closed
+    stream yields nothing. A failure of the provider or the connection is raised in the loop, as an `APIError`.
 
     Attributes:
         changes: Record of what was not sent exactly as asked.
@@ -119,7 +118,27 @@ class Stream(_Chunks[C], ClosesOnExit):
 
 
 class AsyncStream(_Chunks[C], AsyncClosesOnExit):
-    """Async counterpart of `Stream`, for `async for chunk in stream`."""
+    r"""Async counterpart of `Stream`, for `async for chunk in stream`.
+
+    Attributes:
+        changes: Record of what was not sent exactly as asked.
+        usage: Tokens of the answer, None until the provider reported them.
+
+    Example:
+        >>> import asyncio
+        >>> import msgflux_like as mf
+        >>> from msgflux_like.testing import FakeProvider, FakeReply
+        >>> chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "Paris"}, "finish_reason": "stop"}]}'
+        >>> provider = FakeProvider(FakeReply.streamed(chunk + b"\n\n", b"data: [DONE]\n\n"))
+        >>> async def ask():
+        ...     client = mf.AsyncClient("sk-x", provider="openai", http_client=provider)
+        ...     messages = [{"role": "user", "content": "What is the capital of France?"}]
+        ...     create = client.chat.completions.create
+        ...     async with await create(model="gpt-4o", messages=messages, stream=True) as stream:
+        ...         return [chunk.choices[0].delta.content async for chunk in stream]
+        >>> asyncio.run(ask())
+        ['Paris']
+    """
 
     def __init__(self, driver: AsyncDriver, first: Iterable[Event], reader: ReplyReader[Any, C]) -> None:
         super().__init__(first, reader)

@@ -93,8 +93,8 @@ def find_gguf(explicit: str | os.PathLike[str] | None = None) -> Path:
         UnknownModelError: `explicit` or `MSGFLUX_LIKE_GGUF` does not name a file.
         NotInstalledError: Neither is given and the wheel is not installed.
     """
-    if named := explicit or os.environ.get("MSGFLUX_LIKE_GGUF"):
-        path = Path(named).expanduser().absolute()
+    if configured := explicit or os.environ.get("MSGFLUX_LIKE_GGUF"):
+        path = Path(configured).expanduser().absolute()
         if not path.is_file():
             raise errors.UnknownModelError(f"no model file at {path}{'' if explicit else ' (from MSGFLUX_LIKE_GGUF)'}")
         return path
@@ -259,7 +259,7 @@ def setup() -> str:
     Its dependencies are not installed: they would be built from source, and the file does not need them.
 
     Returns:
-        A sentence that says what was done.
+        A sentence that describes what was done.
 
     Raises:
         NotInstalledError: Neither pip nor uv is installed, or the installation failed.
@@ -351,7 +351,7 @@ def _start(settings: dict[str, Any]) -> Any:
 
 
 def _main() -> None:
-    """Run the server process: read the settings, write the address, and serve until told to stop or orphaned."""
+    """Run the server process: read the settings, write the address, and serve until stopped or orphaned."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is meant for the caller
     reply = os.dup(1)
     os.dup2(2, 1)  # only the reply goes to the pipe

@@ -59,7 +59,7 @@ class ApiObject(dotdict):
         except KeyError:
             if name in self._known:
                 return None
-            raise AttributeError(f"there is no {name!r}; there are {', '.join(map(str, self))}") from None
+            raise AttributeError(f"there is no key {name!r}; the keys are {', '.join(map(str, self))}") from None
 
     def model_dump(self, *, exclude_none: bool = False, exclude_unset: bool = True) -> dict[str, Any]:
         """Return the object as new plain dicts and lists. The dump of a message can be sent back in `messages`.
@@ -123,14 +123,26 @@ def _plain(value: Any, *, exclude_none: bool, exclude_unset: bool) -> Any:
 
 
 class ChatFunction(ApiObject):
-    """Function of a tool call; `arguments` is JSON text, or a piece of it in a chunk."""
+    """Function of a tool call.
+
+    Attributes:
+        name: Name of the tool; None on later chunks of a call.
+        arguments: Arguments as JSON; a piece of it in a chunk.
+    """
 
     name: str | None
     arguments: str
 
 
 class ChatToolCall(ApiObject, function=ChatFunction):
-    """A tool call; in a chunk, a piece of call number `index` (from 0), with `id` and name on the first piece only."""
+    """Tool call of a message, or a piece of one in a chunk.
+
+    Attributes:
+        index: Number of the call in the answer, from 0; in chunks only.
+        id: Id of the call, for its result; None on later chunks of the call.
+        type: "function"; None on later chunks of the call.
+        function: Name and arguments.
+    """
 
     index: int | None
     id: str | None
@@ -139,7 +151,15 @@ class ChatToolCall(ApiObject, function=ChatFunction):
 
 
 class PromptTokens(ApiObject):
-    """Prompt tokens by kind; parts of `prompt_tokens`."""
+    """Prompt tokens by kind; parts of `prompt_tokens`. A count is None if it is not reported.
+
+    Attributes:
+        audio_tokens: Tokens of audio input.
+        cache_write_tokens: Tokens written to the provider's cache.
+        cached_tokens: Tokens read from the provider's cache.
+        image_tokens: Tokens of images.
+        text_tokens: Tokens of text.
+    """
 
     audio_tokens: int | None
     cache_write_tokens: int | None
@@ -149,7 +169,15 @@ class PromptTokens(ApiObject):
 
 
 class CompletionTokens(ApiObject):
-    """Completion tokens by kind; parts of `completion_tokens`."""
+    """Completion tokens by kind; parts of `completion_tokens`. A count is None if it is not reported.
+
+    Attributes:
+        accepted_prediction_tokens: Tokens of a predicted output that were used.
+        audio_tokens: Tokens of audio output.
+        reasoning_tokens: Tokens of reasoning.
+        rejected_prediction_tokens: Tokens of a predicted output that were not used.
+        text_tokens: Tokens of text.
+    """
 
     accepted_prediction_tokens: int | None
     audio_tokens: int | None
@@ -159,7 +187,20 @@ class CompletionTokens(ApiObject):
 
 
 class Usage(ApiObject, prompt_tokens_details=PromptTokens, completion_tokens_details=CompletionTokens):
-    """Token counts, as reported by the provider."""
+    """Token counts, as reported by the provider.
+
+    Attributes:
+        prompt_tokens: Tokens of the input.
+        completion_tokens: Tokens of the output, including reasoning.
+        total_tokens: Sum of both.
+        prompt_tokens_details: Input by kind; None if not reported.
+        completion_tokens_details: Output by kind; None if not reported.
+
+    Example:
+        >>> usage = Usage({"prompt_tokens": 19, "prompt_tokens_details": {"cached_tokens": 5}})
+        >>> usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details
+        (5, None)
+    """
 
     prompt_tokens: int
     completion_tokens: int
@@ -169,7 +210,20 @@ class Usage(ApiObject, prompt_tokens_details=PromptTokens, completion_tokens_det
 
 
 class ChatMessage(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction):
-    """Message of the model. `content` is None if the message has tool calls and no text."""
+    """Message of the model.
+
+    Attributes:
+        role: "assistant".
+        content: Text; None if the message has only tool calls or a refusal.
+        name: Name of the participant; None for none.
+        tool_call_id: Id of the call that a tool message answers; None in the answer of a model.
+        tool_calls: Tool calls; None if there are none.
+        refusal: Text with which the model refuses; None if it does not.
+        reasoning_content: Reasoning, from providers that return it; otherwise None.
+        annotations: Citations of the text; None if there are none.
+        audio: Audio output; None if not requested.
+        function_call: Call in the deprecated format of OpenAI; None in other replies.
+    """
 
     role: str
     content: str | None
@@ -184,7 +238,14 @@ class ChatMessage(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction
 
 
 class ChatTokenLogprob(ApiObject):
-    """A token, the natural logarithm of its probability, and the most likely tokens at its position."""
+    """Log probability of one token.
+
+    Attributes:
+        token: The token.
+        bytes: UTF-8 bytes of the token; None if not reported.
+        logprob: Natural logarithm of the probability.
+        top_logprobs: The most likely tokens at the position; None if not requested.
+    """
 
     token: str
     bytes: list[int] | None
@@ -193,14 +254,27 @@ class ChatTokenLogprob(ApiObject):
 
 
 class ChatLogprobs(ApiObject, content=ChatTokenLogprob, refusal=ChatTokenLogprob):
-    """Probabilities of the tokens of an answer."""
+    """Log probabilities of the tokens of an answer.
+
+    Attributes:
+        content: Tokens of the text; None if there are none.
+        refusal: Tokens of the refusal; None if there are none.
+    """
 
     content: list[ChatTokenLogprob] | None
     refusal: list[ChatTokenLogprob] | None
 
 
 class ChatCompletionChoice(ApiObject, message=ChatMessage, logprobs=ChatLogprobs):
-    """One answer. `finish_reason` is "stop", "length", "tool_calls", "content_filter" or the provider's own word."""
+    """One answer of a reply.
+
+    Attributes:
+        index: Number of the answer, from 0.
+        message: The message.
+        finish_reason: "stop", "length", "tool_calls", "content_filter" or a value of the provider; None if not
+            reported.
+        logprobs: Log probabilities; None if not requested.
+    """
 
     index: int
     message: ChatMessage
@@ -209,7 +283,25 @@ class ChatCompletionChoice(ApiObject, message=ChatMessage, logprobs=ChatLogprobs
 
 
 class ChatCompletionReply(ApiObject, choices=ChatCompletionChoice, usage=Usage):
-    """A whole reply. `created` is in seconds since 1970."""
+    """Complete reply of a chat completion.
+
+    Attributes:
+        id: The provider's id of the reply, "" if not reported.
+        object: "chat.completion".
+        created: Creation time, in seconds since 1970.
+        model: Model that answered.
+        choices: The answers, one unless more were requested.
+        usage: Token counts; None if not reported.
+        system_fingerprint: Id of the provider's configuration; None if not reported.
+        service_tier: Service tier that answered; None if not reported.
+        metadata: Metadata that was sent with the request; None if not returned.
+        moderation: Result of a moderation; None if not reported.
+
+    Example:
+        >>> reply = ChatCompletionReply({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}]})
+        >>> reply.choices[0].message.content, reply.usage
+        ('Hi', None)
+    """
 
     id: str
     object: str
@@ -224,7 +316,17 @@ class ChatCompletionReply(ApiObject, choices=ChatCompletionChoice, usage=Usage):
 
 
 class ChatCompletionDelta(ApiObject, tool_calls=ChatToolCall, function_call=ChatFunction):
-    """Content that a chunk adds; `role` is on the first chunk of an answer only."""
+    """Content that a chunk adds to an answer.
+
+    Attributes:
+        role: Role, on the first chunk of an answer; otherwise None.
+        content: Text to append; None if the chunk has no text.
+        tool_calls: Pieces of tool calls; None if the chunk has none.
+        refusal: Piece of a refusal; None if the chunk has none.
+        reasoning_content: Reasoning to append; None if the chunk has none.
+        audio: Piece of the audio output; None if the chunk has none.
+        function_call: Piece of a call in the deprecated format of OpenAI; None in other chunks.
+    """
 
     role: str | None
     content: str | None
@@ -236,7 +338,14 @@ class ChatCompletionDelta(ApiObject, tool_calls=ChatToolCall, function_call=Chat
 
 
 class ChatCompletionChunkChoice(ApiObject, delta=ChatCompletionDelta, logprobs=ChatLogprobs):
-    """Piece of one answer; `finish_reason` is on its last piece."""
+    """Piece of one answer.
+
+    Attributes:
+        index: Number of the answer, from 0.
+        delta: Content that the chunk adds.
+        finish_reason: Finish reason, on the last piece of the answer; otherwise None.
+        logprobs: Log probabilities of the piece; None if not requested.
+    """
 
     index: int
     delta: ChatCompletionDelta
@@ -248,12 +357,16 @@ class ChatCompletionChunk(ApiObject, choices=ChatCompletionChunkChoice, usage=Us
     """Piece of a streamed answer, from any provider.
 
     Attributes:
-        id: The provider's id of the answer, "" if it gave none.
+        id: The provider's id of the answer, "" if not reported.
         object: "chat.completion.chunk".
         created: Creation time, in seconds since 1970.
         model: Model that answers.
         choices: At least one, except on the chunk that has only the usage, which must be requested.
         usage: Token counts of the whole answer, on the last chunk.
+        system_fingerprint: Id of the provider's configuration; None if not reported.
+        service_tier: Service tier that answered; None if not reported.
+        obfuscation: Random characters that hide the length of the chunk; None if not sent.
+        moderation: Result of a moderation; None if not reported.
     """
 
     id: str
@@ -272,7 +385,14 @@ class ChatCompletionChunk(ApiObject, choices=ChatCompletionChunkChoice, usage=Us
 
 
 class TextLogprobs(ApiObject):
-    """Probabilities of the tokens of a text, as lists of equal length."""
+    """Log probabilities of the tokens of a text completion, as lists of equal length.
+
+    Attributes:
+        text_offset: Position of each token in the text, in characters.
+        token_logprobs: Natural logarithm of the probability of each token; None for the first token of a prompt.
+        tokens: The tokens.
+        top_logprobs: The most likely tokens at each position, with their log probabilities.
+    """
 
     text_offset: list[int] | None
     token_logprobs: list[float | None] | None
@@ -281,7 +401,14 @@ class TextLogprobs(ApiObject):
 
 
 class CompletionChoice(ApiObject, logprobs=TextLogprobs):
-    """One text, or a piece of it in a chunk."""
+    """One text of a text completion, or a piece of it in a chunk.
+
+    Attributes:
+        index: Number of the text, from 0.
+        text: The text, or the piece to append.
+        finish_reason: "stop", "length", "content_filter" or a value of the provider; None before the last piece.
+        logprobs: Log probabilities; None if not requested.
+    """
 
     index: int
     text: str
@@ -290,7 +417,17 @@ class CompletionChoice(ApiObject, logprobs=TextLogprobs):
 
 
 class Completion(ApiObject, choices=CompletionChoice, usage=Usage):
-    """Reply of a text completion."""
+    """Reply of a text completion.
+
+    Attributes:
+        id: The provider's id of the reply, "" if not reported.
+        object: "text_completion".
+        created: Creation time, in seconds since 1970.
+        model: Model that answered.
+        choices: The texts, one unless more were requested.
+        usage: Token counts; None if not reported.
+        system_fingerprint: Id of the provider's configuration; None if not reported.
+    """
 
     id: str
     object: str
@@ -302,14 +439,20 @@ class Completion(ApiObject, choices=CompletionChoice, usage=Usage):
 
 
 class CompletionChunk(Completion):
-    """Piece of a streamed text, with the fields of a whole reply."""
+    """Piece of a streamed text completion, with the fields of a complete reply."""
 
 
 # ------------------------------------------------------------------------------------------------ vectors and models
 
 
 class Embedding(ApiObject):
-    """One vector: numbers, or base64 text if `encoding_format` is "base64"."""
+    """Vector of one input.
+
+    Attributes:
+        index: Number of the input, from 0.
+        embedding: The vector; a base64 string if `encoding_format` is "base64".
+        object: "embedding".
+    """
 
     index: int
     embedding: list[float]
@@ -317,7 +460,14 @@ class Embedding(ApiObject):
 
 
 class EmbeddingReply(ApiObject, data=Embedding, usage=Usage):
-    """Vectors, in the order of the inputs."""
+    """Vectors, in the order of the inputs.
+
+    Attributes:
+        data: The vectors.
+        model: Model that computed them.
+        object: "list".
+        usage: Token counts; None if not reported.
+    """
 
     data: list[Embedding]
     model: str
@@ -326,7 +476,15 @@ class EmbeddingReply(ApiObject, data=Embedding, usage=Usage):
 
 
 class ModelInfo(ApiObject):
-    """Model that the provider serves. `created` is in seconds since 1970."""
+    """Model in the list of a provider.
+
+    Attributes:
+        id: Model id.
+        object: "model".
+        created: Creation time, in seconds since 1970.
+        owned_by: Organization that owns the model.
+        shutdown_date: Date of the announced shutdown; None if not reported.
+    """
 
     id: str
     object: str
@@ -336,7 +494,16 @@ class ModelInfo(ApiObject):
 
 
 class ModelList(ApiObject, data=ModelInfo):
-    """List of the models that the provider serves."""
+    """List of the models that the provider serves. Iterating over it yields the models.
+
+    Attributes:
+        data: The models.
+        object: "list".
+
+    Example:
+        >>> [model.id for model in ModelList({"data": [{"id": "gpt-4o"}, {"id": "gpt-4.1"}]})]
+        ['gpt-4o', 'gpt-4.1']
+    """
 
     data: list[ModelInfo]
     object: str

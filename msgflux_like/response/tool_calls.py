@@ -56,7 +56,7 @@ class ToolCall(Mapping[str, Any]):
 
     @property
     def is_valid(self) -> bool:
-        """Whether `arguments` is a JSON object, so that reading it does not raise."""
+        """True if `arguments` is a JSON object, so that reading it does not raise."""
         try:
             return self.arguments is not None  # pyright: ignore[reportUnnecessaryComparison]  the access may raise
         except ToolCallError:

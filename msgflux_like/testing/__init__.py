@@ -10,7 +10,7 @@ answers.py          an answer, as the bytes of a provider
 replayed.py         a reply from memory
 pytest_plugin.py    fixtures for pytest
 
-docs/testing.md says which of them to use when.
+docs/testing.md explains when to use which.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class Cassette:
     # ---- between a transport and the network
 
     def open(self, http: HttpRequest, deadline: Deadline, send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
-        """Return the recorded reply to a request, or send and record it."""
+        """Return the recorded reply to `http`, or `send` it before the `deadline` and record the reply."""
         request = self._request(http)
         if (reply := self._replayed(request)) is not None:
             return reply
@@ -304,7 +304,7 @@ class _Recording:
 
     @property
     def has_started(self) -> bool:
-        """Whether there is anything to record."""
+        """True if there is something to record."""
         return self._reply is not None or self._end is not None
 
     def exchange(self) -> cassette_format.Exchange:

@@ -87,10 +87,10 @@ class FakeModel(ChatCompletion):
             answer = self._value(conversion.to_json_value(given), request.body)
         return conversion.to_reply(answer, request.body, len(self.requests))
 
-    # ---- answers of a type
+    # ---- typed answers
 
-    def _output_spec(self, *args: Any, **named: Any) -> OutputSpec:
-        output_spec = super()._output_spec(*args, **named)
+    def _output_spec(self, *args: Any, **kwargs: Any) -> OutputSpec:
+        output_spec = super()._output_spec(*args, **kwargs)
         if output_spec.lowered is not None:
             self._output_specs[_key(output_spec.lowered.schema)] = output_spec
         return output_spec

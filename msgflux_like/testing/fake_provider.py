@@ -160,7 +160,7 @@ class FakeProvider:
         interceptors.remove(self)
 
     def open(self, http: HttpRequest, _deadline: Deadline, _send: Callable[[HttpRequest, Deadline], Reply]) -> Reply:
-        """Return the scripted reply to a request."""
+        """Return the scripted reply to the request `http`."""
         return self._reply(http)
 
     async def aopen(

@@ -60,8 +60,8 @@ def fake_model() -> Iterator[Callable[..., FakeModel]]:
 
     made: list[FakeModel] = []
 
-    def make(*args: Any, **named: Any) -> FakeModel:
-        made.append(FakeModel(*args, **named))
+    def make(*args: Any, **kwargs: Any) -> FakeModel:
+        made.append(FakeModel(*args, **kwargs))
         return made[-1]
 
     yield make

@@ -112,7 +112,7 @@ def test_what_a_provider_leaves_out_is_none_and_what_nobody_knows_is_an_attribut
     assert answer.choices[0].message.role == "critic"
     assert answer.choices[0].message.tool_calls is None
     assert not hasattr(answer, "never_heard_of")
-    with pytest.raises(AttributeError, match="there is no 'never_heard_of'; there are choices"):
+    with pytest.raises(AttributeError, match="there is no key 'never_heard_of'; the keys are choices"):
         _ = answer.never_heard_of
 
 

@@ -34,7 +34,7 @@ _GEMINI: Final = ("gemini 2", "gemini 3")
 # What no words can say in a dialect, by what of a conversation it is.
 MAY_REFUSE: Final[Mapping[str, tuple[str, ...]]] = {
     # parts
-    "image link": ("ollama", *_BEDROCK),
+    "image link": ("ollama", "vertex", *_BEDROCK),
     "image of assistant": tuple(name for name in TARGETS if name not in _GEMINI),
     "image of system": tuple(name for name in TARGETS if name != "responses"),
     "image in result": ("cohere",),
@@ -46,8 +46,8 @@ MAY_REFUSE: Final[Mapping[str, tuple[str, ...]]] = {
     "pdf in result": ("cohere", "ollama"),
     "text file": ("cohere", "ollama"),
     "zip": (*_CLAUDES, "nova", "cohere", "ollama"),
-    "file id": ("cohere", "ollama", *_BEDROCK),
-    "file link": ("openai", "cohere", "ollama", *_BEDROCK),
+    "file id": ("cohere", "ollama", "vertex", *_BEDROCK),
+    "file link": ("openai", "cohere", "ollama", "vertex", *_BEDROCK),
     "unknown part": tuple(TARGETS),
     # turns
     "system alone": (*_CLAUDES, "nova", *_GEMINI, "mistral"),

@@ -18,7 +18,8 @@ import pytest
 
 from msgflux_like import dialects
 from msgflux_like.dialects._shared.protocols import Dialect
-from msgflux_like.events import Event, ProviderState, Started
+from msgflux_like.dialects.openai_responses.reply import BETWEEN_MESSAGES
+from msgflux_like.events import Event, ProviderState, Started, TextDelta
 from tests.answers import fold, parsed, read
 
 DIALECT = {
@@ -125,7 +126,7 @@ def _answer(answer: Mapping[str, Any], events: list[Event]) -> dict[str, Any]:
     media = [item["kind"] for item in answer.get("media", ())]
     total = usage.get("total", usage.get("input", 0) + usage.get("output", 0))
     return {
-        "text": answer.get("text", ""),
+        "text": _text(events),
         "reasoning": answer.get("reasoning", ""),
         "refusal": answer.get("refusal", ""),
         "finish": answer.get("finish", ["", ""])[1],
@@ -139,6 +140,20 @@ def _answer(answer: Mapping[str, Any], events: list[Event]) -> dict[str, Any]:
         "server_tools": len(answer.get("server_tools", ())),
         "signatures": sum(_signed(event) for event in events if isinstance(event, ProviderState)),
     }
+
+
+def _text(events: list[Event]) -> str:
+    """The text without the blank lines between messages, which the recordings know nothing of."""
+    texts: list[str] = []
+    after_a_message = False
+    for event in events:
+        if isinstance(event, TextDelta):
+            if not (after_a_message and event.text == BETWEEN_MESSAGES):
+                texts.append(event.text)
+            after_a_message = False
+        elif isinstance(event, ProviderState) and event.kind == "message":
+            after_a_message = True
+    return "".join(texts)
 
 
 # Anthropic and Google say the one in words only; Google says the other in the details, and repeats the status as code.
@@ -192,6 +207,8 @@ def _sources(answer: Mapping[str, Any]) -> int:
 
 def _signed(state: ProviderState) -> bool:
     """Whether it is what the recordings call a signature; a compaction, say, is not."""
+    if state.kind == "compaction":
+        return False
     if not isinstance(state.raw, Mapping) or state.kind == "extra_content":
         return True
     return any(state.raw.get(name) for name in ("signature", "data", "encrypted_content"))

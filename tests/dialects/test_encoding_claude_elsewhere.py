@@ -66,12 +66,13 @@ def test_vertex_names_the_model_in_the_path(stream: bool, path: str, more: dict[
         {"type": "file", "file": {"file_id": "file_1"}},
     ],
 )
-def test_bedrock_follows_no_links(part: dict[str, Any]):
+@pytest.mark.parametrize("dialect", [bedrock_anthropic, vertex_anthropic])
+def test_links_and_stored_files_are_refused_outside_of_anthropic(part: dict[str, Any], dialect: Any):
     with pytest.raises(UnsupportedError, match="pass the bytes"):
-        bedrock_anthropic.encode(request({"role": "user", "content": [part]}), QUIRKS)
+        dialect.encode(request({"role": "user", "content": [part]}), QUIRKS)
     result = {"role": "tool", "tool_call_id": "a", "content": [part]}
     with pytest.raises(UnsupportedError, match="pass the bytes"):
-        bedrock_anthropic.encode(request(HELLO, result), QUIRKS)
+        dialect.encode(request(HELLO, result), QUIRKS)
 
 
 def test_prefills_are_known_by_claudes_own_name():
@@ -89,11 +90,10 @@ def test_all_else_is_as_anthropic_has_it(conversation: list[dict[str, Any]]):
     except (UnsupportedError, InvalidMessagesError):
         return
     del own.body["model"]
-    elsewhere = vertex_anthropic.encode(asked, QUIRKS)
-    assert elsewhere.body == {"anthropic_version": "vertex-2023-10-16", **own.body}
-    assert elsewhere.changes == own.changes
-    try:
-        elsewhere = bedrock_anthropic.encode(asked, QUIRKS)
-    except UnsupportedError:
-        return
-    assert elsewhere.body == {"anthropic_version": "bedrock-2023-05-31", **own.body}
+    for dialect, version in ((vertex_anthropic, "vertex-2023-10-16"), (bedrock_anthropic, "bedrock-2023-05-31")):
+        try:
+            elsewhere = dialect.encode(asked, QUIRKS)
+        except UnsupportedError:
+            return
+        assert elsewhere.body == {"anthropic_version": version, **own.body}
+        assert elsewhere.changes == own.changes

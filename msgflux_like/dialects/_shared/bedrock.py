@@ -55,6 +55,13 @@ def claude(model: str) -> str:
     return model.partition("anthropic.")[2]
 
 
+def beta_names(own: str, extra_headers: Mapping[str, str]) -> list[str]:
+    """Return the names in the header `anthropic-beta` of the dialect and of the caller: a field of the body here."""
+    given = [value for name, value in extra_headers.items() if name.lower() == "anthropic-beta"]
+    names = (name.strip() for value in (own, *given) for name in value.split(","))
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def event_stream(read: Read, decode: Callable[[bytes], list[Event]]) -> StreamDecoder[Message]:
     """A decoder for a stream whose events a dialect reads; exceptions are read here."""
 

@@ -58,6 +58,25 @@ class CallIds:
         return sent
 
 
+class UniqueIds:
+    """Ids of the calls of one answer: a repeated id is made unique, so that each result reaches its call."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def of(self, id_: str) -> str:
+        """Return the id of a new call; "" stays "", for a call without an id."""
+        unique, number = id_, 1
+        while unique in self._used:
+            number += 1
+            unique = f"{id_}_{number}"
+        if id_:
+            self._used.add(unique)
+        return unique
+
+
 def derived_call_id(call: str) -> str:
     """Return an id for a call that came without one, the same for the same text."""
     return f"call_{_digest(call, 12).hex()}"

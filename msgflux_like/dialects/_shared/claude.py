@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from msgflux_like._json import as_list, as_mapping
+from msgflux_like.errors import UnsupportedError
 from msgflux_like.events import FinishReason, TokenUsage
 from msgflux_like.request import Change
 
@@ -18,6 +20,11 @@ FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
     "tool_use": "tool_calls",
 }
 """The stop reasons that both formats have."""
+
+TEXT_FIELDS: Final = "text_fields"
+"""Kind of provider state behind a cited text: its `length` in characters, and its `citations`, which go back too."""
+
+_UNSUPPORTED_SOURCES: Final[Mapping[str, str]] = {"url": "a link", "file": "a file_id"}
 
 _decoder = msgspec.json.Decoder()
 
@@ -49,6 +56,38 @@ def server_tool_input(pieces: list[str]) -> Any:
         return _decoder.decode(text)
     except msgspec.DecodeError:
         return text
+
+
+def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Callable[[str, list[Any]], Any]) -> bool:
+    """Give the last text of the blocks its citations back; return False where the text was changed since.
+
+    Args:
+        blocks: Blocks so far, changed in place; the last one is `{"type": "text", "text": ...}` or `{"text": ...}`.
+        fields: State of kind `TEXT_FIELDS`.
+        cited: Returns the block for a text and its citations.
+    """
+    length, citations = fields.get("length"), as_list(fields.get("citations"))
+    text = blocks[-1].get("text") if blocks else None
+    if not isinstance(text, str) or not isinstance(length, int) or not 0 < length <= len(text):
+        return False
+    rest = text[:-length]
+    if rest:
+        blocks[-1] = {**blocks[-1], "text": rest}
+    else:
+        blocks.pop()
+    blocks.append(cited(text[-length:], citations))
+    return True
+
+
+def refuse_sources(blocks: list[Any], host: str) -> None:
+    """Raise UnsupportedError for a link or a file stored at Anthropic, in these blocks or nested ones."""
+    for block in blocks:
+        if (kind := as_mapping(as_mapping(block).get("source")).get("type")) in _UNSUPPORTED_SOURCES:
+            raise UnsupportedError(
+                f"messages hold {_UNSUPPORTED_SOURCES[kind]} as the source of a block of type {block['type']!r}, which "
+                f"{host} does not take: pass the bytes, a pathlib.Path or a data: URL"
+            )
+        refuse_sources(as_list(as_mapping(block).get("content")), host)
 
 
 def trim_prefill(prefill: str, changes: list[Change]) -> str:

@@ -97,6 +97,8 @@ def with_state(
     Trailing state is dropped and recorded: the answer was truncated, or its content was removed since. State of the
     kinds `may_end` can end an answer, such as the tools that a provider runs itself.
     """
+    while pieces and not pieces[-1]:  # a blank text that is not sent: what precedes it would end the answer
+        pieces = pieces[:-1]
     found: list[Any] = []
     for index, piece in enumerate(pieces):
         found += [raw for _, raw in state.get(index, ())]

@@ -7,14 +7,12 @@ that follows the calls, and a prefill is a last assistant turn.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.call_ids import CallIds
-from msgflux_like.dialects._shared.claude import trim_prefill
-from msgflux_like.dialects._shared.notes import note_detail, note_marks
+from msgflux_like.dialects._shared import claude
+from msgflux_like.dialects._shared.notes import note_unknown
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
     offered_tools,
@@ -22,9 +20,7 @@ from msgflux_like.dialects._shared.parameters import (
     refuse_parameters,
     stop_list,
 )
-from msgflux_like.dialects._shared.parts import base64_text, data_url, json_object, unsupported_part
-from msgflux_like.dialects._shared.provider_state import own_state, with_state
-from msgflux_like.dialects._shared.turns import in_turns
+from msgflux_like.dialects.anthropic_messages.messages import conversation
 from msgflux_like.dialects.anthropic_messages.thinking import (
     THINKING_BLOCKS,
     check_thinking,
@@ -33,7 +29,7 @@ from msgflux_like.dialects.anthropic_messages.thinking import (
     thinking_fields,
 )
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
-from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks, ToolChoice
+from msgflux_like.request import Change, ChatRequest, Encoded, Quirks, ToolChoice
 
 AUTH: Final = ("x-api-key", "")
 HEADERS: Final[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
@@ -44,8 +40,10 @@ MAX_TOKENS: Final = 4096
 
 _UNSUPPORTED: Final = frozenset({"seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"})
 _FILES_BETA: Final = {"anthropic-beta": "files-api-2025-04-14"}
-_INVALID_ID_CHARACTER: Final = re.compile(r"[^a-zA-Z0-9_-]")
-_ID_RULE: Final = "ids are unique and consist of letters, digits, _ and -"
+# Source: https://docs.anthropic.com/en/api/messages, fields of `tools`.
+_TOOL_FIELDS: Final = frozenset(
+    {"strict", "cache_control", "defer_loading", "allowed_callers", "input_examples", "eager_input_streaming"}
+)
 
 Block = dict[str, Any]
 
@@ -60,7 +58,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     """
     refuse_parameters(request, _UNSUPPORTED, quirks, "Anthropic's format")
     changes: list[Change] = []
-    system, turns = _conversation(request, changes)
+    system, turns, container = conversation(request, changes)
     prefill = _add_prefill(turns, prefill_text(request, quirks), changes)
     if not turns:
         raise InvalidMessagesError(
@@ -78,140 +76,30 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     tools, choice = offered_tools(request, quirks, changes)
     check_thinking(body, choice, prefill)
     if tools:
-        body["tools"] = [_tool(tool) for tool in tools]
+        body["tools"] = [_tool(tool, changes) for tool in tools]
         body |= _tool_choice(choice, one_call=request.parameters.get("parallel_tool_calls") is False)
     if (answer_schema := request.answer_schema) is not None:
         schema = {"type": "json_schema", "schema": answer_schema.schema}
         body["output_config"] = {**body.get("output_config", {}), "format": schema}
+    if container and "container" not in request.extra_body:
+        body["container"] = container
     if request.stream:
         body["stream"] = True
     headers = dict(_FILES_BETA) if _has_stored_file(turns) else {}
     return Encoded("/messages", body, headers, tuple(changes), prefill)
 
 
-def _conversation(request: ChatRequest, changes: list[Change]) -> tuple[list[Block], list[Block]]:
-    """Return the system blocks and the turns."""
-    ids = CallIds(_INVALID_ID_CHARACTER, None, _ID_RULE, changes)
-    return in_turns(
-        request,
-        lambda message, place: _blocks_of(message, request, place, ids, changes),
-        lambda turn, blocks, place: _append_to_turn(turn, blocks, place, changes),
-        changes,
-    )
-
-
-def _append_to_turn(turn: list[Block], blocks: list[Block], place: str, changes: list[Change]) -> None:
-    """Add the blocks of a message to a turn. The API requires tool results to come first in it."""
-    results = sum(block["type"] == "tool_result" for block in turn)
-    if blocks[0]["type"] == "tool_result" and results < len(turn):
-        changes.append(Change("merged", place, "tool results come first in the turn that follows the calls"))
-        turn[results:results] = blocks
-    else:
-        turn += blocks
-
-
-def _blocks_of(message: Message, request: ChatRequest, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
-    """Return a message as content blocks, without empty texts, which the API rejects."""
-    role, content = message["role"], message.get("content")
-    if role == "tool":
-        return [_tool_result(message, place, ids, changes)]
-    parts = [{"type": "text", "text": content or ""}] if content is None or isinstance(content, str) else content
-    blocks: list[Block] = []
-    for index, part in enumerate(parts):
-        part_place = f"{place}.content[{index}]"
-        if part["type"] != "text" and role != "user":
-            raise unsupported_part(part, part_place, f"Anthropic's format in a message of role {role!r}")
-        if part["type"] != "text" or part["text"]:
-            blocks.append(_block(part, part_place, changes))
-    calls = message.get("tool_calls") or ()
-    uses = [_tool_use(call, f"{place}.tool_calls[{index}]", ids) for index, call in enumerate(calls)]
-    if not message.get("provider_state"):
-        return blocks + uses
-    pieces = [*([blocks] if blocks else []), *([use] for use in uses)]
-    return with_state(pieces, own_state(message, request, place, changes), place, changes)
-
-
-def _block(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
-    note_marks(part, place, changes, "cache_control")
-    match part["type"]:
-        case "text":
-            block: Block = {"type": "text", "text": part["text"]}
-        case "image_url":
-            block = {"type": "image", "source": _source(part["image_url"]["url"])}
-            note_detail(part, place, changes)
-        case "file":
-            block = _document(part, place, changes)
-        case _:
-            raise unsupported_part(part, place, "Anthropic's format")
-    if part.get("cache_control"):
-        block["cache_control"] = part["cache_control"]
-    return block
-
-
-def _source(url: str) -> Block:
-    if (data := data_url(url)) is None:
-        return {"type": "url", "url": url}
-    return {"type": "base64", "media_type": data[0], "data": data[1]}
-
-
-def _document(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
-    """Return a PDF or text file as a document block, and an image file as an image block."""
-    file = as_mapping(part.get("file"))
-    if file.get("file_id"):
-        block: Block = {"type": "document", "source": {"type": "file", "file_id": file["file_id"]}}
-    elif file.get("file_url"):
-        block = {"type": "document", "source": {"type": "url", "url": file["file_url"]}}
-    else:
-        media_type, data = data_url(str(file.get("file_data") or "")) or ("", "")
-        if media_type.startswith("image/"):
-            if file.get("filename"):
-                changes.append(Change("dropped", f"{place}.file.filename", "image blocks have no name"))
-            return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
-        if media_type.startswith("text/"):
-            source: Block = {"type": "text", "media_type": "text/plain", "data": base64_text(data)}
-        elif media_type == "application/pdf":
-            source = {"type": "base64", "media_type": media_type, "data": data}
-        else:
-            raise UnsupportedError(
-                f"{place}.file is {media_type or 'not a data URL'}: Anthropic's format takes PDF, texts and images. "
-                f"Convert it, or leave it out"
-            )
-        block = {"type": "document", "source": source}
-    return {**block, "title": file["filename"]} if file.get("filename") else block
-
-
 def _has_stored_file(blocks: Sequence[Any]) -> bool:
     """Return whether a block or a nested one refers to a file stored at Anthropic, which needs a beta header."""
     return any(
         as_mapping(block.get("source")).get("type") == "file" or _has_stored_file(as_list(block.get("content")))
-        for block in blocks
+        for block in map(as_mapping, blocks)
     )
-
-
-def _tool_use(call: Mapping[str, Any], place: str, ids: CallIds) -> Block:
-    return {
-        "type": "tool_use",
-        "id": ids.of_call(call["id"], f"{place}.id"),
-        "name": call["function"]["name"],
-        "input": json_object(call["function"]["arguments"], f"{place}.function"),
-    }
-
-
-def _tool_result(message: Message, place: str, ids: CallIds, changes: list[Change]) -> Block:
-    content = message.get("content")
-    if content is not None and not isinstance(content, str):
-        parts = ((index, part) for index, part in enumerate(content) if part.get("text") != "")
-        content = [_block(part, f"{place}.content[{index}]", changes) for index, part in parts]
-    result: Block = {
-        "type": "tool_result",
-        "tool_use_id": ids.of_result(message["tool_call_id"], f"{place}.tool_call_id"),
-    }
-    return {**result, "content": content} if content else result
 
 
 def _add_prefill(turns: list[Block], prefill: str, changes: list[Change]) -> str:
     """Add the prefill as the end of a last assistant turn, where the API rejects trailing whitespace; return it."""
-    text = trim_prefill(prefill, changes)
+    text = claude.trim_prefill(prefill, changes)
     last = turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else None
     if text and last is None:
         turns.append({"role": "assistant", "content": [{"type": "text", "text": text}]})
@@ -261,13 +149,18 @@ def _parameters(request: ChatRequest, budget: int, changes: list[Change]) -> Blo
     return given
 
 
-def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
+    """Return a function with the fields that Anthropic has, beside or inside it; other tools are sent as they are."""
     if tool.get("type") != "function" or "function" not in tool:
         return tool
     function: Mapping[str, Any] = tool["function"]
-    kept = {name: function[name] for name in ("name", "description", "strict") if function.get(name) is not None}
-    if tool.get("cache_control"):
-        kept["cache_control"] = tool["cache_control"]
+    place = f"tools.{function['name']}"
+    if len(tool) > 2:
+        note_unknown(tool, _TOOL_FIELDS | {"type", "function"}, place, changes, "a tool")
+    note_unknown(function, _TOOL_FIELDS | {"name", "description", "parameters"}, place, changes, "a function")
+    kept = {name: function[name] for name in ("name", "description") if function.get(name) is not None}
+    for fields in (function, tool):
+        kept |= {name: fields[name] for name in _TOOL_FIELDS.intersection(fields) if fields[name] is not None}
     return {**kept, "input_schema": function.get("parameters") or EMPTY_SCHEMA}
 
 

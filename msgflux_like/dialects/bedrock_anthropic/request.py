@@ -11,18 +11,16 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from msgflux_like._json import as_list, as_mapping
-from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, claude, path
+from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, path
+from msgflux_like.dialects._shared.claude import refuse_sources
 from msgflux_like.dialects.anthropic_messages import request as anthropic_messages
-from msgflux_like.errors import UnsupportedError
-from msgflux_like.request import ChatRequest, Encoded, Quirks
+from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
 
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = anthropic_messages.STATE
 
 _VERSION: Final = "bedrock-2023-05-31"
 _BETA_HEADER: Final = "anthropic-beta"
-_UNSUPPORTED_SOURCES: Final[Mapping[str, str]] = {"url": "a link", "file": "a file_id"}
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
@@ -34,22 +32,14 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     body: dict[str, Any] = {"anthropic_version": _VERSION, **encoded.body}
     del body["model"]
     body.pop("stream", None)
-    _check_sources(body["messages"])
+    refuse_sources(body["messages"], "Amazon Bedrock")
+    changes = list(encoded.changes)
+    if body.pop("container", None) is not None:
+        changes.append(Change("dropped", "messages", "the container of an earlier answer: Bedrock runs no code"))
     headers = dict(encoded.headers)
-    if beta := headers.pop(_BETA_HEADER, None):
-        body["anthropic_beta"] = beta.split(",")
+    if betas := beta_names(headers.pop(_BETA_HEADER, ""), request.extra_headers):
+        body["anthropic_beta"] = betas
     if request.stream:
         headers |= EVENT_STREAM
     action = "invoke-with-response-stream" if request.stream else "invoke"
-    return Encoded(path(request.model, action), body, headers, encoded.changes, encoded.prefill)
-
-
-def _check_sources(blocks: list[Any]) -> None:
-    """Raise UnsupportedError for a link or a file stored at Anthropic, in these blocks or nested ones."""
-    for block in blocks:
-        if (kind := as_mapping(as_mapping(block).get("source")).get("type")) in _UNSUPPORTED_SOURCES:
-            raise UnsupportedError(
-                f"messages hold {_UNSUPPORTED_SOURCES[kind]} as the source of a block of type {block['type']!r}, which "
-                f"Amazon Bedrock does not take: pass the bytes, a pathlib.Path or a data: URL"
-            )
-        _check_sources(as_list(as_mapping(block).get("content")))
+    return Encoded(path(request.model, action), body, headers, tuple(changes), encoded.prefill)

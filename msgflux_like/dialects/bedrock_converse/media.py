@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.notes import note_detail
+from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_unknown
 from msgflux_like.dialects._shared.parts import data_url, unsupported_part
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change
@@ -41,6 +41,8 @@ _FORMAT_ALIASES: Final[Mapping[str, str]] = {
     "video/3gpp": "three_gp",
     "3gp": "three_gp",
 }
+_DOCUMENT_FIELDS: Final = ("citations", "context")
+_FILE_FIELDS: Final = frozenset({"file_id", "file_data", "file_url", "filename", *_DOCUMENT_FIELDS})
 _INVALID_NAME_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 _SPACES: Final = re.compile(r" {2,}")
 _MAX_NAME_LENGTH: Final = 200
@@ -50,19 +52,23 @@ Block = dict[str, Any]
 
 def media_block(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
     """Return the block of a part that is not text; raise UnsupportedError if Converse has no block for it."""
+    note_marks(part, place, changes, "cache_control", *(_DOCUMENT_FIELDS if part["type"] == "file" else ()))
     match part["type"]:
         case "image_url":
             note_detail(part, place, changes)
+            note_unknown(part["image_url"], frozenset({"url", "detail"}), f"{place}.image_url", changes, "an image")
             return _block("image", part["image_url"]["url"], f"{place}.image_url.url")
         case "video_url":
+            note_unknown(part["video_url"], frozenset({"url"}), f"{place}.video_url", changes, "a video")
             return _block("video", part["video_url"]["url"], f"{place}.video_url.url")
         case "input_audio":
             audio = as_mapping(part["input_audio"])
+            note_unknown(audio, frozenset({"data", "format"}), f"{place}.input_audio", changes, "a sound")
             source = {"bytes": str(audio.get("data") or "")}
             format_ = _format_of("audio", str(audio.get("format") or ""), f"{place}.input_audio")
             return {"audio": {"format": format_, "source": source}}
         case "file":
-            return _file(as_mapping(part["file"]), f"{place}.file", changes)
+            return _file(part, f"{place}.file", changes)
         case _:
             raise unsupported_part(part, place, "Amazon Bedrock's Converse")
 
@@ -90,18 +96,25 @@ def _format_of(kind: str, type_: str, place: str) -> str:
     return found
 
 
-def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
+def _file(part: Mapping[str, Any], place: str, changes: list[Change]) -> Block:
     """Return a document block, or an image or video block for a file of that kind."""
+    file = as_mapping(part["file"])
     if file.get("file_id"):
         raise UnsupportedError(f"{place}.file_id: Amazon Bedrock stores no files. Pass the bytes or an s3:// address")
     url = str(file.get("file_data") or file.get("file_url") or "")
+    fields = {name: value for name in _DOCUMENT_FIELDS if (value := file.get(name, part.get(name))) is not None}
     kind = url.removeprefix("data:").partition("/")[0] if url.startswith("data:") else ""
     if kind in ("image", "video"):
-        if file.get("filename"):
-            changes.append(Change("dropped", f"{place}.filename", "only document blocks have a name"))
+        changes.extend(
+            Change("dropped", f"{place}.{name}", "only document blocks have such a field")
+            for name in (*(["filename"] if file.get("filename") else ()), *fields)
+        )
+        note_unknown(file, _FILE_FIELDS, place, changes, "a file")
         return _block(kind, url, place)
+    note_unknown(file, _FILE_FIELDS, place, changes, "a file")
     block = _block("document", url, place)
     block["document"]["name"] = _document_name(str(file.get("filename") or ""), place, changes)
+    block["document"] |= fields
     return block
 
 

@@ -8,16 +8,17 @@ turns of content blocks beside the system prompts. Parameters without a field in
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, claude, path
+from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, path
 from msgflux_like.dialects._shared.call_ids import CallIds
-from msgflux_like.dialects._shared.claude import trim_prefill
-from msgflux_like.dialects._shared.notes import note_marks
+from msgflux_like.dialects._shared.claude import TEXT_FIELDS, cite_end, trim_prefill
+from msgflux_like.dialects._shared.notes import note_marks, note_unknown
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
     offered_tools,
@@ -26,8 +27,9 @@ from msgflux_like.dialects._shared.parameters import (
     stop_list,
 )
 from msgflux_like.dialects._shared.parts import json_object, json_text, unsupported_part
-from msgflux_like.dialects._shared.provider_state import own_state, with_state
-from msgflux_like.dialects._shared.turns import in_turns
+from msgflux_like.dialects._shared.provider_state import InsideText, own_state, split_text, with_state
+from msgflux_like.dialects._shared.turns import OF_A_MESSAGE, in_turns
+from msgflux_like.dialects.anthropic_messages.history import NO_RESULT
 from msgflux_like.dialects.anthropic_messages.request import MAX_TOKENS
 from msgflux_like.dialects.anthropic_messages.thinking import check_thinking, thinking_fields
 from msgflux_like.dialects.bedrock_converse.media import media_block, number_duplicate_names
@@ -41,6 +43,15 @@ _UNSUPPORTED: Final = frozenset({"seed", "presence_penalty", "frequency_penalty"
 _INVALID_ID_CHARACTER: Final = re.compile(r"[^a-zA-Z0-9_.:-]")
 _MAX_ID_LENGTH: Final = 64
 _ID_RULE: Final = f"ids are unique and consist of at most {_MAX_ID_LENGTH} letters, digits and _ . : -"
+_BLANK: Final = "the API rejects blank texts"
+_BEGINNING: Final = "[The conversation begins with an answer.]"
+_SERVER_TOOL: Final = "server_tool_use"
+_REASONING: Final = frozenset({"reasoningText", "redactedContent"})
+_MESSAGE_FIELDS: Final = OF_A_MESSAGE | {"cache_control", "is_error"}
+_CALL_FIELDS: Final = frozenset({"id", "type", "function", "cache_control"})
+_SPEC_FIELDS: Final = ("description", "strict")
+_TOOL_FIELDS: Final = frozenset({"type", "function", "cache_control", "strict"})
+_FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict", "cache_control"})
 _TOOL_CHOICES: Final[Mapping[str, str]] = {"auto": "auto", "required": "any"}
 
 Block = dict[str, Any]
@@ -58,6 +69,8 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     changes: list[Change] = []
     tools, extra_fields = _tools(request, quirks, changes)
     system, turns = _conversation(request, changes, calls_as_text=tools is None)
+    _complete_tool_use(turns, request.model, changes)
+    _begin_with_user(turns, changes)
     prefill = _add_prefill(
         turns, prefill_text(replace(request, model=claude(request.model) or request.model), quirks), changes
     )
@@ -75,6 +88,8 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["toolConfig"] = tools
     if claude(request.model):
         extra_fields |= _claude_fields(request, turns, prefill, changes)
+        if betas := beta_names(",".join(extra_fields.get("anthropic_beta", ())), request.extra_headers):
+            extra_fields["anthropic_beta"] = betas
     else:
         extra_fields |= _maker_fields(request)
     if extra_fields:
@@ -103,7 +118,11 @@ def _conversation(
         return [_as_text(block) for block in blocks] if calls_as_text else blocks
 
     return in_turns(
-        request, encode_message, lambda turn, blocks, place: _append_to_turn(turn, blocks, place, changes), changes
+        request,
+        encode_message,
+        lambda turn, blocks, place: _append_to_turn(turn, blocks, place, changes),
+        changes,
+        _MESSAGE_FIELDS,
     )
 
 
@@ -118,40 +137,134 @@ def _append_to_turn(turn: list[Block], blocks: list[Block], place: str, changes:
     turn[results:results] = blocks
 
 
+def _complete_tool_use(turns: list[Block], model: str, changes: list[Change]) -> None:
+    """Add an error as the result of each call without one, which the API rejects.
+
+    Uses of server tools without a result are dropped where they cannot be resumed.
+    """
+    for index, turn in enumerate(turns):
+        uses = [block["toolUse"] for block in turn["content"] if "toolUse" in block]
+        following: list[Block] = turns[index + 1]["content"] if index + 1 < len(turns) else []
+        if not uses or not following:
+            continue
+        rest = [block for each in turns[index:] for block in each["content"]]
+        results = {block["toolResult"].get("toolUseId") for block in rest if "toolResult" in block}
+        missing = [use for use in uses if use.get("toolUseId") not in results]
+        calls = [use["toolUseId"] for use in missing if use.get("type") != _SERVER_TOOL]
+        following[:0] = [
+            {"toolResult": {"toolUseId": call, "content": [{"text": NO_RESULT}], **_error_status(model)}}
+            for call in calls
+        ]
+        changes.extend(
+            Change("emulated", "messages", f"an error was sent as the result of the call {call}, which has none")
+            for call in calls
+        )
+        if len(calls) < len(missing) and not all("toolResult" in block for block in following):
+            cut = [use for use in missing if use.get("type") == _SERVER_TOOL]
+            turn["content"] = [block for block in turn["content"] if block.get("toolUse") not in cut]
+            changes.append(Change("dropped", "messages", "a use of a server tool without a result"))
+
+
+def _error_status(model: str) -> Block:
+    """Return the field that marks a result as an error; models of other makers reject it."""
+    return {"status": "error"} if claude(model) or "amazon.nova" in model else {}
+
+
+def _begin_with_user(turns: list[Block], changes: list[Change]) -> None:
+    """Put a turn of the user before a conversation that begins with an answer, which the API rejects."""
+    if turns and turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"text": _BEGINNING}]})
+        changes.append(Change("emulated", "messages", f"{_BEGINNING} was put first: the API rejects an answer there"))
+
+
 def _blocks_of(message: Message, request: ChatRequest, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """Return a message as content blocks."""
     role, content = message["role"], message.get("content")
     if role == "tool":
-        return _tool_result(message, place, ids, changes)
+        return _tool_result(message, request.model, place, ids, changes)
+    if message.get("is_error") is not None:
+        changes.append(Change("dropped", f"{place}.is_error", "only tool results have such a field here"))
     parts = [{"type": "text", "text": content or ""}] if content is None or isinstance(content, str) else content
-    blocks: list[Block] = []
     for index, part in enumerate(parts):
-        part_place = f"{place}.content[{index}]"
         if part["type"] != "text" and role != "user":
-            raise unsupported_part(part, part_place, f"Amazon Bedrock's Converse in a message of role {role!r}")
-        blocks += _part(part, part_place, changes)
+            where = f"Amazon Bedrock's Converse in a message of role {role!r}"
+            raise unsupported_part(part, f"{place}.content[{index}]", where)
     if role != "assistant":
-        return blocks
-    calls = enumerate(message.get("tool_calls") or ())
-    pieces = [[_tool_use(call, f"{place}.tool_calls[{index}]", ids)] for index, call in calls]
+        return [*_parts(parts, place, changes), *_cache_point(message)]
+    return [*_answer(message, parts, request, place, ids, changes), *_cache_point(message)]
+
+
+def _parts(parts: Sequence[Mapping[str, Any]], place: str, changes: list[Change]) -> list[Block]:
+    return [block for index, part in enumerate(parts) for block in _part(part, f"{place}.content[{index}]", changes)]
+
+
+def _answer(  # noqa: PLR0917  what all parts of a message need
+    message: Message,
+    parts: Sequence[Mapping[str, Any]],
+    request: ChatRequest,
+    place: str,
+    ids: CallIds,
+    changes: list[Change],
+) -> list[Block]:
+    """Return an answer block by block in the order in which it came."""
+    inside: list[InsideText] = []
+    state = own_state(message, request, place, changes, inside)
+    for after, entries in state.items():
+        inside += [InsideText(sys.maxsize, kind, raw) for kind, raw in entries if kind == TEXT_FIELDS]
+        state[after] = [entry for entry in entries if entry[0] != TEXT_FIELDS]
+    pieces: list[list[Block]] = []
     if any(part["text"] for part in parts):
-        pieces.insert(0, blocks)
-    state = own_state(message, request, place, changes)
-    reasoning = {
-        after: [(kind, {"reasoningContent": {kind: raw}}) for kind, raw in found] for after, found in state.items()
-    }
-    return with_state(pieces, reasoning, place, changes)
+        pieces.append(_text_with_state(parts, inside, place, changes))
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        pieces.append([_tool_use(call, f"{place}.tool_calls[{index}]", ids, changes), *_cache_point(call)])
+    blocks = {after: [(kind, _state_block(kind, raw)) for kind, raw in found] for after, found in state.items()}
+    kinds = frozenset(kind for found in state.values() for kind, _ in found)
+    return with_state(pieces, blocks, place, changes, may_end=kinds - _REASONING)
+
+
+def _state_block(kind: str, raw: Any) -> Block:
+    return {"reasoningContent": {kind: raw}} if kind in _REASONING else {kind: raw}
+
+
+def _text_with_state(
+    parts: Sequence[Mapping[str, Any]], inside: list[InsideText], place: str, changes: list[Change]
+) -> list[Block]:
+    """Return the text of an answer as the blocks in which it came, with the blocks that came between them."""
+    if not inside:
+        return _parts(parts, place, changes)
+    if len(parts) > 1 or len(parts[0]) > 2:  # given in parts by the caller, whose marks stay with them
+        if any(each.kind == TEXT_FIELDS for each in inside):
+            changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was given in parts"))
+        found = _parts(parts, place, changes)
+        return [*found, *(_state_block(each.kind, each.raw) for each in inside if each.kind != TEXT_FIELDS)]
+    blocks: list[Block] = []
+    for each in split_text(parts[0]["text"], inside):
+        if isinstance(each, str):
+            blocks.append({"text": each})
+        elif each.kind == TEXT_FIELDS:
+            if not cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
+        else:
+            blocks.append(_state_block(each.kind, each.raw))
+    sent = [block for block in blocks if block.get("text") is None or block["text"].strip()]
+    if len(sent) < len(blocks):
+        changes.append(Change("dropped", f"{place}.content", _BLANK))
+    return sent
+
+
+def _cited_block(text: str, citations: list[Any]) -> Block:
+    return {"citationsContent": {"content": [{"text": text}], "citations": citations}}
 
 
 def _part(part: Mapping[str, Any], place: str, changes: list[Change]) -> list[Block]:
     """Return the block of a part, followed by its cache point. Blank texts, which the API rejects, are left out."""
-    note_marks(part, place, changes, "cache_control")
     if part["type"] != "text":
         return [media_block(part, place, changes), *_cache_point(part)]
+    note_marks(part, place, changes, "cache_control")
     if part["text"].strip():
         return [{"text": part["text"]}, *_cache_point(part)]
     if part["text"] or part.get("cache_control"):
-        changes.append(Change("dropped", place, "the API rejects blank texts"))
+        changes.append(Change("dropped", place, _BLANK))
     return []
 
 
@@ -163,7 +276,10 @@ def _cache_point(part: Mapping[str, Any]) -> list[Block]:
     return [{"cachePoint": {"type": "default", **({"ttl": ttl} if ttl else {})}}]
 
 
-def _tool_use(call: Mapping[str, Any], place: str, ids: CallIds) -> Block:
+def _tool_use(call: Mapping[str, Any], place: str, ids: CallIds, changes: list[Change]) -> Block:
+    if len(call) > 3 or len(call["function"]) > 2:
+        note_unknown(call, _CALL_FIELDS, place, changes, "a call")
+        note_unknown(call["function"], frozenset({"name", "arguments"}), f"{place}.function", changes, "a call")
     return {
         "toolUse": {
             "toolUseId": ids.of_call(call["id"], f"{place}.id"),
@@ -173,15 +289,20 @@ def _tool_use(call: Mapping[str, Any], place: str, ids: CallIds) -> Block:
     }
 
 
-def _tool_result(message: Message, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
+def _tool_result(message: Message, model: str, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """Return a tool result, followed by the last cache point in it."""
     content = message.get("content") or ()
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    blocks = [block for index, part in enumerate(parts) for block in _part(part, f"{place}.content[{index}]", changes)]
+    blocks = _parts(parts, place, changes)
     inner = [block for block in blocks if "cachePoint" not in block]
     id_ = ids.of_result(message["tool_call_id"], f"{place}.tool_call_id")
-    points = [block for block in blocks if "cachePoint" in block]
-    return [{"toolResult": {"toolUseId": id_, "content": inner}}, *points[-1:]]
+    points = [block for block in blocks if "cachePoint" in block] + _cache_point(message)
+    result: Block = {"toolUseId": id_, "content": inner}
+    if message.get("is_error"):
+        result |= _error_status(model)
+        if "status" not in result:
+            changes.append(Change("dropped", f"{place}.is_error", "this model has no such field of a tool result"))
+    return [{"toolResult": result}, *points[-1:]]
 
 
 def _as_text(block: Block) -> Block:
@@ -222,7 +343,7 @@ def _tools(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> tuple
     tools, choice = offered_tools(request, quirks, changes)
     if not tools or choice == "none":
         return _tools_not_to_call(request, tools, changes)
-    config: Block = {"tools": _specifications(tools)}
+    config: Block = {"tools": _specifications(tools, changes)}
     if request.parameters.get("parallel_tool_calls") is not False:
         return config if choice is None else {**config, "toolChoice": _tool_choice(choice)}, {}
     if not claude(request.model) and isinstance(choice, str) and choice not in _TOOL_CHOICES:
@@ -264,7 +385,7 @@ def _tools_not_to_call(
             )
         )
         tools = tuple({"type": "function", "function": {"name": name}} for name in called)
-    return {"tools": _specifications(tools)}, {"tool_choice": {"type": "none"}}
+    return {"tools": _specifications(tools, changes)}, {"tool_choice": {"type": "none"}}
 
 
 def _called_tools(request: ChatRequest) -> tuple[str, ...]:
@@ -273,7 +394,7 @@ def _called_tools(request: ChatRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys(call["function"]["name"] for call in calls))
 
 
-def _specifications(tools: tuple[Mapping[str, Any], ...]) -> list[Mapping[str, Any]]:
+def _specifications(tools: tuple[Mapping[str, Any], ...], changes: list[Change]) -> list[Mapping[str, Any]]:
     """Return the tools, each followed by its cache point. Tools that are not functions are sent unchanged."""
     found: list[Mapping[str, Any]] = []
     for tool in tools:
@@ -281,10 +402,13 @@ def _specifications(tools: tuple[Mapping[str, Any], ...]) -> list[Mapping[str, A
             found.append(tool)
             continue
         function: Mapping[str, Any] = tool["function"]
+        place = f"tools.{function['name']}"
+        note_unknown(tool, _TOOL_FIELDS, place, changes, "a tool")
+        note_unknown(function, _FUNCTION_FIELDS, place, changes, "a function")
         spec: Block = {"name": function["name"]}
-        spec |= {name: function[name] for name in ("description", "strict") if function.get(name)}
+        spec |= {name: fields[name] for fields in (function, tool) for name in _SPEC_FIELDS if fields.get(name)}
         spec["inputSchema"] = {"json": function.get("parameters") or EMPTY_SCHEMA}
-        found += [{"toolSpec": spec}, *_cache_point(tool)]
+        found += [{"toolSpec": spec}, *(_cache_point(tool) or _cache_point(function))]
     return found
 
 

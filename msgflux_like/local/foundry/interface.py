@@ -2,7 +2,7 @@
 
 Theory of operation
 
-`probe` tells the generations apart by their status endpoint:
+`probe` distinguishes the generations by their status endpoint:
 
 - `ApiV0` (the services of the CLI up to 0.8) lists a catalogue with aliases, accepts ids, and downloads models.
 - `ApiV1` (the web service of the SDK from 1.0 on, and of the CLI from 0.10 on) loads models by alias only, but serves
@@ -268,7 +268,7 @@ class ApiV1:
 
 
 def _aliases(model: ModelInfo) -> Iterator[str]:
-    """Yield names to load a model by: its id, then its alias, or else the prefixes of its id that may be its alias.
+    """Yield the possible names of a model: its id, then its alias, or if unknown the prefixes of its id.
 
     The longest prefix comes first, because one alias may be a prefix of another. The service refuses a name that is
     not an alias, without side effects.

@@ -205,7 +205,7 @@ class FoundryLocalManager(ClosesOnExit):
         Raises:
             UnknownModelError: There is no such model; also a LookupError.
             UnsupportedError: The service cannot download models, and only its URL is known.
-            APIError: The download failed; the message says why.
+            APIError: The download failed; the message gives the reason.
         """
         name, device = checked_name(alias_or_id), checked_device(device)
         self._interface().download(name, device, timeout_s)

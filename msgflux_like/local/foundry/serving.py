@@ -13,7 +13,7 @@ from msgflux_like.local.foundry.manager import FoundryLocalManager
 _served: dict[tuple[str, str], tuple[str, str]] = {}
 _lock = fork_safe_lock()  # one load at a time: `ApiV1` finds the id of an alias by comparing the loaded models
 
-# Beginnings of the error messages of `ApiV1` and of `ApiV0`; neither sends an error code.
+# Prefixes of the error messages of `ApiV1` and of `ApiV0`; neither sends an error code.
 _NOT_LOADED = ("model not loaded", "no openaiservice provider found")
 
 

@@ -1,6 +1,6 @@
-"""Whether a plain value keeps to a JSON schema: for schemas that come without a Python type, and for choosing a branch.
+"""Validation of plain values against a JSON schema, for schemas without a Python type and for choosing a union member.
 
-Source: https://json-schema.org/draft/2020-12/json-schema-validation. `format` says nothing here, as in the standard.
+Source: https://json-schema.org/draft/2020-12/json-schema-validation. `format` is not validated, as in the standard.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _OBJECT: Final = frozenset({"object"})
 
 
 def kinds_of(value: Any) -> frozenset[str]:
-    """The JSON types that the value is of."""
+    """Return the JSON types of a value."""
     if isinstance(value, float) and value.is_integer():
         return KINDS[int]
     return KINDS.get(cast("type[Any]", type(value)), _OBJECT)
 
 
 def resolve(schema: Any, root: JsonSchema) -> Any:
-    """The schema that a `$ref` inside the document means; the schema itself when it is none. KeyError for nothing."""
+    """Follow the `$ref` of a schema inside its document; raise KeyError if it leads nowhere or is circular."""
     seen: list[str] = []
     while "$ref" in (fields := as_mapping(schema)):
         pointer = str(fields["$ref"])
@@ -51,12 +51,12 @@ def resolve(schema: Any, root: JsonSchema) -> Any:
 
 
 def problem(value: Any, schema: Any, root: JsonSchema, path: str = "$") -> str | None:
-    """What is wrong, as `text - at $.path`; None for a value that keeps to the schema."""
+    """Return the first violation as `message - at $.path`; None if the value is valid."""
     return next(_problems(value, schema, root, path), None)
 
 
 def accepts(schema: Any, value: Any, root: JsonSchema) -> bool:
-    """Whether the value keeps to the schema."""
+    """Return whether the value is valid."""
     return problem(value, schema, root) is None
 
 
@@ -88,9 +88,9 @@ def _of_any_kind(value: Any, fields: JsonSchema, root: JsonSchema, path: str) ->
             yield f"Expected `{' | '.join(sorted(kinds))}`, got `{_kind(value)}` - at `{path}`"
             return
     if "enum" in fields and not any(_same(value, each) for each in fields["enum"]):
-        yield f"Invalid enum value {_shown(value)} - at `{path}`"
+        yield f"Invalid enum value {_excerpt(value)} - at `{path}`"
     if "const" in fields and not _same(value, fields["const"]):
-        yield f"Expected {_shown(fields['const'])}, got {_shown(value)} - at `{path}`"
+        yield f"Expected {_excerpt(fields['const'])}, got {_excerpt(value)} - at `{path}`"
     for each in as_list(fields.get("allOf")):
         yield from _problems(value, each, root, path)
     if "anyOf" in fields:
@@ -100,7 +100,7 @@ def _of_any_kind(value: Any, fields: JsonSchema, root: JsonSchema, path: str) ->
     if "oneOf" in fields and sum(accepts(each, value, root) for each in fields["oneOf"]) != 1:
         yield f"not exactly one member of the union fits - at `{path}`"
     if "not" in fields and accepts(fields["not"], value, root):
-        yield f"what is excluded - at `{path}`"
+        yield f"Expected a value that `not` does not exclude - at `{path}`"
 
 
 def _of_object(value: Mapping[str, Any], fields: JsonSchema, root: JsonSchema, path: str) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _size(size: int, fields: JsonSchema, least: str, most: str, path: str) -> It
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON: `True` is not 1."""
+    """Return whether two values are equal as JSON, where `True` is not 1."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
@@ -167,5 +167,5 @@ def _kind(value: Any) -> str:
     return min(kinds_of(value))
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     return repr(value)[:60]

@@ -292,8 +292,8 @@ class UnionCodec(Codec):
     def restore(self, value: Any, path: str, partial: bool) -> Any:
         fitting = [member for member in self.members if member.kinds & kinds_of(value)]
         if len(fitting) > 1 and self.tag is not None and isinstance(value, Mapping):
-            named = cast("Mapping[str, Any]", value).get(self.tag)
-            fitting = [member for member in fitting if named in member.tags]
+            tag = cast("Mapping[str, Any]", value).get(self.tag)
+            fitting = [member for member in fitting if tag in member.tags]
         if fitting:
             return fitting[0].codec.restore(value, path, partial)
         return ABSENT if partial else cast("Any", value)

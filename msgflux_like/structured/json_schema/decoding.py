@@ -1,4 +1,4 @@
-"""From an answer's text to a value of the type: strictly, and only if that fails, by looking for the JSON in it."""
+"""Decoding of an answer to a value of its type: strictly, and if that fails, by searching the answer for JSON."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _WRONG: Final = (ValueError, RecursionError)  # msgspec's errors and RestoreErro
 def read(
     text: str, target: Target, lowered: Lowered, finish_reason: str | None, *, strict: bool = True
 ) -> tuple[Any, tuple[Change, ...]]:
-    """The value, and what had to be done to find it. Raises OutputParsingError.
+    """Return the value and the changes that were needed to decode it; raise OutputParsingError if it cannot be decoded.
 
-    An answer that was cut is not searched: what looks whole in it may be a part.
+    An answer that was cut by the token limit is not searched: a complete object in it may be a part of another one.
     """
     try:
         _check_size(text)
@@ -58,16 +58,16 @@ def _value(text: str, target: Target, lowered: Lowered, *, strict: bool) -> Any:
 
 
 def failure(text: str, error: Exception, finish_reason: str | None) -> OutputParsingError:
-    """The error for an answer that is not of the type."""
-    said, _, path = str(error).partition(" - at `")
+    """Return the error for an answer that does not match the type."""
+    reason, _, path = str(error).partition(" - at `")
     if isinstance(error, RecursionError):
-        said = "it is nested too deeply"
+        reason = "it is nested too deeply"
     elif not text.strip():
-        said = "it is empty"
+        reason = "it is empty"
     cut = "it was cut by max_tokens: " if finish_reason == "length" else ""
     where = f" at {path.rstrip('`')}" if path else ""
     return OutputParsingError(
-        f"the answer is not what generation_schema asks for: {cut}{said}{where}",
+        f"the answer is not what generation_schema asks for: {cut}{reason}{where}",
         raw_text=text,
         finish_reason=finish_reason,
         path=path.rstrip("`"),
@@ -78,7 +78,7 @@ def failure(text: str, error: Exception, finish_reason: str | None) -> OutputPar
 
 
 def _candidates(text: str) -> Iterator[tuple[str, str]]:
-    """Texts that may be the JSON that was meant, and what is around each; the surest first, and not many."""
+    """Yield possible JSON texts and a description of what surrounds each; the most likely first, at most about 40."""
     repaired = without_trailing_commas(text)
     if repaired != text:
         yield repaired, "a trailing comma"
@@ -91,7 +91,7 @@ def _candidates(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _balanced(text: str) -> Iterator[str]:
-    """The parts of the text from an opening bracket to the one that closes it; one that is never closed ends it."""
+    """Yield the balanced parts of the text, each from an opening to its closing bracket; stop at an unclosed one."""
     at = 0
     for _ in range(_MOST_CANDIDATES):
         starts = [place for place in (text.find("{", at), text.find("[", at)) if place >= 0]
@@ -105,7 +105,7 @@ def _balanced(text: str) -> Iterator[str]:
 
 
 def _end(text: str, start: int) -> int | None:
-    """Behind the bracket that closes the one at `start`; None if there is none, or if it is nested too deeply."""
+    """Return the position after the bracket that closes the one at `start`; None if unclosed or nested too deeply."""
     depth = 0
     at = start
     while (mark := _MARK.search(text, at)) is not None:
@@ -135,7 +135,7 @@ def _end_of_string(text: str, at: int) -> int | None:
 
 
 def without_trailing_commas(text: str) -> str:
-    """The text without the commas before a closing bracket, those in strings aside."""
+    """Remove the commas before closing brackets, except in strings."""
     kept: list[str] = []
     begin = at = 0
     while (mark := _MARK.search(text, at)) is not None:

@@ -1,4 +1,4 @@
-"""What each dialect's strict mode takes of JSON schema: a table, with its sources."""
+"""JSON schema limits of the strict mode of each dialect: a table with sources."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from msgspec import Struct
 
 
 class Subset(Struct, frozen=True):
-    """A part of JSON schema.
+    """Subset of JSON schema that a strict mode supports.
 
     Attributes:
-        strict: Whether it is a part at all; False takes any schema, and only the root must be an object.
-        keywords: Constraints that are understood. The others go into the description, where the model sees them.
-        formats: Values of `format` that are understood.
-        recursion: Whether a schema may refer to itself.
-        least_items: Greatest `minItems` that is understood, None for any.
+        strict: Whether there are limits; False accepts any schema whose root is an object.
+        keywords: Supported constraints. The others are moved to the description, where the model can read them.
+        formats: Supported values of `format`.
+        recursion: Whether a schema can refer to itself.
+        least_items: Greatest supported value of `minItems`; None for no limit.
     """
 
     strict: bool = True
@@ -73,7 +73,7 @@ _OLLAMA: Final = Subset(
 )
 
 ANY: Final = Subset(strict=False)
-"""For a forced tool that is not strict, and for a schema in the prompt."""
+"""No limits: for a forced tool that is not strict, and for a schema in the prompt."""
 
 NATIVE: Final[Mapping[str, Subset]] = {
     "openai_chat": _OPENAI,
@@ -88,16 +88,16 @@ NATIVE: Final[Mapping[str, Subset]] = {
     "cohere_v2": _COHERE,
     "ollama_chat": _OLLAMA,
 }
-"""The dialects that can hold an answer to a schema."""
+"""Limits of the dialects with native structured output."""
 
 ALONE: Final[Mapping[str, re.Pattern[str]]] = {
     "cohere_v2": re.compile(""),
     "gemini": re.compile(r"gemini-[12]\b"),
 }
-"""Those that cannot do so where tools are offered, too; and for which models, by a part of their ids."""
+"""Dialects that cannot combine native structured output with tools, with a pattern of the affected model ids."""
 
 UNFORCED: Final[Mapping[str, re.Pattern[str]]] = {
     **dict.fromkeys(("anthropic_messages", "bedrock_anthropic", "vertex_anthropic"), re.compile("")),
     "bedrock_converse": re.compile("claude"),
 }
-"""The dialects whose models cannot be made to call a tool while they reason; and which models, likewise."""
+"""Dialects that cannot force a tool call while the model reasons, with a pattern of the affected model ids."""

@@ -1,6 +1,6 @@
-"""JSON that is still being written, read piece by piece: what is closed is there, and nothing is ever wrong.
+"""Incremental parser of JSON that is still being written. It never raises.
 
-Objects and lists grow; a text, a number or a word is there once it is complete. Every character is looked at once.
+Objects and lists grow; strings, numbers, booleans and null appear when they are complete. Parsing takes linear time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _any = msgspec.json.Decoder()
 
 
 class PartialJson:
-    """A parser of a growing text; its objects are of `object_type`, a kind of dict.
+    """Incremental JSON parser; its objects are created by `object_type`, dict or a subclass.
 
     >>> parser = PartialJson()
     >>> parser.feed('{"name": "Ada", "age": 3')
@@ -34,10 +34,10 @@ class PartialJson:
     ({'name': 'Ada', 'age': 36}, True)
 
     Attributes:
-        value: What is closed so far, None before the first bracket. It grows in place; `snapshot` does not.
-        complete: Whether the outermost bracket is closed. What follows it is not read.
-        broken: Whether it is no JSON; nothing is read from there on, and `value` stays as it is.
-        scanned: How many characters were looked at.
+        value: The value so far; None before the first bracket. It grows in place; a `snapshot` does not.
+        complete: Whether the outermost bracket is closed. Text after it is ignored.
+        broken: Whether a syntax error was found; the text after it is ignored and `value` does not change any more.
+        scanned: Number of characters parsed.
     """
 
     def __init__(self, object_type: Callable[..., Any] = dict) -> None:
@@ -54,7 +54,7 @@ class PartialJson:
         self._scalar: list[str] = []  # pieces of an open number or word
 
     def feed(self, text: str) -> bool:
-        """Read on; whether `value` changed."""
+        """Parse the next piece; return whether `value` changed."""
         changed = False
         at = 0
         while at < len(text) and not (self.complete or self.broken):
@@ -70,7 +70,7 @@ class PartialJson:
         return changed
 
     def snapshot(self) -> Any:
-        """A copy that does not grow. Closed containers are shared, open ones are copied."""
+        """Return a copy that does not grow. Closed containers are shared, open ones are copied."""
         if not self._open:
             return self.value
         copies: list[Any] = [self._copy(each) for each in self._open]
@@ -129,7 +129,7 @@ class PartialJson:
             return end, False
 
     def _between(self, text: str, at: int) -> tuple[int, bool]:
-        """Brackets, commas and colons, and what begins a value."""
+        """Parse a bracket, a comma, a colon or the first character of a value."""
         if self._wants == "start":
             start = _START.search(text, at)  # what stands before it is a fence, or talk
             if start is None:
@@ -146,7 +146,7 @@ class PartialJson:
         if sign == '"' and wants in ("value", "first value", "key", "first key"):
             self._text = []
         elif sign in "{[" and wants in ("start", "value", "first value"):
-            return self._opened(self._object_type() if sign == "{" else [])
+            return self._open_container(self._object_type() if sign == "{" else [])
         elif sign == ":" and wants == "colon":
             self._wants = "value"
         elif sign == "," and wants == "comma":
@@ -156,7 +156,7 @@ class PartialJson:
             and sign == ("]" if isinstance(self._open[-1], list) else "}")
             and wants in ("comma", "first key", "first value")
         ):
-            return self._closed()
+            return self._close_container()
         elif wants in ("value", "first value") and (sign == "-" or sign.isalnum()):
             self._scalar = [sign]
         else:
@@ -174,7 +174,7 @@ class PartialJson:
         self._wants = "comma"
         return True
 
-    def _opened(self, container: Any) -> bool:
+    def _open_container(self, container: Any) -> bool:
         if len(self._open) >= MAX_DEPTH:
             self.broken = True
             return False
@@ -187,7 +187,7 @@ class PartialJson:
         self._wants = "first key" if isinstance(container, dict) else "first value"
         return True
 
-    def _closed(self) -> bool:
+    def _close_container(self) -> bool:
         self._open.pop()
         self._keys.pop()
         self._wants = "comma"

@@ -1,4 +1,4 @@
-"""A dict whose stored keys are attributes, even those that are called like a dict's own methods."""
+"""Dict whose keys are attributes, including keys with the names of dict methods."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from msgflux_like._attrdict import dotdict
 
 
 class Record(dotdict):
-    """A `dotdict` in which the data wins: a field called `items` is read as `.items`.
+    """A `dotdict` whose keys take precedence over methods: the key `items` is the attribute `.items`.
 
     >>> order = Record(id=7, items=["tea"])
     >>> order.items, order["items"]
     (['tea'], ['tea'])
 
-    A dict's methods are then reached by the class, `dict.items(order)`, or in a plain copy, `dict(order)`.
+    Use the class to call such a method, `dict.items(order)`, or a plain copy, `dict(order)`.
     """
 
-    def __init__(self, *args: Any, **named: Any) -> None:
-        dict.__init__(self, *args, **named)  # pyright: ignore[reportUnknownMemberType]  what lies deeper is a Record already
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        dict.__init__(self, *args, **kwargs)  # pyright: ignore[reportUnknownMemberType]  nested dicts are Records already
 
     def __getattribute__(self, name: str) -> Any:
         # `in` and `[]` look at the type, not here.
@@ -32,5 +32,5 @@ class Record(dotdict):
 
 
 def _is_json(caller: dict[str, Any]) -> bool:
-    """Whether the standard library's `json` asks: it calls `.items()` of a dict's subclass, and needs the method."""
+    """Return whether the caller is the `json` module, which calls `.items()` of subclasses of dict."""
     return caller.get("__name__") == "json.encoder"

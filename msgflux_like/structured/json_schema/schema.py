@@ -1,7 +1,7 @@
-"""A type of answer: its JSON schema, and how an answer becomes a value of it. Worked out once for each type.
+"""Types of answers: the JSON schema of a type, and the conversion of an answer to a value. Computed once per type.
 
-msgspec knows Structs, dataclasses, TypedDicts, NamedTuples, attrs classes, enumerations, Literals, unions, scalars
-and containers of them; pydantic's models know themselves, and a JSON schema is its own type.
+msgspec handles Structs, dataclasses, TypedDicts, NamedTuples, attrs classes, enumerations, Literals, unions, scalars
+and containers of them. pydantic handles its models. A JSON schema can be used without a Python type.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _any = msgspec.json.Decoder()
 
 
 class Target:
-    """A type of answer.
+    """Type of an answer.
 
     Attributes:
-        name: In the alphabet that providers take, 1 to 64 of A-Z a-z 0-9 _ -.
-        description: What the type says of itself, "" for nothing.
-        schema: Its JSON schema.
+        name: Name for providers: 1 to 64 of the characters A-Z a-z 0-9 _ -.
+        description: Description in the schema of the type, "" if it has no description.
+        schema: JSON schema of the type.
     """
 
     def __init__(self, name: str, schema: JsonSchema) -> None:
@@ -42,22 +42,22 @@ class Target:
         self._lowered: dict[Subset, Lowered] = {}
 
     def lowered(self, subset: Subset) -> Lowered:
-        """The schema in a dialect's words."""
+        """Return the schema, lowered to the subset of a dialect."""
         if subset not in self._lowered:
             self._lowered[subset] = lower(self.schema, subset)
         return self._lowered[subset]
 
     def decode(self, text: str, *, wrapped: bool, strict: bool) -> Any:
-        """A value of the type from JSON. Raises ValueError with ` - at $.path` in its text, and RecursionError."""
+        """Decode JSON to a value of the type; raise ValueError, its message ending in the path, or RecursionError."""
         value = _any.decode(text)
         return self.convert(_unwrapped(value) if wrapped else value, strict=strict)
 
     def convert(self, value: Any, *, strict: bool) -> Any:
-        """The same from a plain value."""
+        """Convert a plain value to a value of the type; raise ValueError like `decode`."""
         raise NotImplementedError
 
     def plain(self, value: Any) -> Any:
-        """What `consume` gives for a value of the type: dicts, lists and scalars that JSON can hold."""
+        """Convert a value of the type to the plain value that `consume` returns: dicts, lists and JSON scalars."""
         return as_records(value)
 
 
@@ -76,14 +76,14 @@ def _description(schema: JsonSchema) -> str:
 
 
 def as_records(value: Any) -> Any:
-    """Dicts whose keys are attributes, however deep they lie."""
+    """Convert all dicts in a value to Records."""
     if isinstance(value, Mapping):
         return Record((name, as_records(item)) for name, item in cast("Mapping[str, Any]", value).items())
     return [as_records(item) for item in as_list(value)] if isinstance(value, list) else value
 
 
 def target_of(wanted: Any) -> Target:
-    """The type of answer that was asked for. Raises UnsupportedSchemaError with the place of what cannot be one."""
+    """Return the target of a `generation_schema`; raise UnsupportedSchemaError, with the place, if unsupported."""
     if isinstance(wanted, Mapping):
         return _JsonTarget(cast("JsonSchema", wanted))
     try:
@@ -114,7 +114,7 @@ class _MsgspecTarget(Target):
         super().__init__(_name(wanted), own if own is not None else _schema_of(wanted))
         self._type = wanted
         self._decoders: dict[tuple[bool, bool], Callable[[str], Any]] = {}
-        self._decoder(wrapped=False, strict=True)  # finds now what cannot be decoded
+        self._decoder(wrapped=False, strict=True)  # raises early if the type cannot be decoded
 
     def _decoder(self, *, wrapped: bool, strict: bool) -> Callable[[str], Any]:
         if (wrapped, strict) not in self._decoders:
@@ -129,7 +129,7 @@ class _MsgspecTarget(Target):
     def convert(self, value: Any, *, strict: bool) -> Any:
         return msgspec.convert(
             value, self._type, strict=strict, builtin_types=(), str_keys=True
-        )  # as JSON has them: dates are texts
+        )  # as in JSON, where dates are strings
 
     def plain(self, value: Any) -> Any:
         return _plain(value)
@@ -146,13 +146,13 @@ def _schema_of(wanted: Any) -> JsonSchema:
 
 
 def _why(error: Exception) -> str:
-    """What msgspec says of a type, in one line, without the hints at its own functions."""
+    """Return the message of msgspec about a type as one line, without the hints at its own functions."""
     lines = str(error).splitlines()
     return " ".join(line for line in lines if not line.startswith(("- ", "Generating"))).strip() or lines[0]
 
 
 def _unsupported_place(wanted: Any, path: str, seen: tuple[Any, ...]) -> str:
-    """Where in the type lies what msgspec refuses: the deepest part that it refuses by itself."""
+    """Return the path of the deepest part of the type that msgspec rejects by itself."""
     try:
         hints: dict[str, Any] = get_type_hints(wanted) if isinstance(wanted, type) else {}
     except (NameError, TypeError):
@@ -175,7 +175,7 @@ def _is_refused(part: Any) -> bool:
 
 
 def _name(wanted: Any) -> str:
-    """`Box[int]`, `list[Event]` and `int | None` as one would say them."""
+    """Return the name of a type with its arguments, such as `Box_int` for `Box[int]`."""
     arguments = get_args(wanted)
     name = getattr(wanted, "__name__", None) or getattr(getattr(wanted, "__origin__", None), "__name__", "")
     return "_".join([name, *(_name(each) if not isinstance(each, str) else each for each in arguments)]) if name else ""
@@ -185,7 +185,7 @@ _SCALARS: Final = (str, int, float, bool, type(None))
 
 
 def _plain(value: Any) -> Any:
-    """Fields by their Python names, the tag of a tagged Struct first, and all else as JSON has it."""
+    """Convert to plain values: fields by their Python names, the tag of a tagged Struct first, others as in JSON."""
     if type(value) in _SCALARS:
         return value
     if isinstance(value, msgspec.Struct):
@@ -214,7 +214,7 @@ def _key(name: Any) -> str:
 
 
 def _is_of_pydantic(wanted: Any) -> bool:
-    """Whether the type is one of pydantic's, or a container of such."""
+    """Return whether the type is a pydantic type or contains one."""
     return hasattr(wanted, "__pydantic_core_schema__") or any(_is_of_pydantic(each) for each in get_args(wanted))
 
 
@@ -239,7 +239,7 @@ class _PydanticTarget(Target):
         return self._checked(_json.encode(value).decode(), strict=strict)
 
     def _checked(self, text: str, *, strict: bool) -> Any:
-        """Raises what msgspec raises."""
+        """Validate JSON with pydantic; raise the exceptions of msgspec."""
         from pydantic import ValidationError  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
         try:
@@ -261,14 +261,14 @@ def _path(steps: tuple[Any, ...]) -> str:
 
 
 class _JsonTarget(Target):
-    """A JSON schema; its values are plain ones."""
+    """Target of a JSON schema without a Python type; its values are plain values."""
 
     def __init__(self, schema: JsonSchema) -> None:
         if not schema.keys() & {"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "properties"}:
             raise UnsupportedSchemaError("a JSON schema has `type`, `$ref`, `anyOf` or the like at its root", path="$")
         super().__init__(str(schema.get("title") or "answer"), schema)
 
-    def convert(self, value: Any, *, strict: bool) -> Any:  # noqa: ARG002  a schema knows no lax way
+    def convert(self, value: Any, *, strict: bool) -> Any:  # noqa: ARG002  validation against a schema is always strict
         if (wrong := problem(value, self.schema, self.schema)) is not None:
             raise msgspec.ValidationError(wrong)
         return as_records(value)

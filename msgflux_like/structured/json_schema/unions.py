@@ -1,4 +1,4 @@
-"""What tells the members of a union apart once they are written in the words of a strict mode."""
+"""Discrimination of the members of a union in a lowered schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_TAG: Final[Any] = object()
 
 
 def kind_of(fields: JsonSchema) -> str:
-    """The one JSON type of the schema, "" when it has none."""
+    """Return the JSON type of the schema, "" if it has no single type."""
     if "type" in fields:
         return str(fields["type"])
     if "properties" in fields or "additionalProperties" in fields:
@@ -27,7 +27,7 @@ def kind_of(fields: JsonSchema) -> str:
 
 
 def members_of(fields: JsonSchema) -> list[Any] | None:
-    """The members of a union, None for another schema. A list of types is a union as well."""
+    """Return the members of a union; None if the schema is not a union. A list of types is a union as well."""
     for word in ("anyOf", "oneOf"):
         if word in fields:
             return list(fields[word])
@@ -39,7 +39,7 @@ def members_of(fields: JsonSchema) -> list[Any] | None:
 
 
 def flat(member: Any) -> Iterator[Any]:
-    """The members of a union inside a union, if nothing else is said of it."""
+    """Yield the members of a nested union that has no other keywords, or the member itself."""
     fields = as_mapping(member)
     if not fields.keys() - {"anyOf", "oneOf", "discriminator", "title"} and (inner := members_of(fields)):
         for each in inner:
@@ -49,7 +49,7 @@ def flat(member: Any) -> Iterator[Any]:
 
 
 def case_of(member: Any, index: int) -> str:
-    """What a member is called where a name is needed."""
+    """Return the name of a union member, for schemas that need one."""
     fields = as_mapping(member)
     name = str(fields.get("title") or str(fields.get("$ref") or "").rpartition("/")[2] or kind_of(fields))
     return NOT_OF_A_NAME.sub("_", name) or f"case_{index}"
@@ -58,14 +58,14 @@ def case_of(member: Any, index: int) -> str:
 def written_kinds(  # noqa: PLR0911  one for each kind of schema
     schema: Any, root: JsonSchema, seen: tuple[str, ...] = ()
 ) -> frozenset[str]:
-    """The JSON types of what is written for the schema."""
+    """Return the JSON types of the values that are written for the schema."""
     fields = as_mapping(schema)
     if "$ref" in fields:
         pointer = str(fields["$ref"])
         return _NO_KINDS if pointer in seen else written_kinds(_target(fields, root), root, (*seen, pointer))
     if (members := members_of(fields)) is not None:
         members = [inner for member in members for inner in flat(member)]
-        if told_apart(members, root, seen)[1]:
+        if discriminate(members, root, seen)[1]:
             return frozenset({"object"})
         return _NO_KINDS.union(*(written_kinds(member, root, seen) for member in members))
     if "const" in fields or "enum" in fields:
@@ -89,8 +89,8 @@ def _target(fields: JsonSchema, root: JsonSchema) -> Any:
         return {}
 
 
-def told_apart(members: Sequence[Any], root: JsonSchema, seen: tuple[str, ...] = ()) -> tuple[str | None, bool]:
-    """How members are told apart: the tag of those that are objects, and whether they must be named as cases."""
+def discriminate(members: Sequence[Any], root: JsonSchema, seen: tuple[str, ...] = ()) -> tuple[str | None, bool]:
+    """Return the tag property that distinguishes the objects of a union, or whether to name the members."""
     kinds = [written_kinds(member, root, seen) for member in members]
     alike = [
         member
@@ -104,7 +104,7 @@ def told_apart(members: Sequence[Any], root: JsonSchema, seen: tuple[str, ...] =
 
 
 def _tag(members: Sequence[Any], root: JsonSchema) -> str | None:
-    """A required property that has other values in each of the members."""
+    """Return a required property whose values differ in all members."""
     first = as_mapping(_target(as_mapping(members[0]), root))
     for name in as_mapping(first.get("properties")):
         values = [value for member in members for value in tags_in(member, name, root) or (_NO_TAG,)]
@@ -114,10 +114,10 @@ def _tag(members: Sequence[Any], root: JsonSchema) -> str | None:
 
 
 def tags_in(member: Any, tag: str | None, root: JsonSchema) -> tuple[Any, ...]:
-    """The values that the tag has in this member."""
+    """Return the values of the tag in a member."""
     fields = as_mapping(_target(as_mapping(member), root))
     if tag is None or tag not in as_list(fields.get("required")):
         return ()
-    said = as_mapping(as_mapping(fields.get("properties")).get(tag))
-    values = [said["const"]] if "const" in said else as_list(said.get("enum"))
+    schema = as_mapping(as_mapping(fields.get("properties")).get(tag))
+    values = [schema["const"]] if "const" in schema else as_list(schema.get("enum"))
     return tuple(value for value in values if isinstance(value, (str, int)))

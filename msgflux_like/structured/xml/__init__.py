@@ -1,4 +1,4 @@
-"""Parsers for answers that are not JSON, by name.
+"""Typed parsers: formats of answers that are not JSON, registered by name.
 
 >>> sorted(typed_parser_registry)
 ['typed_xml']
@@ -28,11 +28,13 @@ __all__ = [
 
 
 class BaseTypedParser(ABC):
-    """A way to write values as text; a subclass with the two names set can be registered.
+    """Base class of parsers that read and write values in a text format other than JSON.
+
+    A subclass sets both attributes, implements `decode` and `encode`, and is registered with `register_typed_parser`.
 
     Attributes:
-        typed_parser_type: The name it is asked for by.
-        template: Jinja2 source of a system prompt; it takes `instructions`.
+        typed_parser_type: Name that selects the parser, as in `typed_parser="typed_xml"`.
+        template: Jinja2 template of the system prompt; its variable is `instructions`.
     """
 
     typed_parser_type: ClassVar[str]
@@ -40,18 +42,18 @@ class BaseTypedParser(ABC):
 
     @abstractmethod
     def decode(self, text: str) -> Any:
-        """The value that a model's answer holds; `TypedParserError` when there is none."""
+        """Return the value in the answer of a model; raise `TypedParserError` if the answer has no value."""
 
     @abstractmethod
     def encode(self, value: Any) -> str:
-        """The text that `decode` reads as `value`."""
+        """Return the string that `decode` converts to `value`."""
 
-    def decode_as(self, text: str, json_schema: Mapping[str, Any]) -> Any:  # noqa: ARG002  for those who can use it
-        """Like `decode`, with the types taken from a JSON schema where the parser can."""
+    def decode_as(self, text: str, json_schema: Mapping[str, Any]) -> Any:  # noqa: ARG002  subclasses can use it
+        """Decode like `decode`, and use the types of a JSON schema if the parser supports it."""
         return self.decode(text)
 
     def instructions_for(self, json_schema: Mapping[str, Any]) -> str:
-        """What to put into `template` so that the answer fits a JSON schema."""
+        """Return the `instructions` of `template` that ask for an answer which matches a JSON schema."""
         return "A value of this JSON schema:\n" + msgspec.json.encode(json_schema).decode()
 
 
@@ -61,7 +63,7 @@ _HOMES = {"typed_xml": "msgflux_like.structured.xml.typed_xml"}  # imported when
 
 
 class _Registry(Mapping[str, BaseTypedParser]):
-    """The parsers by name; `register_typed_parser` adds to it."""
+    """Mapping of names to parsers; `register_typed_parser` adds to it."""
 
     def __init__(self) -> None:
         self._parsers: dict[str, BaseTypedParser] = {}
@@ -83,7 +85,7 @@ class _Registry(Mapping[str, BaseTypedParser]):
         return f"typed_parser_registry({', '.join(sorted(self))})"
 
     def add(self, parser: BaseTypedParser) -> None:
-        """Take a parser in; a name is only given again to the class that has it, as when a notebook is run twice."""
+        """Add a parser. Only the same class can take its name again, for example when a notebook cell runs twice."""
         name, kind = parser.typed_parser_type, type(parser)
         taken = name in _HOMES and kind.__module__ != _HOMES[name]
         if (known := self._parsers.get(name)) is not None:
@@ -102,12 +104,12 @@ def register_typed_parser(kind: ParserClass) -> ParserClass:
     """Make a class available as `typed_parser="its typed_parser_type"`; works as a decorator.
 
     Raises:
-        TypeError: It has no `typed_parser_type` or `template`, or cannot decode and encode.
-        InvalidRequestError: Another class has that name.
+        TypeError: If the class has no `typed_parser_type`, `template`, `decode` or `encode`.
+        InvalidRequestError: If another class has the name already.
     """
     for name in ("typed_parser_type", "template"):
         if not isinstance(getattr(kind, name, None), str) or not getattr(kind, name):
-            raise TypeError(f"{kind.__name__} needs {name!r}, a text that is not empty")
+            raise TypeError(f"{kind.__name__} needs {name!r}, a string that is not empty")
     for name in ("decode", "encode"):
         if not callable(getattr(kind, name, None)):
             raise TypeError(f"{kind.__name__} needs a method {name!r}")

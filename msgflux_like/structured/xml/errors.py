@@ -1,4 +1,4 @@
-"""What goes wrong between a model's text and a value."""
+"""Errors of typed parsers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from msgflux_like.errors import InvalidRequestError, MsgfluxError
 
 
 class TypedParserError(MsgfluxError):
-    """The text cannot be read without losing something or making something up.
+    """An answer cannot be parsed without losing or inventing data.
 
     Attributes:
-        message: One sentence.
-        raw_text: All of the text, as the model wrote it.
-        path: Where in the value, as in `event.participants[2]`; "" for the whole.
+        message: Description of the problem, one sentence.
+        raw_text: The whole answer, as the model wrote it.
+        path: Place in the value, such as `event.participants[2]`; "" for the whole value.
     """
 
     def __init__(self, message: str, *, raw_text: str = "", path: str = "") -> None:
@@ -22,6 +22,6 @@ class TypedParserError(MsgfluxError):
 
 
 class UnknownParserError(InvalidRequestError, KeyError):
-    """No typed parser of that name; a `KeyError` too, because the registry is a mapping."""
+    """No typed parser has the name. It is a `KeyError` as well, because the registry is a mapping."""
 
     __str__ = Exception.__str__  # a KeyError shows its message in quotes

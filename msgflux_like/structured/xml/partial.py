@@ -1,4 +1,4 @@
-"""Typed XML while it comes: every element that is closed is in the value, and final."""
+"""Incremental parser of typed XML: closed elements are in the value, and they are final."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Live:
         self._is_dict = kind == "dict"
 
     def add(self, key: str, value: Any) -> None:
-        """What was closed, or has begun to grow."""
+        """Add a value that is complete, or that starts to grow."""
         if self._is_dict:
             self._adder.add(key, value)
         else:
@@ -40,12 +40,12 @@ class _Live:
 
 
 class PartialXML:
-    """`feed` the pieces, look at `value`, and `close` for the whole.
+    """Incremental parser: `feed` it with the pieces, read `value`, and `close` it to get the final value.
 
-    A dict or list that says so in its `dtype` appears when it begins, and grows; all else appears when it is closed.
-    Only the shape around a value can still change: a repeated tag becomes a list, and a second root turns an
-    unwrapped one into a dict of roots. After a repair that changes what was read before, the value stays as it is
-    until `close`.
+    A dict or list whose `dtype` declares it appears when its element starts, and grows. Every other value appears when
+    its element is closed. Only the structure around a value can change afterwards: a repeated tag becomes a list, and a
+    second root turns an unwrapped root into a dict of roots. After a repair of text that was parsed before, the value
+    does not change until `close`.
 
     >>> from msgflux_like.structured.xml import typed_parser_registry
     >>> partial = typed_parser_registry["typed_xml"].partial()
@@ -67,18 +67,18 @@ class PartialXML:
 
     @property
     def text(self) -> str:
-        """All that was fed."""
+        """All text fed so far."""
         return "".join(self._texts)
 
     @property
     def value(self) -> Any:
-        """What is certain so far; None before the first element. Belongs to the caller only after `close`."""
+        """The value so far; None before the first element. It changes until `close`: copy it to keep a state."""
         if self._only is not _NOTHING and self._roots == 1:
             return self._only
         return (self._live[0].value or None) if self._live and self._live[0] else None
 
     def feed(self, text: str) -> Any:
-        """Take the next piece; the value so far. What is refused is refused here, once for all."""
+        """Parse the next piece and return the value so far. After a TypedParserError, every call raises it again."""
         if self._failed is not None:
             raise self._failed
         self._texts.append(text)
@@ -92,7 +92,7 @@ class PartialXML:
         return self.value
 
     def close(self) -> Any:
-        """The value of the whole text, as `decode` reads it."""
+        """Return the value of the whole text, as `decode` does."""
         return self._decode(self.text)
 
     def _advance(self) -> None:

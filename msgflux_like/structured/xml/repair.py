@@ -1,15 +1,15 @@
-"""Well-formed XML from what models write, with a note of each liberty taken.
+"""Repair of the XML that models write: the result is well-formed, and each repair is noted.
 
-The text is cut into tags and text, in pieces of any size and in linear time. What is plainly a tag stays one; all
-else (`Tom & Jerry`, `a < b`, `List<int>`) is escaped, so that a strict parser can read it and nothing is lost:
+The text is split into tags and text, in pieces of any size and in linear time. An unambiguous tag stays a tag.
+Everything else (`Tom & Jerry`, `a < b`, `List<int>`) is escaped: a strict parser accepts it, and nothing is lost.
 
 - a tag that is not closed before the element around it closes is text;
-- a closing tag that closes nothing is text, or left out where only elements may stand;
-- what is open at the end is closed there.
+- a closing tag without an opening tag is text, or left out where only elements are allowed;
+- elements that are open at the end are closed there.
 
-Tags are written anew, with these attributes only: `dtype`, `space`, `unwrap`; `key` (a JSON text) for a name that is
-no XML name; `source` (a JSON text), the tag as it was; `more`, the names of the other attributes. A character
-that XML cannot hold becomes the processing instruction `<?char 0b?>`. Everything stands in one element, `ROOT`.
+Tags are rewritten with these attributes only: `dtype`, `space`, `unwrap`; `key` (JSON) for a name that is not an XML
+name; `source` (JSON), the original tag; `more`, the names of the other attributes. A character that XML cannot
+represent becomes the processing instruction `<?char 0b?>`. Everything is inside one element, `ROOT`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgflux_like.structured.xml.errors import TypedParserError
 
 MAX_CHARACTERS = 16 * 1024 * 1024
 MAX_DEPTH = 200  # of elements; libxml2 itself stops at 256
-MAX_TAG = 4096  # characters; what is longer is no tag
+MAX_TAG = 4096  # characters; longer text is not a tag
 ROOT = "answer"
 KEYED = "entry"  # the tag of a value whose name is in its attribute `key`
 
@@ -71,7 +71,7 @@ class _Open:
 
 
 class Repair:
-    """`feed` the text, `close` it, then `xml()` is well-formed.
+    """Incremental repair: `feed` it with text, `close` it, and `xml()` is well-formed.
 
     >>> repair = Repair()
     >>> repair.feed("Sure: <a>Tom & Je"), repair.feed("rry < 3</a>"), repair.close()
@@ -81,9 +81,9 @@ class Repair:
 
     Attributes:
         tokens: The XML so far, in pieces.
-        rewritten: A token that was there already was changed: a tag turned out to be text.
-        recovered: More had to be done than escaping what cannot be markup.
-        notes: What was done, a sentence each.
+        rewritten: Whether an earlier token was changed, because a tag turned out to be text.
+        recovered: Whether more was repaired than unescaped text.
+        notes: Descriptions of the repairs, one sentence each.
     """
 
     def __init__(self) -> None:
@@ -93,18 +93,18 @@ class Repair:
         self.notes: list[str] = []
         self._size = 0
         self._open: list[_Open] = []
-        self._waiting: list[str] = []  # undecided text: it may be the beginning of markup
+        self._waiting: list[str] = []  # pending text that may be the start of markup
         self._waiting_size = 0
-        self._section = ""  # what ends the comment or CDATA section we are in
+        self._section = ""  # end mark of the current comment or CDATA section
         self._held: list[str] = []  # the comment so far, in case it never ends
         self._at_end = False
 
     def xml(self) -> str:
-        """All of it; well-formed after `close`."""
+        """Return the XML so far; it is well-formed after `close`."""
         return "".join(self.tokens)
 
     def feed(self, text: str) -> None:
-        """Take the next piece; `TypedParserError` for a document type, too much text, or too deep a nesting."""
+        """Add the next piece; raise TypedParserError for a document type and for too long or too deep a document."""
         self._size += len(text)
         if self._size > MAX_CHARACTERS:
             raise TypedParserError(f"the answer is longer than {MAX_CHARACTERS} characters")
@@ -113,10 +113,10 @@ class Repair:
         self._scan("".join((*self._waiting, text)))
 
     def close(self) -> None:
-        """The text is over: decide what was undecided, close what is open."""
+        """End the text: decide pending text and close all open elements."""
         self._at_end = True
         self._scan("".join(self._waiting))
-        if self._section == "-->":  # it never ended, so it was none
+        if self._section == "-->":  # it never ended, so it was not a comment
             self._section = ""
             self._text("<!--")
             self._scan("".join(self._held))
@@ -126,7 +126,7 @@ class Repair:
         self.tokens.append(f"</{ROOT}>")
 
     def _waits_on(self, text: str) -> bool:
-        """Whether an undecided tag stays undecided; saves joining and matching it again for each small piece."""
+        """Return whether a pending tag stays pending. Saves joining and matching it again for each small piece."""
         if self._section or not self._waiting or not self._waiting[0].startswith("<") or "<" in text or ">" in text:
             return False
         if not _LONGEST_START < self._waiting_size <= MAX_TAG:
@@ -159,7 +159,7 @@ class Repair:
         self._text(piece)
 
     def _markup(self, text: str, at: int) -> int:
-        """Take what begins with this `<`; the place after it, -1 when the next piece must decide."""
+        """Process the markup that starts with this `<`; return the position after it, -1 if more text is needed."""
         tag = _TAG.match(text, at, at + MAX_TAG)
         if tag is not None:
             self._tag(tag)
@@ -184,7 +184,7 @@ class Repair:
         return left <= MAX_TAG and text.find("<", at + 1) < 0
 
     def _cut_tag(self, text: str, at: int) -> int:
-        """The text ends in what may be a tag. Where a tag is likely it is noted and left out, else it is text."""
+        """Process a possible tag that the end of the text cuts: note and leave out a likely one, else keep the text."""
         cut = _CUT_TAG.match(text, at)
         inner = self._open[-1] if self._open else None
         if cut is None or inner is None:
@@ -233,7 +233,7 @@ class Repair:
         closes, name, attributes, _, _, empty = tag.groups()
         if closes:
             self._closing(name, tag.group())
-        elif name.lower() == "br" and not attributes:  # the one tag of HTML that small models put into texts
+        elif name.lower() == "br" and not attributes:  # the only HTML tag that small models write in strings
             self._text(tag.group())
         else:
             self._opening(name, attributes, tag.group(), bool(empty))
@@ -264,7 +264,7 @@ class Repair:
         del self._open[place:]
 
     def _place_of(self, name: str) -> int:
-        """Of the innermost open element of that name; one that differs in capitals is better than none."""
+        """Return the index of the innermost open element with the name, by exact case if possible; -1 if not found."""
         names = [each.name for each in self._open]
         if name not in names:
             names, name = [each.lower() for each in names], name.lower()
@@ -288,17 +288,17 @@ class Repair:
 
     def _recover(self, note: str) -> None:
         self.recovered = True
-        if len(self.notes) < _MAX_NOTES:  # the cut tag, which alone says what nothing else holds, comes in any case
+        if len(self.notes) < _MAX_NOTES:  # a cut tag is noted in any case: nothing else holds its text
             self.notes.append(note)
 
 
 def _is_prose(element: _Open) -> bool:
-    """`List<int>` in front of the answer: text, never closed, with typed elements behind it."""
+    """Return whether an unclosed element is prose before the answer, like `List<int>`: typed elements follow it."""
     return not element.declared and element.has_text and element.declared_inside
 
 
 def _clean(text: str) -> str:
-    """Character data that a strict parser reads as `text`, whose references are known to be meant."""
+    """Return the text as character data for a strict parser; its character references are kept."""
     text = text.replace("<", "&lt;").replace(">", "&gt;")
     if "&" in text:
         text = _AMPERSAND.sub(_reference, text)
@@ -320,7 +320,7 @@ def _instruction(number: int) -> str:
 
 
 def unreferenced(text: str) -> str:
-    r"""The value of an attribute: the five entities and the numbers, also of characters that XML cannot hold.
+    r"""Replace the five entities and all numeric references, also those of characters that XML cannot represent.
 
     >>> unreferenced("a&#0;&amp;&copy;")
     'a\x00&&copy;'
@@ -349,7 +349,7 @@ def _unquoted(value: str) -> str:
 
 @lru_cache(maxsize=1024)  # the same few tags make up an answer
 def _written(name: str, attributes_text: str, source: str) -> tuple[str, str, str]:
-    """The name a tag is written anew with, the tag without its end, and its `dtype`."""
+    """Return the name of the rewritten tag, the rewritten tag without its end, and its `dtype`."""
     attributes = _attributes(attributes_text)
     keyed = name == KEYED and "key" in attributes
     key = attributes["key"] if keyed else name

@@ -1,4 +1,4 @@
-"""Typed XML by a JSON schema: the form to fill in, and the reading of an answer by the schema's types."""
+"""Typed XML with a JSON schema: the form that a model fills in, and parsing by the types of the schema."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _MAX_FORM_DEPTH = 8
 
 
 class Schemas:
-    """Looks into a JSON schema: references, alternatives, kinds."""
+    """Access to the parts of a JSON schema: references, alternatives, kinds."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
 
     def resolved(self, schema: Any) -> Schema:
-        """Behind references; an empty schema if they lead nowhere or in a circle."""
+        """Return the schema with its references resolved; an empty schema if a reference is unknown or circular."""
         found = as_mapping(schema)
         for _ in range(20):
             if not isinstance(reference := found.get("$ref"), str):
@@ -64,7 +64,7 @@ class Schemas:
         return as_mapping(here)
 
     def options(self, schema: Any) -> list[Schema]:
-        """The alternatives of a schema, itself if there are none."""
+        """Return the alternatives of a schema, or the schema itself if it has no alternatives."""
         found = self.resolved(schema)
         alternatives = as_list(found.get("anyOf")) or as_list(found.get("oneOf"))
         if alternatives:
@@ -74,7 +74,7 @@ class Schemas:
         return [found]
 
     def kind(self, schema: Schema) -> str:
-        """What a schema without alternatives is for: one of our kinds, "" for anything."""
+        """Return the kind of a schema without alternatives, such as "int"; "" if it accepts any value."""
         if isinstance(name := schema.get("type"), str):
             return _KINDS.get(name, "")
         if "properties" in schema:
@@ -84,7 +84,7 @@ class Schemas:
 
 
 class SchemaReader:
-    """Reads elements as a schema says."""
+    """Reader of elements by the types of a JSON schema."""
 
     def __init__(self, reader: Reader, schema: Schema) -> None:
         self._reader = reader
@@ -92,7 +92,7 @@ class SchemaReader:
         self._schema = schema
 
     def roots(self, document: Element) -> Any:
-        """The value of all outermost elements."""
+        """Return the value of all outermost elements."""
         found: list[Element] = children(document)
         options = self._schemas.options(self._schema)
         properties = {key for option in options for key in as_mapping(option.get("properties"))}
@@ -117,7 +117,7 @@ class SchemaReader:
         return self._fields(document, option)
 
     def read(self, element: Element, schema: Any) -> Any:
-        """The value of an element."""
+        """Return the value of an element."""
         option = self._option(element, self._schemas.options(schema))
         kind = self._schemas.kind(option)
         if not kind:
@@ -146,7 +146,7 @@ class SchemaReader:
         return {name: self._field(some, properties.get(name, other)) for name, some in found.items()}
 
     def _field(self, elements: list[Element], schema: Any) -> Any:
-        """The value of all elements of one name."""
+        """Return the value of all elements with one name."""
         lists = [each for each in self._schemas.options(schema) if self._schemas.kind(each) == "list"]
         if len(elements) == 1:
             return self.read(elements[0], schema)
@@ -164,7 +164,7 @@ class SchemaReader:
         return [self.read(each, _items(schema, number)) for number, each in enumerate(inside)]
 
     def _is_one_item(self, element: Element, schema: Schema) -> bool:
-        """A list of one, written without the list: `<tags>red</tags>`."""
+        """Return whether the element is the only item of a list, written without the list: `<tags>red</tags>`."""
         inside = children(element)
         if element.get("dtype") and kind_of(element.get("dtype"))[0] == "list":
             return False
@@ -175,7 +175,7 @@ class SchemaReader:
         return bool(properties) and all(key_of(each) in properties for each in inside) and ITEM not in properties
 
     def _option(self, element: Element, options: list[Schema]) -> Schema:
-        """The alternative that the element looks like. Looks at one level alone, so nesting costs nothing more."""
+        """Return the alternative that matches the element best. Compares one level only, to stay linear."""
         if len(options) == 1:
             return options[0]
         return max(options, key=lambda option: self._likeness(element, option))
@@ -207,7 +207,7 @@ class SchemaReader:
         return looks.get(kind, 1)
 
     def _fit(self, inside: list[Element], option: Schema) -> int:
-        """How well the fields fit an object; a tag that names another alternative rules it out."""
+        """Score how well the elements match an object; a `const` or `enum` that differs excludes it."""
         properties = as_mapping(option.get("properties"))
         texts = {key_of(each): loose_text(each).strip(BLANKS) for each in inside}
         score = 0
@@ -230,7 +230,7 @@ def _items(schema: Schema, number: int) -> Any:
 
 
 def instructions_for(schema: Schema) -> str:
-    """A form to fill in, and a line for each field that has more to be said about it."""
+    """Return the form to fill in, followed by a remark for each field that needs one."""
     form, top = _Form(schema), Schemas(schema).resolved(schema)
     title, text = top.get("title"), top.get("description")
     name = title if isinstance(title, str) and NAME.fullmatch(title) else ROOT
@@ -241,7 +241,7 @@ def instructions_for(schema: Schema) -> str:
 
 
 class _Form:
-    """The lines of the form, and the remarks under it."""
+    """Builder of the form and of the remarks below it."""
 
     def __init__(self, schema: Schema) -> None:
         self.lines: list[str] = []
@@ -250,7 +250,7 @@ class _Form:
         self._inside: set[str] = set()
 
     def add(self, name: str, schema: Any, depth: int, path: str) -> None:
-        """One element; a form that would stand in itself is named instead."""
+        """Add one element; a recursive form is referred to instead of repeated."""
         references = self._references(schema)
         if references & self._inside:
             self.lines.append(f"{'  ' * depth}<!-- {name}: the form around it again, or nothing -->")

@@ -1,11 +1,11 @@
-"""The typed parser `typed_xml`: elements whose attribute `dtype` says what they hold.
+"""The typed parser `typed_xml`: the attribute `dtype` of an element is the type of its value.
 
-Rules that had to be chosen:
+Rules where the format is ambiguous:
 
-- Blanks around a text are layout, unless the element has `xml:space="preserve"`.
-- An empty int, float or bool is None; an empty text is "".
-- Without `dtype` an element is text, a dict if it holds nothing but elements, a list if those are all `item`.
-- Text that has no place in the value (around the XML) is in the notes; where that would surprise, it is an error.
+- White space around a string is layout, unless the element has `xml:space="preserve"`.
+- An empty int, float or bool is None; an empty string is "".
+- Without `dtype` an element is a string, a dict if it contains only elements, a list if these are all `item`.
+- Text around the XML is noted. Text between the elements of a dict or list is an error.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ _FENCE = re.compile(r"^[ \t]*```(?:xml)?[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 
 class Decoded(NamedTuple):
-    """A value, and what had to be done to get it.
+    """A decoded value and the repairs it needed.
 
     Attributes:
-        value: As `decode` returns it.
-        recovered: More was repaired than `&` and `<` in texts: tags were missing, cut off or superfluous.
-        notes: What was repaired, left out or assumed, a sentence each; also the text around the XML.
+        value: The value that `decode` returns.
+        recovered: Whether more was repaired than unescaped `&` and `<`: missing, cut or superfluous tags.
+        notes: Descriptions of what was repaired, left out or assumed, one sentence each; also the text around the XML.
     """
 
     value: Any
@@ -85,7 +85,7 @@ class Decoded(NamedTuple):
 
 @register_typed_parser
 class TypedXML(BaseTypedParser):
-    """Values as XML that small models write well.
+    """Typed parser of an XML format that small models write well.
 
     >>> TypedXML().decode('<event dtype="dict"><name>Tom & Jerry</name><seats dtype="int"> 12 </seats></event>')
     {'name': 'Tom & Jerry', 'seats': 12}
@@ -95,34 +95,37 @@ class TypedXML(BaseTypedParser):
     template = TEMPLATE
 
     def decode(self, text: str) -> Any:
-        """The value in a model's answer: a single dict unwrapped, else a dict of the outermost elements.
+        """Return the value in the answer of a model.
+
+        A single root that is a dict is returned itself; otherwise the result is a dict of the outermost elements.
 
         Raises:
-            TypedParserError: There is no element; a value is not of its type; text would be lost; or the limits of
-                16 million characters, 200 levels, or 10 million characters in one text are passed.
+            TypedParserError: If the answer has no element, a value does not match its type, text would be lost, or a
+                limit is exceeded: 16 million characters, 200 levels, 10 million characters in one string.
         """
         return self.decode_with_report(text).value
 
     def decode_with_report(self, text: str) -> Decoded:
-        """Like `decode`, and says what had to be done."""
+        """Decode like `decode`, and return the repairs as well."""
         return self._decoded(text, None)
 
     def decode_as(self, text: str, json_schema: Mapping[str, Any]) -> Any:
-        """Like `decode`, by the types of a JSON schema: it says what is a list or a number, whatever `dtype` says.
+        """Decode like `decode`, with the types of a JSON schema, which take precedence over `dtype`.
 
-        The value is not checked further; that is for whoever has the type.
+        The value is not validated against the schema.
         """
         return self.decode_as_with_report(text, json_schema).value
 
     def decode_as_with_report(self, text: str, json_schema: Mapping[str, Any]) -> Decoded:
-        """Like `decode_as`, and says what had to be done."""
+        """Decode like `decode_as`, and return the repairs as well."""
         return self._decoded(text, json_schema)
 
     def encode(self, value: Any) -> str:
-        """The XML that `decode` reads as `value`, which is anything JSON can hold.
+        """Return the XML that `decode` converts to `value`, which can be any JSON value.
 
-        What is no dict gets `unwrap="true"` at the root; a key that is no XML name is in `<entry key="...">`; a
-        character that XML cannot hold is a reference (`&#0;`), which `decode` reads and other parsers refuse.
+        The root of a value that is not a dict has `unwrap="true"`. A key that is not an XML name is written as
+        `<entry key="...">`. A character that XML cannot represent is written as a reference (`&#0;`), which `decode`
+        accepts and other parsers reject.
 
         >>> print(TypedXML().encode({"name": "Ada", "years": [1815, 1852]}))
         <answer dtype="dict">
@@ -134,7 +137,7 @@ class TypedXML(BaseTypedParser):
         </answer>
 
         Raises:
-            InvalidRequestError: It holds what JSON cannot; the text names the place.
+            InvalidRequestError: If the value contains something that is not JSON; the message names the place.
         """
         lines: list[str] = []
         unwrap = "" if isinstance(value, Mapping) else ' unwrap="true"'
@@ -142,11 +145,11 @@ class TypedXML(BaseTypedParser):
         return "\n".join(lines)
 
     def instructions_for(self, json_schema: Mapping[str, Any]) -> str:
-        """What to put into `template`: a form to fill in, and what its fields mean."""
+        """Return the `instructions` of `template`: a form to fill in, and remarks on its fields."""
         return xml_schema.instructions_for(json_schema)
 
     def partial(self) -> PartialXML:
-        """A decoder to feed with the pieces of an answer while they come."""
+        """Return an incremental decoder of a streamed answer."""
         return PartialXML(self.decode)
 
     def _decoded(self, text: str, schema: Mapping[str, Any] | None) -> Decoded:
@@ -186,13 +189,13 @@ def _roots(reader: Reader, document: Element) -> Any:
 
 
 def _encode(lines: list[str], name: tuple[str, str], value: Any, path: str, depth: int) -> None:
-    """Write an element, named by its tag and the attributes of the name."""
+    """Append the lines of an element; `name` is its tag and the attributes that hold its key."""
     if depth >= MAX_DEPTH:
         raise InvalidRequestError(f"the value is nested more than {MAX_DEPTH} deep")
     tag, attributes = name
     indent = "  " * min(depth, 20)
     if isinstance(value, Mapping):
-        inside = [(_named(key, path), each, f"{path}.{key}") for key, each in cast("Mapping[Any, Any]", value).items()]
+        inside = [(_tag_of(key, path), each, f"{path}.{key}") for key, each in cast("Mapping[Any, Any]", value).items()]
         kind = "dict"
     elif isinstance(value, (list, tuple)):
         items = cast("list[Any]", value)
@@ -207,10 +210,10 @@ def _encode(lines: list[str], name: tuple[str, str], value: Any, path: str, dept
     lines.append(f"{indent}</{tag}>")
 
 
-def _named(key: Any, path: str) -> tuple[str, str]:
-    """Tag and attribute of a key."""
+def _tag_of(key: Any, path: str) -> tuple[str, str]:
+    """Return the tag of a key, and the attribute that holds the key if the tag cannot."""
     if not isinstance(key, str):
-        raise InvalidRequestError(f"a key at {path or 'the top'} is no text: {key!r}")
+        raise InvalidRequestError(f"a key at {path or 'the top'} is not a string: {key!r}")
     if NAME.fullmatch(key) and key.lower() != "br" and len(key) < 1000:
         return key, ""
     written = f' key="{_escaped(key)}"'
@@ -220,7 +223,7 @@ def _named(key: Any, path: str) -> tuple[str, str]:
 
 
 def _scalar(value: Any, path: str) -> str:
-    """The rest of a tag, and the text after it."""
+    """Return the rest of the tag and the content of a scalar value."""
     if isinstance(value, str):
         space = ' xml:space="preserve"' if value != value.strip(BLANKS) else ""
         return f"{space}>{_escaped(value)}"

@@ -1,4 +1,4 @@
-"""Values from the elements of a repaired document, by their `dtype`."""
+"""Conversion of the elements of a repaired document to values, by their `dtype`."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ _GENERIC = re.compile(r"(\w+)\s*[\[<](.*)[\]>]", re.DOTALL)
 
 
 def lxml_etree() -> Any:
-    """The one way to lxml, imported when first used; it has no type stubs, so all behind this is Any."""
+    """Return `lxml.etree`, imported on first use. lxml has no type stubs, so everything behind this is Any."""
     return import_module("lxml.etree")
 
 
 def strict(make: Callable[..., Any], **options: Any) -> Any:
-    """A parser that resolves, fetches and forgives nothing."""
+    """Create a parser that resolves no entities, opens no connections and recovers from no errors."""
     return make(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False, **options)
 
 
 @lru_cache(maxsize=256)
 def kind_of(dtype: str | None) -> tuple[str, str]:
-    """What a `dtype` means, "" for none of ours; and that of a list's items.
+    """Return the kind of a `dtype`, "" if unknown, and the `dtype` of its items if it is a list.
 
     >>> kind_of("list[int]"), kind_of("Optional[str]"), kind_of("date")
     (('list', 'int'), ('str', ''), ('', ''))
@@ -71,18 +71,18 @@ def kind_of(dtype: str | None) -> tuple[str, str]:
 
 
 def children(element: Element) -> list[Element]:
-    """The elements directly in it."""
+    """Return the child elements."""
     return [each for each in element if isinstance(each.tag, str)]
 
 
 def key_of(element: Element) -> str:
-    """The key it stands for: its tag, or its attribute `key`."""
+    """Return the key of an element: its tag, or its attribute `key`."""
     key = element.get("key")
     return json.loads(key) if key is not None and element.tag == KEYED else element.tag
 
 
 def path_of(element: Element) -> str:
-    """Where it stands, as in `event.participants[2]`."""
+    """Return the path of an element, such as `event.participants[2]`."""
     steps: list[str] = []
     while (parent := element.getparent()) is not None:
         key = key_of(element)
@@ -94,7 +94,7 @@ def path_of(element: Element) -> str:
 
 
 def loose_text(element: Element) -> str:
-    """The text directly in it, without that of the elements in it."""
+    """Return the text directly inside an element, without the text of its child elements."""
     if len(element) == 0:
         return element.text or ""
     parts = [element.text or ""]
@@ -106,7 +106,7 @@ def loose_text(element: Element) -> str:
 
 
 def whole_text(element: Element) -> str:
-    """All in it, elements as they were written."""
+    """Return the whole content of an element as text, with child elements as they were written."""
     if len(element) == 0:
         return element.text or ""
     parts = [element.text or ""]
@@ -125,14 +125,14 @@ def _written(element: Element) -> list[str]:
 
 
 class Adder:
-    """Puts values into a dict; the values of a repeated key become a list."""
+    """Builder of a dict in which the values of a repeated key become a list."""
 
     def __init__(self) -> None:
         self.value: dict[str, Any] = {}
         self._repeated: set[str] = set()
 
     def add(self, key: str, value: Any) -> None:
-        """One more value for the key."""
+        """Add a value for the key."""
         if key not in self.value:
             self.value[key] = value
         elif key in self._repeated:
@@ -143,25 +143,25 @@ class Adder:
 
 
 class Reader:
-    """Reads elements; says in `notes` what it did not take."""
+    """Reader of elements by their `dtype`; appends to `notes` what it left out."""
 
     def __init__(self, raw_text: str, notes: list[str]) -> None:
         self.raw_text = raw_text
         self.notes = notes
 
     def read(self, element: Element, default: str = "") -> Any:
-        """The value of an element, by its `dtype`; `default` is that of the list around it."""
+        """Return the value of an element by its `dtype`, or by `default`, the item type of the list around it."""
         dtype = element.get("dtype") or default
         kind, inner = kind_of(dtype)
         self.note_attributes(element)
         if not kind:
             if dtype:
-                self.notes.append(f"dtype {dtype!r} of <{key_of(element)}> is not known: read as without")
+                self.notes.append(f"dtype {dtype!r} of <{key_of(element)}> is not known; it is ignored")
             kind = guess(element)
         return self.read_kind(element, kind, inner)
 
     def read_kind(self, element: Element, kind: str, inner: str = "") -> Any:
-        """The value of an element that is known to be of a kind."""
+        """Return the value of an element whose kind is known."""
         if kind == "dict":
             return self.dict_of(element)
         if kind == "list":
@@ -169,7 +169,7 @@ class Reader:
         return self.scalar(element, kind)
 
     def scalar(self, element: Element, kind: str) -> Any:
-        """Text, number, truth value or None."""
+        """Return a string, a number, a bool or None."""
         text = whole_text(element)
         if kind == "str" and element.get("space") == "preserve":
             return text
@@ -189,28 +189,28 @@ class Reader:
         return value
 
     def dict_of(self, element: Element) -> dict[str, Any]:
-        """Key and value of each element in it."""
+        """Return a dict of the child elements."""
         if (value := self.inline(element, dict)) is not None:
             return value
         self.refuse_text(element, "dict")
         return self.by_key(children(element))
 
     def by_key(self, elements: list[Element]) -> dict[str, Any]:
-        """Key and value of each; the values of a repeated key become a list."""
+        """Return a dict of the elements; the values of a repeated key become a list."""
         found = Adder()
         for each in elements:
             found.add(key_of(each), self.read(each))
         return found.value
 
     def list_of(self, element: Element, inner: str = "") -> list[Any]:
-        """The value of each element in it, whatever its tag."""
+        """Return a list of the child elements; their tags do not matter."""
         if (value := self.inline(element, list)) is not None:
             return value
         self.refuse_text(element, "list")
         return [self.read(each, inner) for each in children(element)]
 
     def inline(self, element: Element, kind: type) -> Any:
-        """JSON where elements should be, as models write it; None if there is none."""
+        """Return the value of JSON that a model wrote in place of elements; None if the content is something else."""
         if children(element):
             return None
         text = loose_text(element).strip(BLANKS)
@@ -226,18 +226,18 @@ class Reader:
         return value
 
     def refuse_text(self, element: Element, kind: str) -> None:
-        """In a dict or list, text beside the elements has no place in the value."""
+        """Raise if a dict or list contains text next to its elements, which would be lost."""
         text = loose_text(element).strip(BLANKS)
         if text:
             self.fail(element, f"is a {kind} and holds text outside its elements: {text[:40]!r}")
 
     def note_attributes(self, element: Element) -> None:
-        """Attributes other than ours are no part of the value."""
+        """Note the attributes that are not part of the format."""
         if more := element.get("more"):
             self.notes.append(f"not read of {_source(element)}: {more}")
 
     def fail(self, element: Element, problem: str) -> NoReturn:
-        """Raise, with the place."""
+        """Raise a TypedParserError with the path of the element."""
         raise TypedParserError(f"<{key_of(element)}> {problem}", raw_text=self.raw_text, path=path_of(element))
 
 
@@ -246,7 +246,7 @@ def _source(element: Element) -> str:
 
 
 def guess(element: Element) -> str:
-    """The kind of an element that does not say it."""
+    """Guess the kind of an element without a `dtype`."""
     inside = children(element)
     if not inside or loose_text(element).strip(BLANKS):
         return "str"
