@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from msgflux_like._json import as_mapping
+from msgflux_like.catalog.model_names import is_opaque
 from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, path
 from msgflux_like.dialects._shared.call_ids import CallIds
 from msgflux_like.dialects._shared.claude import TEXT_FIELDS, cite_end, trim_prefill
@@ -456,6 +457,10 @@ def _block_types_as_anthropic(turn: Block) -> Block:
     """Return a turn of which only the types of its blocks are left, as Anthropic's format names them."""
     kinds = {"toolResult": "tool_result", "reasoningContent": "thinking"}
     return {**turn, "content": [{"type": kinds.get(next(iter(block)), "other")} for block in turn["content"]]}
+
+
+_MAKER_PARAMETERS: Final = ("top_k", "reasoning_effort", "reasoning_budget")
+"""Parameters that each maker of a model has a field of its own for."""
 
 
 def _maker_fields(request: ChatRequest) -> Block:
