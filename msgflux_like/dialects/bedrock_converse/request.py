@@ -411,7 +411,10 @@ def _specifications(tools: tuple[Mapping[str, Any], ...], changes: list[Change])
         spec: Block = {"name": function["name"]}
         spec |= {name: fields[name] for fields in (function, tool) for name in _SPEC_FIELDS if fields.get(name)}
         spec["inputSchema"] = {"json": function.get("parameters") or EMPTY_SCHEMA}
-        found += [{"toolSpec": spec}, *(_cache_point(tool) or _cache_point(function))]
+        point = _cache_point(tool)
+        if not point and (point := _cache_point(function)):
+            changes.append(Change("moved", f"{place}.function.cache_control", "a cachePoint after the tool has it"))
+        found += [{"toolSpec": spec}, *point]
     return found
 
 
