@@ -246,8 +246,8 @@ class Finished(Struct, frozen=True, gc=False):
     """The answer ended.
 
     Attributes:
-        reason: "stop", "length", "tool_calls", "content_filter", "error" or "unknown".
-        raw: The provider's own word, "" if none.
+        reason: "stop", "length", "tool_calls", "content_filter", "error" or "unknown"; also for an answer that pauses.
+        raw: The provider's own word, "" if none; "pause_turn" of Anthropic asks to send the answer back to go on.
         message: The provider's explanation, "" if none.
     """
 

@@ -61,8 +61,6 @@ _READ_ELSEWHERE: Final = frozenset(
         "finishReason",
         "done",
         "done_reason",
-        "usage",
-        "usageMetadata",
         "item",
         "item_id",
         "content_index",
@@ -73,6 +71,13 @@ _READ_ELSEWHERE: Final = frozenset(
         "error_message",
         "start",
         "stop",
+        "partial_json",
+        "signature",
+        "citation",
+        "reasoningContent",
+        "toolUse",
+        "toolResult",
+        "p",
         *_ENVELOPES,
     }
 )
@@ -176,6 +181,10 @@ def _collect(value: Any, fields: dict[str, Any]) -> None:
         return
     reply = cast("dict[str, Any]", value)
     fields.update({name: each for name, each in reply.items() if name not in _READ_ELSEWHERE and each is not None})
+    usage = reply.get("usage")
+    if isinstance(usage, dict):  # the counts are read elsewhere; words beside them, such as the service tier, are not
+        words = cast("dict[str, Any]", usage).items()
+        fields.update({name: each for name, each in words if isinstance(each, str)})
     for name in _ENVELOPES:
         inner = reply.get(name)
         if isinstance(inner, list):

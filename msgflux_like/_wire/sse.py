@@ -23,21 +23,21 @@ class Parser:
     ([b'one'], [b'two'])
     """
 
-    __slots__ = ("_after_cr", "_begun", "_held", "_held_bytes", "_max_event_bytes")
+    __slots__ = ("_after_cr", "_held", "_held_bytes", "_max_event_bytes", "_started")
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._held: list[bytes] = []  # pieces of the unfinished event, joined once
         self._held_bytes = 0
-        self._begun = False
+        self._started = False
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the data of the events that the next bytes complete."""
         if not self._held and not self._after_cr and _is_one_event(data):
-            self._begun = True
+            self._started = True
             return [data[6:-2]]
-        if not self._begun:
+        if not self._started:
             data = self._begin(data)
         if self._after_cr or b"\r" in data:
             data = self._plain_newlines(data)
@@ -82,7 +82,7 @@ class Parser:
         if len(data) < len(_BOM) and _BOM.startswith(data):
             self._hold(data)
             return b""
-        self._begun = True
+        self._started = True
         return data.removeprefix(_BOM)
 
     def _plain_newlines(self, data: bytes) -> bytes:

@@ -274,8 +274,8 @@ def _preferred(models: list[ModelProfile], labs: set[str]) -> list[ModelProfile]
 
     The lab is the one that most listings name in their canonical id; if none has one, any of `labs`.
     """
-    named = Counter(_lab_of(model.canonical_model_id) for model in models if model.canonical_model_id)
-    own = {max(named, key=lambda lab: (named[lab], lab))} if named else labs
+    listings = Counter(_lab_of(model.canonical_model_id) for model in models if model.canonical_model_id)
+    own = {max(listings, key=lambda lab: (listings[lab], lab))} if listings else labs
 
     def rank(model: ModelProfile) -> tuple[bool, bool, str, str]:
         priced = model.cost is not None and model.cost.output_per_million + model.cost.input_per_million > 0
@@ -285,8 +285,8 @@ def _preferred(models: list[ModelProfile], labs: set[str]) -> list[ModelProfile]
 
 
 def _lab_providers(catalogue: Catalogue) -> set[str]:
-    named = {_lab_of(model.canonical_model_id) for model in catalogue.models.values() if model.canonical_model_id}
-    return named & catalogue.providers.keys()
+    labs = {_lab_of(model.canonical_model_id) for model in catalogue.models.values() if model.canonical_model_id}
+    return labs & catalogue.providers.keys()
 
 
 def _lab_of(canonical_model_id: str) -> str:

@@ -46,8 +46,8 @@ def examine(options: argparse.Namespace) -> int:
     """Print the report. Problems are part of the report and do not change the exit status."""
     today = datetime.now(UTC).date()
     echo(*card((*_installed(), *_profiles(today), *_folders())))
-    named = options.provider or sorted(provider_status.written_rows() | _with_key())
-    echo("", *table(_COLUMNS, (_row(provider_status.find(name)) for name in named)))
+    names = options.provider or sorted(provider_status.written_rows() | _with_key())
+    echo("", *table(_COLUMNS, (_row(provider_status.find(name)) for name in names)))
     return 0
 
 

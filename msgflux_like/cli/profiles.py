@@ -80,8 +80,8 @@ def _model_lines(changed: SnapshotDiff) -> Iterator[str]:
 
 def _changes(kind: str, entry: EntryChange) -> Iterator[str]:
     for change in entry.fields:
-        yield f"~ {kind}{entry.path}  {change.field}: {_shown(change.old)} -> {_shown(change.new)}"
+        yield f"~ {kind}{entry.path}  {change.field}: {_json_text(change.old)} -> {_json_text(change.new)}"
 
 
-def _shown(value: Any) -> str:
+def _json_text(value: Any) -> str:
     return "not given" if value is None else msgspec.json.encode(value).decode()

@@ -24,7 +24,7 @@ _COLUMNS = (
 
 def list_providers(options: argparse.Namespace) -> int:
     """Print a table, or JSON; fail if no provider matches."""
-    found = list(_found(options.text.casefold(), ready=options.ready))
+    found = list(_matching(options.text.casefold(), ready=options.ready))
     if not found:
         echo_error("msgflux-like providers: no provider has that name" + (" and is ready" if options.ready else ""))
         return 1
@@ -35,7 +35,7 @@ def list_providers(options: argparse.Namespace) -> int:
     return 0
 
 
-def _found(text: str, *, ready: bool) -> Iterator[provider_status.Found]:
+def _matching(text: str, *, ready: bool) -> Iterator[provider_status.Found]:
     for name in resolve.provider_names():
         known = get_provider_profile(name)
         if text in name or (known and text in known.name.casefold()):

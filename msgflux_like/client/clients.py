@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn, TypedDict, Unpack
 
-from msgflux_like._context import ClosesOnExit
+from msgflux_like._context import AsyncClosesOnExit, ClosesOnExit
 from msgflux_like._http.deadline import Timeouts
 from msgflux_like._wire.secrets import TokenFunction
-from msgflux_like.client._closing import AsyncClosesOnExit
 from msgflux_like.client.account import Account, make_account
 from msgflux_like.client.call_maker import CallMaker
 from msgflux_like.client.openai_params import validate_kwargs
@@ -126,8 +125,11 @@ class BaseClient:
 
 def _merged_headers(given: dict[str, Any]) -> dict[str, Any]:
     """Take the options that are headers out of `given`, and return the headers."""
-    named = {"openai-organization": given.pop("organization", None), "openai-project": given.pop("project", None)}
-    headers: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    ids = {
+        "openai-organization": given.pop("organization", None),
+        "openai-project": given.pop("project", None),
+    }
+    headers: dict[str, Any] = {name: value for name, value in ids.items() if value is not None}
     for option in ("default_headers", "extra_headers"):
         value = given.pop(option, {})
         if not isinstance(value, Mapping):

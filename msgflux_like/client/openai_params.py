@@ -269,10 +269,10 @@ def _schema(response_format: Mapping[str, Any], dialect: str) -> dict[str, Any]:
     given = as_mapping(response_format.get("json_schema"))
     if not as_mapping(given.get("schema")):
         raise InvalidRequestError("response_format.json_schema.schema is missing: give the JSON schema of the answer")
-    named = {"title": given.get("name") or "answer"}
+    metadata = {"title": given.get("name") or "answer"}
     if given.get("description"):
-        named["description"] = given["description"]
-    return {"generation_schema": {**given["schema"], **named}}
+        metadata["description"] = given["description"]
+    return {"generation_schema": {**given["schema"], **metadata}}
 
 
 def _unsupported(names: str, dialect: str) -> UnsupportedError:

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from msgflux_like._context import ClosesOnExit
+from msgflux_like._context import AsyncClosesOnExit, ClosesOnExit
 from msgflux_like._http.drivers import AsyncDriver, Driver
-from msgflux_like.client._closing import AsyncClosesOnExit
 from msgflux_like.client.reply_readers import ReplyReader
 from msgflux_like.errors import APIError
 from msgflux_like.events import Event

@@ -109,8 +109,8 @@ class Span:
 
     def _record(self, reply: ApiObject) -> None:
         """Record the ids, the finish reasons and, with content on, the text of a reply or a chunk."""
-        named = {"gen_ai.response.id": reply.get("id"), "gen_ai.response.model": reply.get("model")}
-        self._span.set_attributes({name: value for name, value in named.items() if isinstance(value, str) and value})
+        found = {"gen_ai.response.id": reply.get("id"), "gen_ai.response.model": reply.get("model")}
+        self._span.set_attributes({name: value for name, value in found.items() if isinstance(value, str) and value})
         choices = [as_mapping(choice) for choice in as_list(reply.get("choices"))]
         if reasons := [reason for choice in choices if (reason := choice.get("finish_reason"))]:
             self._span.set_attribute("gen_ai.response.finish_reasons", reasons)

@@ -93,8 +93,8 @@ def find_gguf(explicit: str | os.PathLike[str] | None = None) -> Path:
         UnknownModelError: `explicit` or `MSGFLUX_LIKE_GGUF` does not name a file.
         NotInstalledError: Neither is given and the wheel is not installed.
     """
-    if named := explicit or os.environ.get("MSGFLUX_LIKE_GGUF"):
-        path = Path(named).expanduser().absolute()
+    if configured := explicit or os.environ.get("MSGFLUX_LIKE_GGUF"):
+        path = Path(configured).expanduser().absolute()
         if not path.is_file():
             raise errors.UnknownModelError(f"no model file at {path}{'' if explicit else ' (from MSGFLUX_LIKE_GGUF)'}")
         return path

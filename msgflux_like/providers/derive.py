@@ -221,7 +221,9 @@ def _quirks(dialect: str, adapter: Adapter, provider: str) -> Quirks:
     if dialect == "bedrock_converse":
         return replace(_anthropic_quirks(), prefill=("claude",))
     form = _REASONING_FORMS.get(provider) if dialect == "openai_chat" else None
-    return adapter.quirks if form is None else replace(adapter.quirks, reasoning_form=form)
+    if form is None:
+        return adapter.quirks
+    return replace(adapter.quirks, reasoning_form=form)
 
 
 @cache

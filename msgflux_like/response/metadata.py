@@ -160,7 +160,7 @@ def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> 
     facts: dict[str, Any] = {
         "usage": UsageCounts(counts),
         "finish_reason": reason,
-        "finish_reason_raw": finished.raw if finished else None,
+        "finish_reason_raw": (finished.raw or None) if finished else None,
         "provider": call_metadata.provider,
         "model": answer.model or call_metadata.model,
         "id": answer.id or None,

@@ -160,9 +160,9 @@ def _text(answer: FakeAnswer) -> str:
 def _completion(answer: FakeAnswer, body: Mapping[str, Any], id_: str) -> dict[str, Any]:
     calls = [_call(call) for call in answer.tool_calls]
     fields = {"reasoning_content": answer.reasoning, "refusal": answer.refusal, "tool_calls": calls}
-    message = {"role": "assistant", "content": _text(answer) or None, **_given(fields)}
+    message = {"role": "assistant", "content": _text(answer) or None, **_non_empty(fields)}
     choice = {"index": 0, "message": message, "finish_reason": _finish(answer)}
-    return {"id": id_, "model": body.get("model"), "choices": [choice], **_given({"usage": _usage(answer, body)})}
+    return {"id": id_, "model": body.get("model"), "choices": [choice], **_non_empty({"usage": _usage(answer, body)})}
 
 
 def _chunks(answer: FakeAnswer, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -201,7 +201,7 @@ def _finish(answer: FakeAnswer) -> str:
     return answer.finish_reason or ("tool_calls" if answer.tool_calls else "stop")
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _non_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 

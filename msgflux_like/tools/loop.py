@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgflux_like._attrdict import dotdict
 from msgflux_like._concurrency.loops import is_async
@@ -15,6 +15,12 @@ from msgflux_like.errors import InvalidRequestError, MaxRoundsError, ToolCallErr
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.response.tool_calls import ToolCall, ToolCallAggregator
 from msgflux_like.tools import function_schema
+
+_PAUSES: Final = frozenset({"pause_turn"})
+"""The provider's words for an answer in which a tool of its own still runs: it goes on when it is sent back.
+
+Source: https://docs.claude.com/en/api/handling-stop-reasons.
+"""
 
 Steps = Generator["dict[str, Any] | list[_Execution]", Any, None]
 
@@ -77,8 +83,9 @@ def run_tools(
 
     Functions that are called in one answer run concurrently in threads. An exception of a tool, arguments that do not
     fit, and an unknown tool name do not end the run: the model receives `Error: <type>: <message>`, so exceptions of
-    tools must not contain secrets. A `tool_choice` that forces a call applies to the first round only. Tools are not
-    run if no round is left to send their results.
+    tools must not contain secrets. An answer that pauses while a tool of the provider runs is sent back to go on. A
+    `tool_choice` that forces a call applies to the first round only. Tools are not run if no round is left to send
+    their results.
 
     Args:
         model: Chat model.
@@ -171,11 +178,15 @@ def _steps(run: ToolRun, tools: list[function_schema.Function], max_rounds: int,
     for left in reversed(range(max_rounds)):
         response = yield call
         run.responses.append(response)
+        is_paused = response.metadata.finish_reason_raw in _PAUSES
         if response.response_type != "tool_call":
             run.messages.append(_answer(response))
-            return
+            if not is_paused:
+                return
         if not left:
             raise MaxRoundsError(f"the model still calls tools after {max_rounds} rounds", run=run)
+        if response.response_type != "tool_call":
+            continue
         calls = response.tool_calls.get_calls()
         texts = yield [_Execution(each, offered.get(each.name), offered) for each in calls]
         run.messages.extend(_messages(response.tool_calls, texts))
@@ -214,9 +225,8 @@ def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any
 
 def _answer(response: Any) -> dict[str, Any]:
     """Return the last answer as a message, without a call of the answer tool of `generation_schema`."""
-    message = {"role": "assistant", "content": response.text}
-    state = response.message.get("provider_state")
-    return {**message, "provider_state": state} if state else message
+    kept = {name: value for name, value in response.message.items() if name in ("refusal", "provider_state")}
+    return {"role": "assistant", "content": response.text, **kept}
 
 
 def _text(result: Any) -> str:

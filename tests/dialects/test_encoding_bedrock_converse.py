@@ -346,7 +346,7 @@ def test_one_call_at_a_time_cannot_be_asked_of_others():
 
 def test_parameters_are_limits_of_inference():
     given_ones = {"max_tokens": 9, "temperature": 0, "top_p": 0.0, "stop": "END"}
-    assert body(parameters=given_ones, model="us.anthropic.claude-3-5-haiku-20241022-v1:0")["inferenceConfig"] == {
+    assert body(parameters=given_ones)["inferenceConfig"] == {
         "maxTokens": 9,
         "temperature": 0,
         "topP": 0.0,

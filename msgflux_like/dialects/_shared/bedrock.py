@@ -42,17 +42,6 @@ _STATUS: Final[Mapping[str, int]] = {
     "ValidationException": 400,
 }
 
-_OPAQUE: Final = frozenset(
-    {
-        "application-inference-profile",
-        "provisioned-model",
-        "custom-model-deployment",
-        "imported-model",
-        "prompt-router",
-        "default-prompt-router",
-    }
-)
-
 _any = msgspec.json.Decoder()
 
 
@@ -64,15 +53,6 @@ def path(model: str, action: str) -> str:
 def claude(model: str) -> str:
     """Return the model's name at Anthropic, such as `claude-sonnet-4-5-20250929-v1:0`; "" for other makers' models."""
     return model if model.startswith("claude-") else model.partition("anthropic.")[2]
-
-
-def is_opaque(model: str) -> bool:
-    """Return whether an id, an ARN, does not show which model it stands for.
-
-    Source: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-create.html.
-    """
-    kind, _, name = model.rpartition(":")[2].partition("/")
-    return model.startswith("arn:") and (kind in _OPAQUE or "." not in name)
 
 
 def beta_names(own: str, extra_headers: Mapping[str, str]) -> list[str]:

@@ -58,8 +58,8 @@ def server_tool_input(pieces: list[str]) -> Any:
         return text
 
 
-def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Callable[[str, list[Any]], Any]) -> None:
-    """Give the last text of the blocks its citations back.
+def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Callable[[str, list[Any]], Any]) -> bool:
+    """Give the last text of the blocks its citations back; return False where the text was changed since.
 
     Args:
         blocks: Blocks so far, changed in place; the last one is `{"type": "text", "text": ...}` or `{"text": ...}`.
@@ -69,13 +69,14 @@ def cite_end(blocks: list[dict[str, Any]], fields: Mapping[str, Any], cited: Cal
     length, citations = fields.get("length"), as_list(fields.get("citations"))
     text = blocks[-1].get("text") if blocks else None
     if not isinstance(text, str) or not isinstance(length, int) or not 0 < length <= len(text):
-        return  # the text was changed since
+        return False
     rest = text[:-length]
     if rest:
         blocks[-1] = {**blocks[-1], "text": rest}
     else:
         blocks.pop()
     blocks.append(cited(text[-length:], citations))
+    return True
 
 
 def refuse_sources(blocks: list[Any], host: str) -> None:

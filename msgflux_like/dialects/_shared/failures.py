@@ -36,7 +36,7 @@ def failure_in(body: bytes) -> Failed:
     """
     try:
         reply = _any.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Failed(" ".join(body.decode(errors="replace").split())[:500] or _NO_REASON)
     if isinstance(reply, list) and reply:
         reply = cast("list[Any]", reply)[0]

@@ -52,7 +52,8 @@ def conversation(request: ChatRequest, changes: list[Change]) -> tuple[list[Bloc
     """
     encoder = _Encoder(request, changes)
     system, turns = in_turns(request, encoder.blocks_of, encoder.append, changes, _MESSAGE_FIELDS)
-    complete_tool_use(turns, changes)
+    if encoder.has_tool_use:
+        complete_tool_use(turns, changes)
     return system, turns, encoder.containers[-1] if encoder.containers else ""
 
 
@@ -61,15 +62,17 @@ class _Encoder:
 
     Attributes:
         containers: Ids of the containers in which the provider ran code for earlier answers, in order.
+        has_tool_use: Whether a message so far has calls, or state of which some may be a use of a tool.
     """
 
-    __slots__ = ("_changes", "_ids", "_request", "containers")
+    __slots__ = ("_changes", "_ids", "_request", "containers", "has_tool_use")
 
     def __init__(self, request: ChatRequest, changes: list[Change]) -> None:
         self._request = request
         self._changes = changes
         self._ids = CallIds(_INVALID_ID_CHARACTER, None, _ID_RULE, changes)
         self.containers: list[str] = []
+        self.has_tool_use = False
 
     def append(self, turn: list[Block], blocks: list[Block], place: str) -> None:
         """Add the blocks of a message to a turn. The API requires tool results to come first in it."""
@@ -83,6 +86,8 @@ class _Encoder:
     def blocks_of(self, message: Message, place: str) -> list[Block]:
         """Return a message as content blocks, without blank texts, which the API rejects."""
         role, content, changes = message["role"], message.get("content"), self._changes
+        if len(message) == 2 and isinstance(content, str) and not content.isspace():  # nearly all messages
+            return [{"type": "text", "text": content}] if content else []
         if role == "tool":
             return [_tool_result(message, place, self._ids, changes)]
         if message.get("is_error") is not None:
@@ -91,10 +96,12 @@ class _Encoder:
         if role != "user":
             _refuse_media(parts, role, place)
         if message.get("provider_state"):
+            self.has_tool_use = True
             blocks = self._answer_with_state(message, parts, place)
         else:
             blocks = _blocks(parts, place, changes)
             for index, call in enumerate(message.get("tool_calls") or ()):
+                self.has_tool_use = True
                 blocks.append(_tool_use(call, f"{place}.tool_calls[{index}]", self._ids, changes))
         if control := message.get("cache_control"):
             _mark_last(blocks, control, place, changes)
@@ -114,8 +121,10 @@ class _Encoder:
             pieces.append(_text_with_state(parts, [*inside, *text_end], place, changes))
         for index, call in enumerate(message.get("tool_calls") or ()):
             use = _tool_use(call, f"{place}.tool_calls[{index}]", self._ids, changes)
-            further = next((fields for fields in call_fields if fields.get("id") == call["id"]), {})
-            pieces.append([{**further, **use}])
+            for further in call_fields:
+                if further.get("id") == call["id"]:
+                    use = {**further, **use}
+            pieces.append([use])
         kinds = frozenset(kind for entries in state.values() for kind, _ in entries)
         return with_state(pieces, state, place, changes, may_end=kinds - THINKING_BLOCKS)
 
@@ -174,7 +183,8 @@ def _text_with_state(parts: Sequence[Part], inside: list[InsideText], place: str
         if isinstance(each, str):
             blocks.append({"type": "text", "text": each})
         elif each.kind == TEXT_FIELDS:
-            claude.cite_end(blocks, as_mapping(each.raw), _cited_block)
+            if not claude.cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
         else:
             blocks.append(each.raw)
     sent = [block for block in blocks if block.get("type") != "text" or block["text"].strip()]

@@ -243,9 +243,12 @@ class Reader:
 
     def _on_block_start(self, index: int, raw: dict[str, Any], place: str) -> Iterator[Event]:
         yield from self._on_block_stop(index)
-        notes: list[Event] = []
-        fields = lenient.convert(raw, _Fields, place, lambda field, detail: notes.append(Warned(field, detail)))
-        yield from notes
+        try:
+            fields = msgspec.convert(raw, _Fields)
+        except msgspec.ValidationError:
+            notes: list[Event] = []
+            fields = lenient.convert(raw, _Fields, place, lambda field, detail: notes.append(Warned(field, detail)))
+            yield from notes
         block = _Block(fields, raw, self._call_count, self._text_length)
         self._open_blocks[index] = block
         if fields.type == "text" and fields.text:

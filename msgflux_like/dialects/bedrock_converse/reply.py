@@ -24,8 +24,8 @@ How a stream is built:
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -321,8 +321,7 @@ class _Reader:
 
     def _on_whole_block(self, index: int, raw: dict[str, Any], events: list[Event]) -> None:
         """Append the events of a block of a whole reply."""
-        note = _noting(events)
-        fields = lenient.convert(raw, _Fields, f"output.message.content[{index}]", note)
+        fields = _fields_of(raw, f"output.message.content[{index}]", events)
         if fields.text:
             self._on_text(index, fields.text, events)
         elif fields.reasoning_content is not None:
@@ -343,7 +342,7 @@ class _Reader:
 
     def _on_block_start(self, index: int, raw: dict[str, Any], place: str, events: list[Event]) -> None:
         """Report a tool call, or open a block that is reported when complete."""
-        fields = lenient.convert(raw, _Fields, place, _noting(events))
+        fields = _fields_of(raw, place, events)
         use = fields.tool_use
         if use is not None and use.type != _SERVER_TOOL:
             self._call_indices[index] = call_index = self._call_count
@@ -353,7 +352,7 @@ class _Reader:
             return
         for kind, value in raw.items():
             if isinstance(value, dict) and (kind not in _READ_KINDS or kind == "image"):
-                self._open_blocks[index] = _Block(kind, value)
+                self._open_blocks[index] = _Block(kind, cast("dict[str, Any]", value))
                 return
             if kind not in _READ_KINDS:
                 events.append(ProviderState(kind, value))
@@ -444,8 +443,11 @@ class _Reader:
             yield ProviderState(claude.TEXT_FIELDS, {"length": length, "citations": block.citations})
 
 
-def _noting(events: list[Event]) -> Callable[[str, str], None]:
-    return lambda field, detail: events.append(Warned(field, detail))
+def _fields_of(raw: dict[str, Any], place: str, events: list[Event]) -> _Fields:
+    try:
+        return msgspec.convert(raw, _Fields)
+    except msgspec.ValidationError:
+        return lenient.convert(raw, _Fields, place, lambda field, detail: events.append(Warned(field, detail)))
 
 
 def _ignore(_field: str, _detail: str) -> None: ...

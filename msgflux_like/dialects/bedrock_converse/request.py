@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, is_opaque, path
+from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, path
 from msgflux_like.dialects._shared.call_ids import CallIds
 from msgflux_like.dialects._shared.claude import TEXT_FIELDS, cite_end, trim_prefill
 from msgflux_like.dialects._shared.notes import note_marks, note_unknown
@@ -47,7 +47,6 @@ _BLANK: Final = "the API rejects blank texts"
 _BEGINNING: Final = "[The conversation begins with an answer.]"
 _SERVER_TOOL: Final = "server_tool_use"
 _REASONING: Final = frozenset({"reasoningText", "redactedContent"})
-_MAKER_PARAMETERS: Final = ("top_k", "reasoning_effort", "reasoning_budget")
 _MESSAGE_FIELDS: Final = OF_A_MESSAGE | {"cache_control", "is_error"}
 _CALL_FIELDS: Final = frozenset({"id", "type", "function", "cache_control"})
 _SPEC_FIELDS: Final = ("description", "strict")
@@ -181,6 +180,8 @@ def _begin_with_user(turns: list[Block], changes: list[Change]) -> None:
 def _blocks_of(message: Message, request: ChatRequest, place: str, ids: CallIds, changes: list[Change]) -> list[Block]:
     """Return a message as content blocks."""
     role, content = message["role"], message.get("content")
+    if len(message) == 2 and isinstance(content, str) and content.strip():  # nearly all messages
+        return [{"text": content}]
     if role == "tool":
         return _tool_result(message, request.known_as, place, ids, changes)
     if message.get("is_error") is not None:
@@ -243,7 +244,8 @@ def _text_with_state(
         if isinstance(each, str):
             blocks.append({"text": each})
         elif each.kind == TEXT_FIELDS:
-            cite_end(blocks, as_mapping(each.raw), _cited_block)
+            if not cite_end(blocks, as_mapping(each.raw), _cited_block):
+                changes.append(Change("dropped", f"{place}.provider_state", "citations of a text that was changed"))
         else:
             blocks.append(_state_block(each.kind, each.raw))
     sent = [block for block in blocks if block.get("text") is None or block["text"].strip()]
@@ -427,7 +429,7 @@ def _claude_tool_choice(choice: ToolChoice | None) -> Mapping[str, Any]:
 
 
 def _inference_config(request: ChatRequest) -> Block:
-    given = dict(request.parameters)
+    given = request.parameters
     temperature = given.get("temperature")
     if temperature is not None and not 0 <= temperature <= 1:
         raise UnsupportedError(f"temperature must be between 0 and 1 for Amazon Bedrock's Converse; got {temperature}")
@@ -457,19 +459,9 @@ def _block_types_as_anthropic(turn: Block) -> Block:
 
 
 def _maker_fields(request: ChatRequest) -> Block:
-    """Return the parameters without a field in Converse, as fields of a maker other than Anthropic.
-
-    Raises:
-        UnsupportedError: The maker has no such field, or the model id does not show who the maker is.
-    """
+    """Return the parameters without a field in Converse, as fields of a maker other than Anthropic."""
     fields: Block = {}
     given, model = request.parameters, request.known_as
-    if is_opaque(model) and (unsent := [name for name in _MAKER_PARAMETERS if given.get(name) is not None]):
-        raise UnsupportedError(
-            f"{', '.join(unsent)}: the id of the model does not show whose model it is, and each maker has a field of "
-            f"another name: say it with base_model=, such as 'anthropic.claude-sonnet-4-5-20250929-v1:0', or give the "
-            f'field of the maker in extra_body={{"additionalModelRequestFields": {{...}}}}'
-        )
     if (top_k := given.get("top_k")) is not None:
         fields = {"inferenceConfig": {"topK": top_k}} if "amazon.nova" in model else {"top_k": top_k}
     effort, budget = given.get("reasoning_effort"), given.get("reasoning_budget")

@@ -17,6 +17,9 @@ from msgflux_like.events import Failed
 # Error types to the codes that other providers use.
 _CODES: Final[Mapping[str, str]] = {"TOO_MANY_TOKENS": "context_length_exceeded"}
 
+# Finish reasons that are failures, and the HTTP status that such a failure has elsewhere.
+_FAILED_FINISH: Final[Mapping[str, int]] = {"ERROR": 500, "TIMEOUT": 504}
+
 
 def refusal(body: bytes) -> Failed:
     """Return the failure that the body of a reply with an error status describes."""
@@ -28,9 +31,15 @@ def refusal(body: bytes) -> Failed:
     return _with_type(failed, error_type) if error_type else failed
 
 
-def failure_in_reply(error: str, error_type: str) -> Failed:
-    """Return the failure that ends a reply with status 200."""
-    return _with_type(failure_from(error), error_type)
+def failure_in_reply(error: str | None, error_type: str | None, reason: str) -> Failed | None:
+    """Return the failure that ends a reply with status 200; None if neither error nor finish reason is one."""
+    status = _FAILED_FINISH.get(reason)
+    if not error and status is None:
+        return None
+    failed = failure_from(error or f"the provider ended the answer with {reason}")
+    if error_type or status is None:
+        return _with_type(failed, error_type or "")
+    return Failed(failed.message, failed.type, failed.code or reason, status)
 
 
 def _with_type(failed: Failed, error_type: str) -> Failed:

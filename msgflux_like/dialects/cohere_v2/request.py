@@ -21,7 +21,7 @@ from msgflux_like.dialects._shared.parameters import (
     stop_list,
 )
 from msgflux_like.dialects._shared.parts import unsupported_part
-from msgflux_like.dialects._shared.provider_state import own_state
+from msgflux_like.dialects._shared.provider_state import InsideText, own_state, reasoning_text, split_text
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
@@ -40,9 +40,14 @@ _RANGES: Final = {
 _MESSAGE_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "system": frozenset({"role", "content"}),
     "user": frozenset({"role", "content"}),
-    "assistant": frozenset({"role", "content", "tool_calls", "provider_state"}),
-    "tool": frozenset({"role", "content", "tool_call_id", "name"}),  # `name` is not sent, as the id implies it
+    "assistant": frozenset({"role", "content", "tool_calls", "provider_state", "refusal"}),
+    "tool": frozenset({"role", "content", "tool_call_id"}),
 }
+# Fields of an object inside a part. A document has fields of the caller's own.
+_INNER_FIELDS: Final[Mapping[str, frozenset[str]]] = {"image_url": frozenset({"url", "detail"})}
+_CALL_FIELDS: Final = frozenset({"id", "type", "function"})
+_CALLED_FIELDS: Final = frozenset({"name", "arguments"})
+_FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters"})
 _PART_TYPES: Final[Mapping[str, tuple[str, ...]]] = {"user": ("text", "image_url"), "tool": ("text", "document")}
 _FILE_REMEDY: Final = "pass its text, or the provider's own `documents` in extra_body"
 
@@ -109,29 +114,54 @@ def _part(part: Mapping[str, Any], role: str, place: str, changes: list[Change])
         remedy = {"remedy": _FILE_REMEDY} if kind == "file" else {}
         raise unsupported_part(part, place, f"Cohere's format in a message of role {role!r}", **remedy)
     note_marks(part, place, changes)
-    return {"type": kind, kind: part[kind]}
+    content = part[kind]
+    if known := _INNER_FIELDS.get(kind):
+        note_unknown(content, known, f"{place}.{kind}", changes, "an image")
+        content = {name: value for name, value in content.items() if name in known}
+    return {"type": kind, kind: content}
 
 
 def _assistant_message(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> Fields:
     """Return an earlier answer. Beside calls, its text is their plan, and its content can only be thinking."""
-    state = [entry for entries in own_state(message, request, place, changes).values() for entry in entries]
+    inside: list[InsideText] = []
+    state = [entry for entries in own_state(message, request, place, changes, inside).values() for entry in entries]
     thinking = [raw for kind, raw in state if kind == "thinking"]
-    plan = "".join(raw["tool_plan"] for kind, raw in state if kind == "tool_plan")
+    plan = "".join(str(as_mapping(raw).get("tool_plan") or "") for kind, raw in state if kind == "tool_plan")
+    if not thinking and request.reasoning_field and (reasoning := reasoning_text(message)):
+        thinking = [{"type": "thinking", "thinking": reasoning}]
     content = _content(message, "assistant", place, changes)
+    if refusal := message.get("refusal"):
+        changes.append(Change("moved", f"{place}.refusal", "a refusal is text in this format"))
+        content = [*_as_parts(content), {"type": "text", "text": refusal}] if content else str(refusal)
     encoded: Fields = {"role": "assistant"}
     if calls := message.get("tool_calls"):
+        thinking += [each.raw for each in inside if each.kind == "thinking"]
         if text := _text_of(content):
             changes.append(Change("moved", f"{place}.content", "text beside calls is their tool_plan in this format"))
             plan = f"{plan}\n{text}" if plan else text
-        encoded["tool_calls"] = [_call(call) for call in calls]
+        encoded["tool_calls"] = [
+            _call(call, f"{place}.tool_calls[{index}]", changes) for index, call in enumerate(calls)
+        ]
         if plan:
             encoded["tool_plan"] = plan
         content = ""
+    elif plan:
+        changes.append(Change("dropped", f"{place}.provider_state", "a plan without its calls has no field here"))
+    if isinstance(content, str) and inside and content:
+        content = _with_thinking(content, inside)
     if thinking:
         encoded["content"] = [*thinking, *_as_parts(content)]
     elif content:
         encoded["content"] = content
     return encoded
+
+
+def _with_thinking(text: str, inside: Sequence[InsideText]) -> list[Fields]:
+    """Return the text in parts, with the thinking that came in the middle of it at its place."""
+    return [
+        {"type": "text", "text": piece} if isinstance(piece, str) else piece.raw
+        for piece in split_text(text, [each for each in inside if each.kind == "thinking"])
+    ]
 
 
 def _text_of(content: str | list[Fields]) -> str:
@@ -144,7 +174,11 @@ def _as_parts(content: str | list[Fields]) -> Sequence[Fields]:
     return content
 
 
-def _call(call: Mapping[str, Any]) -> Fields:
+def _call(call: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
+    if "function" not in call:
+        raise UnsupportedError(f"{place} is of type {call.get('type')!r}: Cohere's format has only calls of functions")
+    note_unknown(call, _CALL_FIELDS, place, changes, "a call")
+    note_unknown(call["function"], _CALLED_FIELDS, f"{place}.function", changes, "a function call")
     function = {"name": call["function"]["name"], "arguments": call["function"]["arguments"] or "{}"}
     return {"id": call["id"], "type": "function", "function": function}
 
@@ -191,5 +225,7 @@ def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
     if tool.get("type") != "function" or "function" not in tool:
         return tool
     note_tool(tool, changes)
-    function = {name: value for name, value in tool["function"].items() if name != "strict"}
+    given: Mapping[str, Any] = tool["function"]
+    note_unknown(given, _FUNCTION_FIELDS | {"strict"}, f"tools.{given.get('name')}.function", changes, "a function")
+    function = {name: given[name] for name in given if name in _FUNCTION_FIELDS}
     return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **function}}

@@ -98,7 +98,7 @@ _MARKS: Final = frozenset({"thought", "thoughtSignature", "videoMetadata", "medi
 """Fields of a part that describe its content."""
 
 _READ_FIELDS: Final = frozenset({"text", "thought", "thoughtSignature"})
-_READ_CALL_FIELDS: Final = frozenset({"functionCall", "thoughtSignature"})
+_READ_CALL_FIELDS: Final = frozenset({"functionCall", "thoughtSignature", "text"})
 _MEDIA_KINDS: Final[Mapping[str, Literal["image", "audio"]]] = {"image": "image", "audio": "audio"}
 _FIELDS_OF_A_CALL: Final = frozenset({"id", "name", "args", "partialArgs", "willContinue"})
 
@@ -110,7 +110,7 @@ class _Struct(Struct, gc=False, rename="camel"):
 
 
 class _Call(_Struct):
-    STRICT: ClassVar[frozenset[str]] = frozenset({"id", "name", "args", "partial_args"})
+    STRICT: ClassVar[frozenset[str]] = frozenset({"name", "args", "partial_args"})
 
     id: str | None = None
     name: str | None = None  # absent in all but the first part of a streamed call
@@ -142,7 +142,6 @@ class _Part(_Struct):
     function_call: _Call | None = None
     inline_data: _Blob | None = None
     file_data: _File | None = None
-    part_metadata: dict[str, Any] | None = None
 
 
 class _Content(_Struct):
@@ -260,9 +259,34 @@ class _Reply(_Struct):
     error: Any = None
 
 
+# Nearly every object has only the fields above in its parts: it is read at once. Others are read again, with what their
+# parts hold beside them.
+
+
+class _ExactCall(_Call, forbid_unknown_fields=True):
+    pass
+
+
+class _ExactPart(_Part, forbid_unknown_fields=True):
+    function_call: _ExactCall | None = None
+
+
+class _ExactContent(_Content):
+    parts: list[_ExactPart] | None = None
+
+
+class _ExactCandidate(_Candidate):
+    content: _ExactContent | None = None
+
+
+class _ExactReply(_Reply):
+    candidates: list[_ExactCandidate] | None = None
+
+
 _NO_CANDIDATE: Final = _Candidate()
 _NO_FEEDBACK: Final = _Feedback()
 _NO_USAGE: Final = _Usage()
+_exact_decoder = msgspec.json.Decoder(_ExactReply)
 _decoder = msgspec.json.Decoder(_Reply)
 _decode_plain = msgspec.json.Decoder().decode
 
@@ -313,7 +337,7 @@ class _Reader:
 
     def read_whole(self, body: bytes) -> list[Event]:
         """Return the events of a whole reply."""
-        reply = lenient.decode(_decoder, body, self._note)
+        reply = self._object(body)
         if not reply.candidates and not (reply.prompt_feedback or _NO_FEEDBACK).block_reason and not reply.error:
             raise msgspec.ValidationError("it has no `candidates`")
         events: list[Event] = []
@@ -331,9 +355,19 @@ class _Reader:
 
         A gateway ends every stream with `[DONE]`, also one that was cut: it is no evidence of the end.
         """
-        if not data.strip() or data.strip() == b"[DONE]":
-            return False
-        return self._on_object(lenient.decode(_decoder, data, self._note), data, events)
+        try:
+            reply = self._object(data)
+        except msgspec.DecodeError:
+            if data.strip() in (b"", b"[DONE]"):
+                return False
+            raise
+        return self._on_object(reply, data, events)
+
+    def _object(self, data: bytes) -> _Reply:
+        try:
+            return _exact_decoder.decode(data)
+        except msgspec.ValidationError:
+            return lenient.decode(_decoder, data, self._note)
 
     def _note(self, field: str, detail: str) -> None:
         """Note a part of the reply that is not part of the answer; once in a stream."""
@@ -363,9 +397,10 @@ class _Reader:
         if candidate.grounding_metadata or candidate.citation_metadata or candidate.url_context_metadata:
             events.extend(self._on_sources(candidate, parts or ()))
         usage = reply.usage_metadata
-        if usage is not None and usage != _NO_USAGE:
+        if usage is not None and (usage.prompt_token_count is not None or usage != _NO_USAGE):
             self._usage = usage
-        self._on_end(reply, candidate, events)
+        if candidate.finish_reason or reply.error or reply.prompt_feedback is not None or self._finished:
+            self._on_end(reply, candidate, events)
         if self._notes:
             self._flush_notes(events)
         return False
@@ -395,22 +430,30 @@ class _Reader:
                 self._note(f"candidates[{candidate.index or position}]", "is a further answer, which was not read")
         return chosen
 
-    def _on_parts(self, parts: list[_Part], data: bytes, position: int, events: list[Event]) -> None:
-        raw: list[Mapping[str, Any]] = []
+    def _on_parts(self, parts: Sequence[_Part], data: bytes, position: int, events: list[Event]) -> None:
+        is_exact = type(parts[0]) is _ExactPart
+        raw: list[dict[str, Any]] = []
         for index, part in enumerate(parts):
             text = part.text
-            if text and not (part.thought or part.thought_signature or part.function_call or part.part_metadata):
+            if text and is_exact and not (part.thought or part.thought_signature or part.function_call):
                 self._text.append(text)  # most parts of a stream
                 events.append(TextDelta(text))
-            else:
+                continue
+            if not is_exact or part.inline_data or part.file_data:
                 raw = raw or _raw_parts(data, position)
-                events.extend(self._on_part(part, raw[index], f"candidates[0].content.parts[{index}]"))
+            whole = raw[index] if raw else {}
+            if part.function_call is not None:
+                events.extend(self._on_call(part, part.function_call, whole, f"candidates[0].content.parts[{index}]"))
+            else:
+                events.extend(self._on_part(part, whole))
 
-    def _on_part(self, part: _Part, raw: Mapping[str, Any], place: str) -> Iterator[Event]:
-        """Report a part of any kind, with the state that has to be sent back before it."""
-        if part.function_call is not None:
-            yield from self._on_call(part, part.function_call, raw, place)
-            return
+    def _on_part(self, part: _Part, raw: Mapping[str, Any]) -> Iterator[Event]:
+        """Report a part that is no call, with the state that has to be sent back before it.
+
+        Args:
+            part: The part.
+            raw: The part with all of its fields; empty if it has no others than a text and its marks.
+        """
         if part.thought_signature:
             yield ProviderState(SIGNATURE, part.thought_signature)
         content = next((name for name in raw if name not in _MARKS and name != "text"), None)
@@ -431,11 +474,14 @@ class _Reader:
 
     def _on_call(self, part: _Part, call: _Call, raw: Mapping[str, Any], place: str) -> Iterator[Event]:
         """Report a call, or add a piece to the call that is being streamed."""
+        if part.text and not part.thought:
+            self._text.append(part.text)
+            yield TextDelta(part.text)
         if call.name:
             yield from self._on_call_end()
             if part.thought_signature:
                 yield ProviderState(CALL_SIGNATURE, part.thought_signature)
-            if fields := _fields_beside_call(raw):
+            if raw and (fields := _fields_beside_call(raw)):
                 yield ProviderState(FIELDS, fields)
             self._open_arguments = dict(call.args or {})
             yield ToolCallDelta(self._call_count, self._call_id(call.id), call.name)
@@ -478,6 +524,8 @@ class _Reader:
 
     def _on_sources_end(self) -> Iterator[Event]:
         """Report each source that supports no passage, or whose passages are not known."""
+        if not self._sources:
+            return
         cited = {key[:2] for key in self._cited} | {(key[0], "") for key in self._cited}
         for key, citation in self._sources.items():
             if key not in cited:
@@ -511,9 +559,9 @@ class _Reader:
 # ------------------------------------------------------------------------------------------------------------- parts
 
 
-def _raw_parts(data: bytes, position: int) -> list[Mapping[str, Any]]:
+def _raw_parts(data: bytes, position: int) -> list[dict[str, Any]]:
     """Return the parts of the candidate at a position as plain values, with the fields that no struct names."""
-    candidates = [each for each in as_list(as_mapping(_decode_plain(data)).get("candidates")) if as_mapping(each)]
+    candidates = [each for each in as_list(as_mapping(_decode_plain(data)).get("candidates")) if isinstance(each, dict)]
     parts = as_list(as_mapping(as_mapping(candidates[position]).get("content")).get("parts"))
     return [part for part in parts if isinstance(part, dict)]
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
 from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_chat", ())
+FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict"})
+"""Fields of a function that OpenAI accepts."""
 
 _RENAMED_PARAMETERS: Final = frozenset({"max_tokens", "reasoning_effort", "reasoning_budget"})
 
@@ -35,15 +38,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if not _RENAMED_PARAMETERS.isdisjoint(body):
         _rename_parameters(body, request, quirks, changes)
     if request.tools:
-        tools, choice = offered_tools(request, quirks, changes)
-        body["tools"] = list(tools)
-        if quirks.strict_messages and any(len(tool) > 2 for tool in tools):
-            from msgflux_like.dialects.openai_chat.messages import strict_tools  # noqa: PLC0415  few tools have such fields
-
-            body["tools"] = strict_tools(tools, changes)
-        if choice is not None:
-            named = isinstance(choice, str) and choice not in ("auto", "required", "none")
-            body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+        _add_tools(body, request, quirks, changes)
     if request.answer_schema is not None:
         body["response_format"] = _response_format(request.answer_schema)
     if request.stream:
@@ -54,11 +49,29 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     return Encoded("/chat/completions", body, changes=tuple(changes), prefill="" if repeated else prefill)
 
 
+def _add_tools(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
+    """Add the tools and the tool choice to the body."""
+    tools, choice = offered_tools(request, quirks, changes)
+    body["tools"] = list(tools)
+    if quirks.strict_messages and not all(map(_is_plain_tool, tools)):
+        from msgflux_like.dialects.openai_chat.messages import strict_tools  # noqa: PLC0415  few tools have such fields
+
+        body["tools"] = strict_tools(tools, changes)
+    if choice is not None:
+        named = isinstance(choice, str) and choice not in ("auto", "required", "none")
+        body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+
+
+def _is_plain_tool(tool: Mapping[str, Any]) -> bool:
+    """Return whether the tool has only fields that OpenAI accepts, as nearly all tools have."""
+    return len(tool) == 2 and as_mapping(tool.get("function")).keys() <= FUNCTION_FIELDS
+
+
 def _messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Any]:
     """Return the messages as given, or adapted if one holds provider state or what a strict host may refuse."""
     for message in request.messages:
         may_be_refused = quirks.strict_messages and (type(message.get("content")) is not str or len(message) > 2)
-        if may_be_refused or "provider_state" in message:
+        if may_be_refused or "provider_state" in message or (request.reasoning_field and message.get("tool_calls")):
             from msgflux_like.dialects.openai_chat.messages import adapted_messages  # noqa: PLC0415  most messages are a string
 
             return adapted_messages(request, quirks, changes)

@@ -6,11 +6,11 @@ has `store: false` and the whole conversation, unless `extra_body` sets `store`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown
+from msgflux_like.dialects._shared.notes import note_marks, note_unknown
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
     effort_word,
@@ -19,7 +19,7 @@ from msgflux_like.dialects._shared.parameters import (
     refuse_parameters,
 )
 from msgflux_like.dialects._shared.parts import unsupported_part
-from msgflux_like.dialects._shared.provider_state import own_state, with_state
+from msgflux_like.dialects.openai_responses.answers import Item, answer, answer_items
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
@@ -28,20 +28,48 @@ STATE: Final = ("openai_responses", ())
 
 _UNSUPPORTED: Final = frozenset({"stop", "seed", "top_k", "presence_penalty", "frequency_penalty"})
 _RENAMED: Final = {"max_tokens": "max_output_tokens"}
-_MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
+_INPUT_FIELDS: Final = frozenset({"role", "content"})
+_MESSAGE_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "assistant": _INPUT_FIELDS | {"tool_calls", "provider_state", "refusal", "images", "phase"},
+    "tool": _INPUT_FIELDS | {"tool_call_id"},
+}
+_PART_MARK: Final = "prompt_cache_breakpoint"  # the one field that every input part can have beside its content
+_FILE_FIELDS: Final = ("file_data", "file_id", "file_url", "filename", "detail")
+# https://platform.openai.com/docs/api-reference/responses/create#responses-create-tools
+_FUNCTION_FIELDS: Final = (
+    "name",
+    "description",
+    "parameters",
+    "strict",
+    "defer_loading",
+    "allowed_callers",
+    "output_schema",
+    "async",
+)
+_CUSTOM_FIELDS: Final = ("name", "description", "format", "defer_loading", "allowed_callers", "async")
+
+PartEncoder = Callable[[Mapping[str, Any], str, list[Change]], Item]
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     """Return the request; see `Dialect.encode`. A message becomes an input item, each of its calls becomes another."""
     refuse_parameters(request, _UNSUPPORTED, quirks, "the Responses format")
     changes: list[Change] = []
-    items: list[dict[str, Any]] = []
+    items: list[Item] = []
+    custom_ids: set[str] = set()
     for index, message in enumerate(request.messages):
         place = request.place(index)
-        note_unknown(message, _MESSAGE_FIELDS, place, changes)
-        items += _with_reasoning(message, request, place, changes)
+        role = message["role"]
+        note_unknown(message, _MESSAGE_FIELDS.get(role, _INPUT_FIELDS), place, changes)
+        if role == "assistant":
+            content = _joined_text(_content(message.get("content"), place, _output_part, changes))
+            found = answer_items(message, content, request, place, changes)
+            custom_ids.update(item["call_id"] for item in found if item.get("type") == "custom_tool_call")
+            items += found
+        else:
+            items.append(_input_item(message, place, changes, custom_ids))
     if prefill := prefill_text(request, quirks):
-        items.append(_answer(prefill))
+        items.append(answer(prefill))
     body: dict[str, Any] = {"model": request.model, "input": items, **_parameters(request, quirks)}
     if "store" not in request.extra_body:
         body["store"] = False
@@ -50,7 +78,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["tools"] = [_tool(tool, changes) for tool in tools]
     if choice is not None:
         named = isinstance(choice, str) and choice not in ("auto", "required", "none")
-        body["tool_choice"] = {"type": "function", "name": choice} if named else choice
+        body["tool_choice"] = _named_choice(str(choice), body["tools"]) if named else choice
     if (answer_schema := request.answer_schema) is not None:
         schema = {"type": "json_schema", "name": answer_schema.name, "schema": answer_schema.schema, "strict": True}
         if answer_schema.description:
@@ -87,48 +115,14 @@ def _wants_encrypted_reasoning(request: ChatRequest, quirks: Quirks, effort: str
     )
 
 
-def _with_reasoning(
-    message: Message, request: ChatRequest, place: str, changes: list[Change]
-) -> Iterable[dict[str, Any]]:
-    """Return the items of a message, each behind its reasoning: the API refuses one without the other."""
-    if not message.get("provider_state"):
-        return _items(message, place, changes)
-    state = own_state(message, request, place, changes)
-    has_content = bool(message.get("content")) or bool(message.get("tool_calls"))
-    pieces = [[item] for item in _items(message, place, changes)] if has_content else []
-    items = with_state(pieces, state, place, changes)
-    sent = [_as_input(item) if item.get("type") == "reasoning" else item for item in items]
-    return sent or _items(message, place, changes)
-
-
-def _as_input(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an output item as input: without its status, which is refused."""
-    return {name: value for name, value in item.items() if name != "status"}
-
-
-def _items(message: Message, place: str, changes: list[Change]) -> Iterator[dict[str, Any]]:
-    role, content = message["role"], message.get("content")
-    if role == "tool":
-        output = _content(content, place, _input_part, changes)
-        yield {"type": "function_call_output", "call_id": message["tool_call_id"], "output": output}
-        return
-    calls: Sequence[Mapping[str, Any]] = message.get("tool_calls") or ()
-    if role != "assistant":
-        yield {"role": role, "content": _content(content, place, _input_part, changes)}
-    elif content or not calls:
-        yield _answer(_joined_text(_content(content, place, _output_part, changes)))
-    for call in calls:
-        yield {
-            "type": "function_call",
-            "call_id": call["id"],
-            "name": call["function"]["name"],
-            "arguments": call["function"]["arguments"] or "{}",
-        }
-
-
-def _answer(content: Any) -> dict[str, Any]:
-    """Return the item of an earlier answer. Its type is optional in the format, but llama.cpp requires it here."""
-    return {"type": "message", "role": "assistant", "content": content}
+def _input_item(message: Message, place: str, changes: list[Change], custom_ids: set[str]) -> Item:
+    """Return the item of a message that is not an answer."""
+    content = _content(message.get("content"), place, _input_part, changes)
+    if message["role"] != "tool":
+        return {"role": message["role"], "content": content}
+    id_ = message["tool_call_id"]
+    kind = "custom_tool_call_output" if id_ in custom_ids else "function_call_output"
+    return {"type": kind, "call_id": id_, "output": content}
 
 
 def _joined_text(content: Any) -> Any:
@@ -138,34 +132,34 @@ def _joined_text(content: Any) -> Any:
     return "".join(part["text"] for part in content)
 
 
-def _content(
-    content: Any, place: str, part: Callable[[Mapping[str, Any], str], dict[str, Any]], changes: list[Change]
-) -> Any:
+def _content(content: Any, place: str, part: PartEncoder, changes: list[Change]) -> Any:
     if content is None or isinstance(content, str):
         return content or ""
-    for index, each in enumerate(content):
-        note_marks(each, f"{place}.content[{index}]", changes)
-    return [part(each, f"{place}.content[{index}]") for index, each in enumerate(content)]
+    return [part(each, f"{place}.content[{index}]", changes) for index, each in enumerate(content)]
 
 
-def _input_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _input_part(part: Mapping[str, Any], place: str, changes: list[Change]) -> Item:
     """Return a part of a user's or a tool's message. The format has no audio and no video."""
+    note_marks(part, place, changes, _PART_MARK)
     match part["type"]:
         case "text":
-            return {"type": "input_text", "text": part["text"]}
+            found = {"type": "input_text", "text": part["text"]}
         case "image_url":
             image: Mapping[str, Any] = part["image_url"]
-            return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
+            note_unknown(image, frozenset({"url", "detail"}), f"{place}.image_url", changes, "an image")
+            found = {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
         case "file":
             file = as_mapping(part.get("file"))
-            names = ("file_data", "file_id", "file_url", "filename")
-            return {"type": "input_file", **{name: file[name] for name in names if file.get(name)}}
+            note_unknown(file, frozenset(_FILE_FIELDS), f"{place}.file", changes, "a file")
+            found = {"type": "input_file", **{name: file[name] for name in _FILE_FIELDS if file.get(name)}}
         case _:
             raise unsupported_part(part, place, "the Responses format")
+    return found if part.get(_PART_MARK) is None else {**found, _PART_MARK: part[_PART_MARK]}
 
 
-def _output_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _output_part(part: Mapping[str, Any], place: str, changes: list[Change]) -> Item:
     """Return a part of an answer, which must be an output part, as a user's must be an input part."""
+    note_marks(part, place, changes)
     match part["type"]:
         case "text":
             return {"type": "output_text", "text": part["text"]}
@@ -176,8 +170,36 @@ def _output_part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
-    """Return the tool in flat form, always with `strict`: the default is true here, and false in chat completions."""
-    if tool.get("type") != "function" or "function" not in tool:
+    """Return the tool in flat form; a tool of the provider's own goes out as it is.
+
+    A function always has `strict`: the default is true here, and false in chat completions.
+    """
+    kind = tool.get("type")
+    if kind == "custom" and "custom" in tool:
+        flat = _flat_tool(tool, "custom", _CUSTOM_FIELDS, changes)
+        form = as_mapping(flat.get("format"))
+        if grammar := as_mapping(form.get("grammar")):  # nested in chat completions
+            flat["format"] = {**form, **grammar}
+            del flat["format"]["grammar"]
+        return flat
+    if kind != "function" or "function" not in tool:
         return tool
-    note_tool(tool, changes)
-    return {"type": "function", "parameters": EMPTY_SCHEMA, "strict": False, **tool["function"]}
+    flat = _flat_tool(tool, "function", _FUNCTION_FIELDS, changes)
+    return {"parameters": EMPTY_SCHEMA, "strict": False, **flat}
+
+
+def _flat_tool(tool: Mapping[str, Any], kind: str, known: tuple[str, ...], changes: list[Change]) -> Item:
+    inner = as_mapping(tool.get(kind))
+    place = f"tools.{inner.get('name')}"
+    note_unknown(tool, frozenset({"type", kind, *known}), place, changes, "a tool")
+    note_unknown(inner, frozenset(known), f"{place}.{kind}", changes, f"a {kind} tool")
+    fields = {**tool, **inner}
+    return {"type": kind, **{name: fields[name] for name in known if fields.get(name) is not None}}
+
+
+def _named_choice(name: str, tools: list[Mapping[str, Any]]) -> Item:
+    """Return the choice of a function or a custom tool by its name, or of a provider's own tool by its type."""
+    kinds = [tool.get("type") for tool in tools if tool.get("name") == name]
+    if not kinds and any(tool.get("type") == name for tool in tools):
+        return {"type": name}
+    return {"type": "custom" if kinds == ["custom"] else "function", "name": name}

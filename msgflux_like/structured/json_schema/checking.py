@@ -88,9 +88,9 @@ def _of_any_kind(value: Any, fields: JsonSchema, root: JsonSchema, path: str) ->
             yield f"Expected `{' | '.join(sorted(kinds))}`, got `{_kind(value)}` - at `{path}`"
             return
     if "enum" in fields and not any(_same(value, each) for each in fields["enum"]):
-        yield f"Invalid enum value {_shown(value)} - at `{path}`"
+        yield f"Invalid enum value {_excerpt(value)} - at `{path}`"
     if "const" in fields and not _same(value, fields["const"]):
-        yield f"Expected {_shown(fields['const'])}, got {_shown(value)} - at `{path}`"
+        yield f"Expected {_excerpt(fields['const'])}, got {_excerpt(value)} - at `{path}`"
     for each in as_list(fields.get("allOf")):
         yield from _problems(value, each, root, path)
     if "anyOf" in fields:
@@ -167,5 +167,5 @@ def _kind(value: Any) -> str:
     return min(kinds_of(value))
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     return repr(value)[:60]

@@ -113,7 +113,7 @@ def lower(schema: JsonSchema, subset: Subset) -> Lowered:
     compiler.finish()
     out = {**codec.schema}
     if wrapped:
-        out = _closed({"value": out})
+        out = _object({"value": out})
     if compiler.definitions:
         out["$defs"] = {name: each.schema for name, each in compiler.definitions.items() if each is not None}
     return Lowered(out, codec, wrapped=wrapped)
@@ -128,11 +128,11 @@ def _with_object_at_the_root(schema: JsonSchema, root: Any, wrapped: bool) -> di
     shared = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
     if wrapped:
         inner = {name: item for name, item in schema.items() if name not in shared}
-        return {**_closed({"value": inner}), **shared}
+        return {**_object({"value": inner}), **shared}
     return {**as_mapping(root), **shared}
 
 
-def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": dict(properties),
@@ -304,7 +304,7 @@ class _Compiler:
             )
         if cases:
             schemas = [
-                _closed({"case": {"type": "string", "enum": [branch.case]}, "value": branch.codec.schema})
+                _object({"case": {"type": "string", "enum": [branch.case]}, "value": branch.codec.schema})
                 for branch in branches
             ]
             return NamedUnionCodec(self._noted(fields, {"anyOf": schemas}), branches, self.root)
@@ -325,7 +325,7 @@ class _Compiler:
         if fields.get("items", False) is not False:
             items = {"type": "array", "items": fields["items"]}
             rest = Property("rest", "rest", "never", self.codec(items, f"{path}[]"))
-        schema = _closed({field.wire: self._optional(field) for field in [*positions, *([rest] if rest else [])]})
+        schema = _object({field.wire: self._optional(field) for field in [*positions, *([rest] if rest else [])]})
         kept = {name: item for name, item in fields.items() if name not in ("minItems", "maxItems")}
         return TupleCodec(self._noted(kept, schema), positions, rest)
 
@@ -345,7 +345,7 @@ class _Compiler:
         if others is not False:
             codec = self.codec({"type": "object", "additionalProperties": others}, f"{path}.*")
             rest = Property("", _free("further_fields", taken), "never", codec)
-        schema = _closed({field.wire: self._optional(field) for field in [*made, *([rest] if rest else [])]})
+        schema = _object({field.wire: self._optional(field) for field in [*made, *([rest] if rest else [])]})
         return ObjectCodec(self._noted(fields, schema), made, rest)
 
     def _entries(self, fields: JsonSchema, others: Any, path: str) -> Codec:
@@ -354,7 +354,7 @@ class _Compiler:
         key = self.codec(
             names if kind_of(names) == "string" or "enum" in names else {"type": "string"}, f"{path} (key)"
         )
-        entry = _closed({"key": key.schema, "value": value.schema})
+        entry = _object({"key": key.schema, "value": value.schema})
         return DictCodec(self._noted(fields, {"type": "array", "items": entry}), value)
 
     # ---- properties
@@ -374,7 +374,7 @@ class _Compiler:
         if field.absent in ("never", "null default"):
             return schema
         if field.absent == "wrapped":
-            schema = _closed({"value": schema})
+            schema = _object({"value": schema})
         members = schema["anyOf"] if set(schema) <= {"anyOf", "description"} and "anyOf" in schema else [schema]
         described = {"description": schema["description"]} if members is not schema and "description" in schema else {}
         if members == [schema]:
