@@ -68,7 +68,6 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         schema_dialects: Dialects in which the server supports JSON schemas for any model, whatever the catalogue lists.
         reasoning_form: Field of a chat completion for the reasoning effort.
         reasoning_off: Substrings of the ids of models whose reasoning can be turned off, whatever the catalogue lists.
-        thinks_in_streams: Ids of models that reason by default, and then answer streamed calls alone.
         encrypted_reasoning: Whether the provider supports `reasoning.encrypted_content` of the Responses API.
         embeddings_base64: Whether embeddings can be requested as base64, in OpenAI's format of embeddings.
         strict_messages: Whether the provider rejects message fields and parts that OpenAI does not define; they are
@@ -86,7 +85,6 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     schema_dialects: tuple[str, ...] = ()
     reasoning_form: ReasoningForm = "effort"
     reasoning_off: tuple[str, ...] = ()
-    thinks_in_streams: tuple[str, ...] = ()
     encrypted_reasoning: bool = False
     embeddings_base64: bool = False
     strict_messages: bool = False

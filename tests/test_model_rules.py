@@ -234,7 +234,9 @@ def test_an_open_qwen3_answers_whole_without_thinking_and_streamed_as_it_is(mode
     streamed = plan(f"alibaba/{model}", stream=True)
     assert "enable_thinking" not in streamed.body
     assert streamed.changes == ()
-    assert plan(f"alibaba/{model}", extra_body={"enable_thinking": True}).body["enable_thinking"] is True
+    assert plan(f"alibaba/{model}", extra_body={"enable_thinking": False}).changes == ()
+    with pytest.raises(UnsupportedError, match="without stream=True"):
+        plan(f"alibaba/{model}", extra_body={"enable_thinking": True})
     assert plan(f"alibaba/{model}", reasoning_effort="none").body["enable_thinking"] is False
     with pytest.raises(UnsupportedError, match="use stream=True"):
         plan(f"alibaba/{model}", reasoning_effort="high")

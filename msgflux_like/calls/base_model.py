@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from msgflux_like.catalog.model_names import base_ids, is_fine_tuned
+from msgflux_like.catalog.model_names import base_ids, is_fine_tuned, is_opaque
 from msgflux_like.catalog.model_rules import ModelRules, rules_of
 from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
 from msgflux_like.errors import UnknownModelError
@@ -18,11 +18,13 @@ class ModelFacts(Struct, frozen=True):
         model_id: Id of the base model, as its provider spells it; that of the model itself if it is no other.
         profile: Entry of the base model in the catalogue; None if there is none.
         rules: What the rules say about it.
+        is_opaque: Whether nothing tells which model it is.
     """
 
     model_id: str
     profile: ModelProfile | None
     rules: ModelRules
+    is_opaque: bool = False
 
 
 def facts_of(
@@ -54,7 +56,7 @@ def facts_of(
     if found is not None and is_fine_tuned(model_id):
         found = replace(found, cost=None)  # the price of a fine-tuned model is another
     listed = found.id if found is not None else next(base_ids(model_id), model_id)
-    return ModelFacts(listed, found, rules_of(provider, listed))
+    return ModelFacts(listed, found, rules_of(provider, listed), is_opaque(model_id))
 
 
 def _find(provider: str, model_id: str) -> ModelProfile | None:

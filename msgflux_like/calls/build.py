@@ -79,7 +79,7 @@ class RequestBuilder(ProviderModel):
         facts = self._facts
         self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), facts.model_id)
         self._base_id = facts.model_id if facts.model_id != self.model_id else ""
-        self._adapts = facts.rules.changes_requests
+        self._adapts = facts.rules.changes_requests or (facts.is_opaque and self._row.dialect == "bedrock_converse")
         self._output_mode: OutputMode | None = checked.get("output_mode")
 
     def _prepare(self, messages: Any, *, stream: bool, serve: bool = True, **call: Unpack[CallOptions]) -> PreparedCall:

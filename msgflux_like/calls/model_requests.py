@@ -10,6 +10,8 @@ from msgflux_like.calls.base_model import ModelFacts
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest
 
+_OF_MAKERS: Final = frozenset({"reasoning_effort", "reasoning_budget", "top_k"})
+"""Parameters without a field in Bedrock's Converse: each maker has its own for them."""
 _THINKING: Final = frozenset({"reasoning_effort", "reasoning_budget"})
 
 
@@ -19,6 +21,8 @@ def adapt_request(request: ChatRequest, facts: ModelFacts) -> tuple[ChatRequest,
     Raises:
         UnsupportedError: The model takes no such call.
     """
+    if facts.is_opaque:
+        _check_opaque(request)
     rules = facts.rules
     if rules.stream_only and not request.stream:
         raise UnsupportedError(f"{request.model} answers streamed calls only: call it with stream=True")
@@ -35,6 +39,16 @@ def adapt_request(request: ChatRequest, facts: ModelFacts) -> tuple[ChatRequest,
     return request, tuple(changes)
 
 
+def _check_opaque(request: ChatRequest) -> None:
+    """Raise UnsupportedError for parameters whose field depends on the maker of a model that is not known."""
+    if unknown := sorted(_OF_MAKERS & request.parameters.keys()):
+        raise UnsupportedError(
+            f"{', '.join(unknown)}: the id of the model does not show whose model it is, and each maker has a field of "
+            f"another name: say it with base_model=, such as 'anthropic.claude-sonnet-4-5-20250929-v1:0', or give the "
+            f"maker's field in extra_body="
+        )
+
+
 def _without(request: ChatRequest, name: str) -> ChatRequest:
     return replace(request, parameters={each: value for each, value in request.parameters.items() if each != name})
 
@@ -42,6 +56,8 @@ def _without(request: ChatRequest, name: str) -> ChatRequest:
 def _with_fields_of_whole_calls(request: ChatRequest, facts: ModelFacts, changes: list[Change]) -> ChatRequest:
     """Return the request with the fields that a call must have which is not streamed."""
     for name, value in facts.rules.whole_call.items():
+        if request.extra_body.get(name, value) != value:
+            raise UnsupportedError(f"extra_body.{name} must be {value} in calls of {request.model} without stream=True")
         if name in request.extra_body:
             continue
         if request.parameters.get("reasoning_effort", "none") != "none" or request.parameters.get("reasoning_budget"):

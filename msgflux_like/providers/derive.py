@@ -130,12 +130,6 @@ _REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
     **dict.fromkeys(("zai", "zai-coding-plan", "zhipuai", "zhipuai-coding-plan"), "thinking"),
     "vercel": "object",
 }
-# Hosts of models that are refused in a whole reply unless thinking is off, and those models: "parameter.enable_thinking
-# must be set to false for non-streaming calls". https://www.alibabacloud.com/help/en/model-studio/deep-thinking
-_THINKS_IN_STREAMS: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
-    ("alibaba", "alibaba-cn"),
-    tuple(f"qwen3-{size}" for size in ("235b-a22b", "32b", "30b-a3b", "14b", "8b", "4b", "1.7b", "0.6b")),
-)
 _ANTHROPIC_DIALECTS: Final = ("anthropic_messages", "bedrock_anthropic", "vertex_anthropic")
 _DIALECT_OF_SHAPE: Final = {"responses": "openai_responses", "completions": "openai_chat"}
 # Endings of variables that hold keys. AWS's pairs of keys are used to sign instead.
@@ -229,7 +223,7 @@ def _quirks(dialect: str, adapter: Adapter, provider: str) -> Quirks:
     form = _REASONING_FORMS.get(provider) if dialect == "openai_chat" else None
     if form is None:
         return adapter.quirks
-    return replace(adapter.quirks, reasoning_form=form, thinks_in_streams=_THINKS_IN_STREAMS.get(provider, ()))
+    return replace(adapter.quirks, reasoning_form=form)
 
 
 @cache

@@ -169,7 +169,7 @@ def test_a_card_shows_all_that_is_known(command):
     assert facts["price"].startswith("input 5.00, output 25.00, cache read 0.50, cache write 6.25")
     assert facts["dialect"] == "anthropic_messages"
     assert facts["base URL"] == "https://api.anthropic.com/v1"
-    assert facts["key"] == "ANTHROPIC_API_KEY not set"
+    assert facts["key"] == "ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN not set"
     assert "openrouter/anthropic/claude-opus-4.5" in output
     assert all(len(line) <= 110 for line in output.splitlines())
 

@@ -64,7 +64,7 @@ def requires_reasoning(request: ChatRequest) -> bool:
     """Return whether the model refuses an earlier answer of calls that has no `reasoning_content`."""
     if request.reasoning_field != "reasoning_content" or request.parameters.get("reasoning_effort") == "none":
         return False
-    return _REASONING_REQUIRED.search(request.model.lower()) is not None
+    return _REASONING_REQUIRED.search(request.known_as.lower()) is not None
 
 
 def adapted_messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Message]:
