@@ -268,7 +268,6 @@ class Reader:
     """Reader of the chunks of one reply."""
 
     __slots__ = (
-        "_answering",
         "_audio",
         "_calls",
         "_details",
@@ -281,12 +280,13 @@ class Reader:
         "_streamed",
         "_usage_is_last",
         "_warned",
+        "answering",
     )
 
     def __init__(self, *, streamed: bool) -> None:
         self._streamed = streamed
         self._started = False
-        self._answering = False  # whether there was content
+        self.answering = False  # whether there was content
         self._finished = False
         self._usage_is_last = False  # whether the last chunk was a usage report behind content
         self._empty_reasoning = False  # whether the reasoning is a field without text
@@ -317,7 +317,11 @@ class Reader:
                 return False
             if mark == b"[DONE]":
                 return self._on_end_mark(events)
-        self.read_reply(self._decoded(data), events)
+        try:
+            reply = _decoder.decode(data)
+        except msgspec.ValidationError:
+            reply = lenient.decode(_decoder, data, self.warn)
+        self.read_reply(reply, events)
         return False
 
     def on_end(self, events: list[Event]) -> None:
@@ -327,7 +331,7 @@ class Reader:
 
     def _on_end_mark(self, events: list[Event]) -> bool:
         if not self._finished:
-            if not self._answering:
+            if not self.answering:
                 return False  # of a gateway whose upstream gave nothing: the answer is missing
             self._on_unknown_end("the end mark", events)
         elif self._details or self._audio:
@@ -352,7 +356,7 @@ class Reader:
             self._warned.add((field, detail))
             self._pending.append(Warned(field, detail))
 
-    def read_reply(self, reply: Reply, events: list[Event]) -> None:  # noqa: C901  one branch for each field
+    def read_reply(self, reply: Reply, events: list[Event]) -> None:
         """Append the events of a whole reply or of one chunk."""
         if not self._started and (reply.id or reply.model):
             self._started = True
@@ -365,10 +369,7 @@ class Reader:
                 choice = self._first_choice(choices)
             self._usage_is_last = False
         if choice is not None:
-            before = len(events)
             self.on_choice(choice, reply, events)
-            if len(events) > before:
-                self._answering = True
         if reply.citations or reply.search_results:
             events.extend(self._on_sources(reply.citations or [], reply.search_results or []))
         if reply.usage is not None or reply.x_groq is not None:
@@ -384,7 +385,7 @@ class Reader:
     def _on_usage(self, reply: Reply, events: list[Event]) -> None:
         if (usage := reply.usage or (reply.x_groq.usage if reply.x_groq else None)) is not None:
             events.append(self._usage_from(usage))
-            self._usage_is_last = not reply.choices and self._answering
+            self._usage_is_last = not reply.choices and self.answering
 
     def _first_choice(self, choices: list[Choice]) -> Choice | None:
         """Return the choice of index 0; in a whole reply without one, the first of the list."""
@@ -398,14 +399,38 @@ class Reader:
                 )
         return first
 
-    def on_choice(self, choice: Choice, reply: Reply, events: list[Event]) -> None:
+    def on_choice(self, choice: Choice, reply: Reply, events: list[Event]) -> None:  # noqa: C901  a branch each
         """Append the events of the choice that is read; a subclass may read another format."""
         # Perplexity sends a cumulative message beside each delta, and an empty delta beside a whole message.
         message = (choice.delta or choice.message) if self._streamed else (choice.message or choice.delta)
-        if message is not None:
-            self._on_message(message, events)
-        else:
+        if message is None:
             self.on_missing("message", choice, reply)
+            return
+        content = message.content
+        if reasoning := message.reasoning_content or message.reasoning or _reasoning_text(message.reasoning_details):
+            self._empty_reasoning = False
+            self.answering = True
+            events.append(ReasoningDelta(reasoning if isinstance(reasoning, str) else json_text(reasoning)))
+        elif message.reasoning_content is not None and not self.answering:
+            self._empty_reasoning = True
+        if type(content) is str:
+            if content:
+                self.answering = True
+                events.append(TextDelta(content))
+        elif content:
+            self.answering = True
+            events.extend(self.on_content_parts(content))
+        if message.refusal:
+            self.answering = True
+            events.append(RefusalDelta(message.refusal))
+        if message.tool_calls or message.function_call is not None:
+            self.answering = True
+            self._on_calls(message, events)
+        if message.reasoning_details:
+            self._on_details(message.reasoning_details)
+        if message.annotations or message.images or message.audio or message.extra_content:
+            self.answering = True
+            events.extend(self._on_attachments(message))
         if choice.logprobs is not None:
             self.on_logprobs(choice.logprobs, events)
 
@@ -429,27 +454,6 @@ class Reader:
         if reason == "tool_calls" and not self._calls:
             events.append(Warned("choices[0].finish_reason", f"is {raw!r}, but the reply has no tool call"))
         events.append(Finished(reason, raw))
-
-    def _on_message(self, message: _Message, events: list[Event]) -> None:
-        if reasoning := message.reasoning_content or message.reasoning or _reasoning_text(message.reasoning_details):
-            self._empty_reasoning = False
-            events.append(ReasoningDelta(reasoning if isinstance(reasoning, str) else json_text(reasoning)))
-        elif message.reasoning_content is not None and not self._answering:
-            self._empty_reasoning = True
-        content = message.content
-        if type(content) is str:
-            if content:
-                events.append(TextDelta(content))
-        elif content:
-            events.extend(self.on_content_parts(content))
-        if message.refusal:
-            events.append(RefusalDelta(message.refusal))
-        if message.tool_calls or message.function_call is not None:
-            self._on_calls(message, events)
-        if message.reasoning_details:
-            self._on_details(message.reasoning_details)
-        if message.annotations or message.images or message.audio or message.extra_content:
-            events.extend(self._on_attachments(message))
 
     def _on_details(self, details: list[Any]) -> None:
         for index, detail in enumerate(details):

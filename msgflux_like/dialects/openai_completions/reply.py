@@ -35,6 +35,7 @@ class _Reader(Reader):
 
     def on_choice(self, choice: Choice, reply: Reply, events: list[Event]) -> None:
         if choice.text:
+            self.answering = True
             events.append(TextDelta(choice.text))
         elif choice.text is None:
             self.on_missing("text", choice, reply)
