@@ -68,6 +68,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
         schema_dialects: Dialects in which the server supports JSON schemas for any model, whatever the catalogue lists.
         reasoning_form: Field of a chat completion for the reasoning effort.
         reasoning_off: Substrings of the ids of models whose reasoning can be turned off, whatever the catalogue lists.
+        thinks_in_streams: Ids of models that reason by default, and then answer streamed calls alone.
         encrypted_reasoning: Whether the provider supports `reasoning.encrypted_content` of the Responses API.
         embeddings_base64: Whether embeddings can be requested as base64, in OpenAI's format of embeddings.
         strict_messages: Whether the provider rejects message fields and parts that OpenAI does not define; they are
@@ -85,6 +86,7 @@ class Quirks(Struct, frozen=True, forbid_unknown_fields=True):
     schema_dialects: tuple[str, ...] = ()
     reasoning_form: ReasoningForm = "effort"
     reasoning_off: tuple[str, ...] = ()
+    thinks_in_streams: tuple[str, ...] = ()
     encrypted_reasoning: bool = False
     embeddings_base64: bool = False
     strict_messages: bool = False
@@ -183,6 +185,8 @@ class ChatRequest(Struct, frozen=True):
         family: Family of opaque provider state that the model can read, "" for none.
         reasoning_field: Field of a message in which the model expects its earlier reasoning, "" for none.
         reasoning_controls: Ways to control the reasoning of the model; None if unknown.
+        base_model: Id of the model that `model` is another name of (a deployment, a fine-tuned model, a profile); ""
+            where it is none.
     """
 
     model: str
@@ -200,6 +204,12 @@ class ChatRequest(Struct, frozen=True):
     family: str = ""
     reasoning_field: str = ""
     reasoning_controls: ReasoningControls | None = None
+    base_model: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The id whose rules hold: that of the base model where the model's own is an alias, else its own."""
+        return self.base_model or self.model
 
     def place(self, index: int) -> str:
         """Return the name of the message at `index` from the caller's point of view, for errors."""

@@ -20,6 +20,7 @@ from tests.provider import chat
 
 # Types that an argument must not be. A list may be a `stop`, a dict a `cache`.
 WRONG = {
+    "ModelProfile": ["openai/gpt-4o", 5],
     "float": ["1", True, [1], math.nan, math.inf, -math.inf],
     "int": ["1", True, 1.5, [1], math.nan],
     "bool": ["yes", 1, 0, []],

@@ -241,7 +241,7 @@ class TestStreamTo:
             )
             for reply in (BUSY, stream(fragment, sse(b"[DONE]")))
         ]
-        data, _ = told(mf.ModelGateway(models))
+        data, *_ = told(mf.ModelGateway(models))
         assert isinstance(data.data, mf.client.CompletionChunk)
         assert data.data.choices[0].text == " a time"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import msgflux_like as mf
-from msgflux_like.catalog.profiles import search_profiles
+from msgflux_like.catalog.profiles import get_same_models, search_profiles
 from msgflux_like.errors import CapabilityError, InvalidRequestError
 from tests.provider import chat, chat_stream, whole
 
@@ -80,11 +80,31 @@ def test_the_alternatives_would_do(provider, model_of, case):
         assert model_of(server, other)(**call).warnings == ()
 
 
-def test_a_model_that_calls_no_tools_is_not_offered_any(provider, model_of):
+def listings_without_tools() -> list[tuple[str, bool]]:
+    """Models of OpenRouter that the catalogue has without tools, and whether all other listings of each say so."""
+    found = []
+    for model in search_profiles(provider="openrouter", tools=False):
+        others = [other for other in get_same_models(model) if other.provider_id != "openrouter"]
+        agree = bool(others) and all(other.capabilities.tool_call is False for other in others)
+        found.append((f"openrouter/{model.id}", agree))
+    return found
+
+
+def test_a_model_that_calls_no_tools_by_several_listings_is_not_offered_any(provider, model_of):
     server = provider(whole(chat()))
-    path = next(f"openrouter/{model.id}" for model in search_profiles(provider="openrouter", tools=False))
+    path = next(path for path, agree in listings_without_tools() if agree)
     with pytest.raises(CapabilityError, match="it calls no tools"):
         model_of(server, path)("hi", tool_schemas=[TOOL])
+    assert server.requests == []
+
+
+def test_what_one_listing_alone_denies_is_sent_with_a_warning(colour, provider, model_of):
+    server = provider(whole(chat()))
+    path = next(path for path, agree in listings_without_tools() if not agree)
+    response = colour.ask(model_of(server, path), "hi", tool_schemas=[TOOL])
+    assert "it calls no tools" in response.warnings
+    assert server.requests[0].body["tools"] == [TOOL]
+    assert colour.ask(model_of(server, path), "hi", tool_schemas=[TOOL], check="off").warnings == ()
 
 
 def test_a_warning_lets_it_pass_and_is_on_the_response(colour, provider, model_of):

@@ -356,7 +356,7 @@ def test_what_goes_out_to_any_host_is_within_what_the_catalogue_lists(asked_for)
         parameters, _ = reasoning.translate(asked_for, reasoning_controls, profile.limits.output, clamps=True)
         limit = profile.limits.output
         request = ChatRequest(
-            profile.id, (HELLO,), parameters, reasoning_controls=reasoning_controls, output_limit=limit
+            profile.id, (HELLO,), parameters, stream=True, reasoning_controls=reasoning_controls, output_limit=limit
         )
         try:
             body = dialects.load(row.dialect).encode(request, row.quirks).body

@@ -371,7 +371,7 @@ def test_a_model_the_provider_does_not_know_is_explained(colour, provider, model
 
 def test_an_unknown_model_is_never_stopped(colour, provider, model_of):
     server = provider(whole(chat()))
-    model = model_of(server, "openai/ft:gpt-4o:mine:2026")
+    model = model_of(server, "openai/ft:no-such-model:mine:2026")
     assert model.profile is None
     assert colour.ask(model, "hi", temperature=2, max_tokens=10**9).consume() == "Hello"
 

@@ -351,8 +351,8 @@ def test_a_tool_is_chosen_by_a_word_its_name_or_a_dict(colour, provider, model_o
 @pytest.mark.parametrize(
     ("choice", "refusal"),
     [
-        ("get_wether", "tool_choice 'get_wether' is none of auto, required, none, get_weather, now"),
-        ("", "tool_choice '' is none of auto, required, none, get_weather, now"),
+        ("get_wether", "tool_choice must be one of auto, required, none, get_weather, now; not 'get_wether'"),
+        ("", "tool_choice must be one of auto, required, none, get_weather, now; not ''"),
         (5, 'tool_choice must be "auto", "required", "none", the name of a tool, or a dict, not 5 (int)'),
         (["now"], 'tool_choice must be "auto", "required", "none", the name of a tool, or a dict, not list'),
         (True, 'tool_choice must be "auto", "required", "none", the name of a tool, or a dict, not True (bool)'),

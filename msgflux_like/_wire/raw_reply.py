@@ -61,8 +61,6 @@ _READ_ELSEWHERE: Final = frozenset(
         "finishReason",
         "done",
         "done_reason",
-        "usage",
-        "usageMetadata",
         "item",
         "item_id",
         "content_index",

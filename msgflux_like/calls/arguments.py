@@ -169,6 +169,13 @@ def _key(argument: Argument, value: Any) -> Any:
     return require(argument.name, value, expected, is_right=is_key, is_secret=True)
 
 
+def _profile(argument: Argument, value: Any) -> Any:
+    from msgflux_like.catalog.model_profile import ModelProfile  # noqa: PLC0415  few models are made with a profile
+
+    expected = "a ModelProfile, as get_model_profile returns it"
+    return require(argument.name, value, expected, is_right=isinstance(value, ModelProfile))
+
+
 def _client(argument: Argument, value: Any) -> Any:
     is_client = hasattr(value, "aopen") or hasattr(value, "build_request")
     return require(argument.name, value, "an httpx2 or httpx Client or AsyncClient", is_right=is_client)
@@ -324,6 +331,23 @@ ARGUMENTS: Final = (
         'Another wire dialect, such as "openai_responses".',
         _string,
         default="the provider's",
+    ),
+    Argument(
+        "base_model",
+        "str",
+        _MODELS,
+        "The model behind an opaque name (a deployment, an alias of a proxy, an application inference profile): an id "
+        "of the same provider, or a path.",
+        _string,
+        default="the model that the name contains",
+    ),
+    Argument(
+        "model_profile",
+        "ModelProfile",
+        _MODELS,
+        "As `base_model`, for a model whose profile you have.",
+        _profile,
+        default="that of the catalogue",
     ),
     Argument(
         "http_client",

@@ -16,7 +16,7 @@ from msgflux_like._http.deadline import Timeouts
 from msgflux_like._http.retry import Retries
 from msgflux_like._http.steps import Step
 from msgflux_like._validate import check_boolean
-from msgflux_like.calls import capabilities
+from msgflux_like.calls import capabilities, model_requests
 from msgflux_like.calls.arguments import (
     CALL,
     MODEL,
@@ -76,7 +76,10 @@ class RequestBuilder(ProviderModel):
         connection, parameters = split_options(checked)
         check_logprobs(parameters)
         super().__init__(path, parameters, **connection)
-        self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), self.model_id)
+        facts = self._facts
+        self._family = dialects.state_family(self._dialect, self.provider.removesuffix("-responses"), facts.model_id)
+        self._base_id = facts.model_id if facts.model_id != self.model_id else ""
+        self._adapts = facts.rules.changes_requests
         self._output_mode: OutputMode | None = checked.get("output_mode")
 
     def _prepare(self, messages: Any, *, stream: bool, serve: bool = True, **call: Unpack[CallOptions]) -> PreparedCall:
@@ -94,11 +97,14 @@ class RequestBuilder(ProviderModel):
         if options or self._row.embedded:
             endpoint, model_id = self._address(options, serve=serve)
         request, output_spec, implied = self._request(messages, model_id, endpoint, options, stream=stream)
+        adapted: tuple[Change, ...] = ()
         translated: tuple[Change, ...] = ()
+        if self._adapts:
+            request, adapted = model_requests.adapt_request(request, self._facts)
         if "reasoning_effort" in request.parameters or "reasoning_budget" in request.parameters:
             request, translated = self._with_known_reasoning(request, options)
         encoded = self._dialect.encode(request, endpoint.quirks)
-        changes = (*translated, *encoded.changes)
+        changes = (*adapted, *translated, *encoded.changes)
         if output_spec is not None:
             changes = (*output_spec.changes(), *(change for change in changes if change.field != implied))
         refuses = options["changes"] == "refuse" if "changes" in options else self._refuses_changes
@@ -176,6 +182,7 @@ class RequestBuilder(ProviderModel):
             family=self._family,
             reasoning_field=self._reasoning_field,
             reasoning_controls=self._reasoning_controls,
+            base_model=self._base_id,
         )
         return request, output_spec, implied
 
@@ -264,10 +271,10 @@ class RequestBuilder(ProviderModel):
         """Return the warnings for the response. CapabilityError where `check` is "error"."""
         if self._capabilities is None or self.profile is None or check == "off":
             return ()
-        found = self._capabilities.problems(request, body_bytes)
-        if found and check == "error":
-            raise capabilities.refusal(found, request, self.profile)
-        return (*self._capabilities.warnings, *found)
+        confirmed, hints = self._capabilities.problems(request, body_bytes)
+        if confirmed and check == "error":
+            raise capabilities.refusal(confirmed, request, self.profile)
+        return (*self._capabilities.warnings, *confirmed, *hints)
 
     def _parameters_with(self, sampling: Mapping[str, Any], *, has_tools: bool) -> Mapping[str, Any]:
         """Return the parameters of this call: those of the model, overridden by `sampling`."""
@@ -318,7 +325,7 @@ class RequestBuilder(ProviderModel):
 
     @cached_property
     def _capabilities(self) -> capabilities.CapabilityCheck | None:
-        return capabilities.CapabilityCheck(self.profile) if self.profile else None
+        return capabilities.CapabilityCheck(self.profile, self._facts.rules) if self.profile else None
 
 
 def _wants_one_call(output_spec: OutputSpec, endpoint: Endpoint) -> bool:

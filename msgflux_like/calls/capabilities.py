@@ -1,15 +1,18 @@
-"""Check a request against the model's profile, before it is sent.
+"""Check a request against what is known about its model, before it is sent.
 
-Only facts of the catalogue count: where it states nothing, and for unknown models, every request passes.
+Only what is confirmed stops a request: a rule of `catalog.model_rules`, or the catalogue's statement if the listings of
+the model at other providers say the same. What the catalogue alone denies is a warning: its lists lag behind.
+Where it states nothing, and for unknown models, every request passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 from msgflux_like._json import as_list, as_mapping
-from msgflux_like.catalog.profiles import ModelProfile, search_profiles
+from msgflux_like.catalog.model_rules import NO_RULES, ModelRules, rules_of
+from msgflux_like.catalog.profiles import ModelProfile, get_same_models, search_profiles
 from msgflux_like.errors import CapabilityError
 from msgflux_like.request import ChatRequest, Quirks
 
@@ -18,61 +21,167 @@ _BYTES_PER_TOKEN_AT_MOST = 8
 
 _KINDS = ("text", "image", "audio", "video", "pdf")
 _MODALITY: Mapping[str, str] = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
+_REMEDIES: Mapping[str, str] = {
+    "embedding": "make it with Model.text_embedder",
+    "realtime": "call the provider's realtime API",
+}
+
+
+class Problems(NamedTuple):
+    """What speaks against a request, one sentence each.
+
+    Attributes:
+        confirmed: Facts; the provider would refuse the request.
+        hints: What only the catalogue says.
+    """
+
+    confirmed: list[str]
+    hints: list[str]
 
 
 class CapabilityCheck:
-    """The facts of one model's profile that requests are checked against.
+    """The facts of one model that requests are checked against.
+
+    Args:
+        model: Profile of the model.
+        rules: What the rules say about it.
 
     Attributes:
         warnings: Facts that a caller should know, such as a deprecation.
     """
 
     __slots__ = (
+        "_agreed",
         "_calls_tools",
+        "_has_other_kind",
         "_input_tokens",
+        "_model",
         "_output_tokens",
+        "_rules",
         "_takes",
         "_takes_temperature",
         "warnings",
     )
 
-    def __init__(self, model: ModelProfile) -> None:
-        self._takes = frozenset(model.modalities.input)
-        self._calls_tools = model.capabilities.tool_call is not False
+    def __init__(self, model: ModelProfile, rules: ModelRules = NO_RULES) -> None:
+        self._model = model
+        self._rules = rules
+        self._agreed: dict[str, bool] = {}
+        takes = frozenset(model.modalities.input)
+        self._takes = (takes | rules.accepts.intersection(_KINDS)) - rules.denies if takes else takes
+        self._calls_tools = model.capabilities.tool_call is not False or "tools" in rules.accepts
         self._takes_temperature = model.capabilities.temperature is not False
         self._output_tokens = model.limits.output
         self._input_tokens = model.limits.input or model.limits.context
+        written = model.modalities.output
+        self._has_other_kind = bool(rules.kind or (written and "text" not in written))
         self.warnings = _warnings(model)
 
-    def problems(self, request: ChatRequest, body_bytes: int) -> list[str]:
-        """Return a sentence for each thing that the model cannot do; `body_bytes` is the length of the encoded body."""
-        found: list[str] = []
+    def problems(self, request: ChatRequest, body_bytes: int) -> Problems:
+        """Return what the model cannot do of a request; `body_bytes` is the length of the encoded body."""
+        found = Problems([], [])
         parameters = request.parameters
+        if self._has_other_kind:
+            self._check_kind(found)
         for message in request.messages:
             if type(message.get("content")) is not str and self._takes:
-                found += self._unsupported_modalities(modalities_of(request))
+                self._check_modalities(modalities_of(request), found)
                 break
         if request.tools and not self._calls_tools:
-            found.append("it calls no tools")
+            is_confirmed = self._is_confirmed("tools", lambda other: other.capabilities.tool_call is False)
+            _add(found, "it calls no tools", is_confirmed=is_confirmed)
         if "temperature" in parameters and not self._takes_temperature:
-            found.append("it takes no temperature")
+            self._check_temperature(parameters["temperature"], found)
         if request.reasoning_controls is not None and (
             "reasoning_effort" in parameters or "reasoning_budget" in parameters
         ):
             from msgflux_like.dialects._shared import reasoning  # noqa: PLC0415  only for calls that control reasoning
 
-            found += reasoning.problems(parameters, request.reasoning_controls)
+            found.confirmed.extend(reasoning.problems(parameters, request.reasoning_controls))
         max_tokens = parameters.get("max_tokens")
         if max_tokens is not None and self._output_tokens is not None and max_tokens > self._output_tokens:
-            found.append(f"max_tokens is {max_tokens}, and it writes at most {self._output_tokens}")
-        least, most = body_bytes // _BYTES_PER_TOKEN_AT_MOST, self._input_tokens
-        if most is not None and least > most and modalities_of(request) == {"text"}:
-            found.append(f"the request has at least {least} tokens, and it takes {most}")
+            problem = f"max_tokens is {max_tokens}, and it writes at most {self._output_tokens}"
+            _add(found, problem, is_confirmed=self._has_output_limit(max_tokens))
+        most = self._input_tokens
+        if most is not None and body_bytes // _BYTES_PER_TOKEN_AT_MOST > most:
+            least = (body_bytes - _opaque_bytes(request)) // _BYTES_PER_TOKEN_AT_MOST
+            if least > most:
+                found.confirmed.append(f"the request has at least {least} tokens, and it takes {most}")
         return found
 
-    def _unsupported_modalities(self, kinds: set[str]) -> list[str]:
+    def _check_kind(self, found: Problems) -> None:
+        """Add the kind of a model that writes no text."""
+        if kind := self._rules.kind:
+            remedy = _REMEDIES.get(kind, f"call the provider's {kind} API")
+            found.confirmed.append(f"it is a model for {kind}, which chat endpoints do not serve: {remedy}")
+            return
+        written = " and ".join(self._model.modalities.output)
+        found.hints.append(f"it writes {written} and no text")
+
+    def _check_modalities(self, kinds: set[str], found: Problems) -> None:
         known = ", ".join(kind for kind in _KINDS if kind in self._takes)
-        return [f"it takes no {kind} (it takes {known})" for kind in sorted(kinds - self._takes)]
+        for kind in sorted(kinds - self._takes):
+            # Chat hosts turn documents into text or images themselves, which the catalogue lists for few of them.
+            is_confirmed = kind in self._rules.denies or (
+                kind != "pdf" and self._is_confirmed(kind, lambda other, kind=kind: _denies(other, kind))
+            )
+            _add(found, f"it takes no {kind} (it takes {known})", is_confirmed=is_confirmed)
+
+    def _check_temperature(self, temperature: float, found: Problems) -> None:
+        if "temperature" in self._rules.refuses:
+            found.confirmed.append("it takes no temperature")
+        elif (only := self._rules.only.get("temperature")) is not None:
+            if temperature != only:
+                found.confirmed.append(f"temperature is {temperature}, and it takes {only:g} alone")
+        elif temperature == 1:
+            found.hints.append("it takes no temperature")
+        else:
+            is_confirmed = self._is_confirmed("temperature", lambda other: other.capabilities.temperature is False)
+            _add(found, "it takes no temperature", is_confirmed=is_confirmed)
+
+    def _has_output_limit(self, max_tokens: int) -> bool:
+        def is_over(other: ModelProfile) -> bool:
+            return other.limits.output is not None and other.limits.output < max_tokens
+
+        return self._is_confirmed(f"max_tokens {max_tokens}", is_over)
+
+    def _is_confirmed(self, fact: str, says_so: Callable[[ModelProfile], bool]) -> bool:
+        """Return whether the listings at other providers, of which there is at least one, all say the same."""
+        if fact not in self._agreed:
+            others = [each for each in get_same_models(self._model) if each.provider_id != self._model.provider_id]
+            self._agreed[fact] = bool(others) and all(map(says_so, others))
+        return self._agreed[fact]
+
+
+def _add(found: Problems, problem: str, *, is_confirmed: bool) -> None:
+    (found.confirmed if is_confirmed else found.hints).append(problem)
+
+
+def _denies(model: ModelProfile, kind: str) -> bool:
+    return bool(model.modalities.input) and kind not in model.modalities.input
+
+
+def _opaque_bytes(request: ChatRequest) -> int:
+    """Return how many bytes of the messages are not text: of images, sounds, documents and provider state."""
+    found = 0
+    for message in request.messages:
+        found += sum(map(len, _strings(message.get("provider_state"))))
+        media = [part for part in as_list(message.get("content")) if part.get("type") != "text"]
+        found += sum(map(len, _strings(media)))
+        found += sum(map(len, _strings(message.get("images"))))
+    return found
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield the strings in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in cast("Mapping[str, Any]", value).values():
+            yield from _strings(each)
+    elif isinstance(value, (list, tuple)):
+        for each in cast("list[Any]", value):
+            yield from _strings(each)
 
 
 def _warnings(model: ModelProfile) -> tuple[str, ...]:
@@ -119,7 +228,9 @@ def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
         min_output_tokens=request.parameters.get("max_tokens"),
         sort="date",
     )
-    able = [other for other in accepting if other.id != model.id and other.status != "deprecated"]
+    able = [
+        other for other in accepting if other.id != model.id and other.status != "deprecated" and _is_chat_model(other)
+    ]
     if "temperature" in request.parameters:
         able = [other for other in able if other.capabilities.temperature]
     if request.reasoning_controls is not None and {"reasoning_effort", "reasoning_budget"} & request.parameters.keys():
@@ -132,6 +243,11 @@ def _alternatives(request: ChatRequest, model: ModelProfile) -> tuple[str, ...]:
         ]
     able.sort(key=lambda other: _price_distance(other, model))
     return tuple(f"{other.provider_id}/{other.id}" for other in able[:3])
+
+
+def _is_chat_model(model: ModelProfile) -> bool:
+    """Return whether a chat endpoint serves the model, and answers within a call."""
+    return not rules_of(model.provider_id, model.id).kind and "deep-research" not in model.id
 
 
 def _price_distance(one: ModelProfile, other: ModelProfile) -> float:

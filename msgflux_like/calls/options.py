@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import os
 
     from msgflux_like.cache import ResponseCache
+    from msgflux_like.catalog.model_profile import ModelProfile
     from msgflux_like.streaming.handler import AsyncStreamHandler, StreamHandler
 
 Check = Literal["error", "warn", "off"]
@@ -72,6 +73,8 @@ class ConnectionOptions(RequestOptions, total=False):
     """Options that models of every kind take when they are made."""
 
     dialect: str | None
+    base_model: str | None
+    model_profile: ModelProfile | None
     http_client: Any
     enable_cache: bool | None
     cache_size: int | None

@@ -21,9 +21,10 @@ from msgflux_like._http.retry import Retries
 from msgflux_like._http.steps import Step
 from msgflux_like._wire.secrets import ApiKey
 from msgflux_like.calls.arguments import check_timeout, sampling_of, timeout_from_environment
+from msgflux_like.calls.base_model import ModelFacts, facts_of
 from msgflux_like.calls.options import Check, ConnectionOptions
 from msgflux_like.calls.state import Serializable
-from msgflux_like.catalog.profiles import ModelProfile, get_model_profile
+from msgflux_like.catalog.profiles import ModelProfile
 from msgflux_like.errors import MissingKeyError, NotFoundError
 from msgflux_like.providers import config, resolve
 from msgflux_like.request import Endpoint, HttpRequest
@@ -47,7 +48,9 @@ class ProviderModel(Serializable, ClosesOnExit):
 
     def __init__(self, path: str, parameters: Mapping[str, Any], **options: Unpack[ConnectionOptions]) -> None:
         self.provider, self.model_id = resolve.split_path(path)
-        row = resolve.find_provider(self.provider, self.model_id, self.model_type)
+        self._base_model: str | None = options.get("base_model")
+        self._model_profile: ModelProfile | None = options.get("model_profile")
+        row = resolve.find_provider(self.provider, self._facts.model_id, self.model_type)
         dialect, client = options.get("dialect"), options.get("http_client")
         base_url, api_key = options.get("base_url"), options.get("api_key")
         self._row = self._row_of(row if dialect is None else config.with_dialect(row, dialect))
@@ -55,9 +58,10 @@ class ProviderModel(Serializable, ClosesOnExit):
         self._dialect = dialects.load(self._row.dialect)
         self._parameters = parameters
         try:
-            self._endpoint = config.endpoint(self._row, base_url=base_url, api_key=api_key)
+            endpoint = config.endpoint(self._row, base_url=base_url, api_key=api_key, model=self.model_id)
         except MissingKeyError as error:
             raise resolve.explain_missing_key(error, self.profile) from None
+        self._endpoint = self._with_model_quirks(endpoint)
         timeout = options.get("timeout")
         self._timeouts = Timeouts(total_s=timeout_from_environment()) if timeout is None else check_timeout(timeout)
         max_retries = options.get("max_retries")
@@ -112,8 +116,15 @@ class ProviderModel(Serializable, ClosesOnExit):
         """Return the endpoint of one call that has another key, another base URL, or both."""
         url = (endpoint.base_url if self._row.embedded else "") or base_url or endpoint.base_url
         if api_key is None:
-            return config.with_base_url(self._row, endpoint, url)
-        return config.endpoint(self._row, base_url=url or None, api_key=api_key)
+            return self._with_model_quirks(config.with_base_url(self._row, endpoint, url))
+        return self._with_model_quirks(config.endpoint(self._row, base_url=url or None, api_key=api_key))
+
+    def _with_model_quirks(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with what the model demands at every host."""
+        field = self._facts.rules.max_tokens_field
+        if not field or field == endpoint.quirks.max_tokens_field:
+            return endpoint
+        return structs.replace(endpoint, quirks=structs.replace(endpoint.quirks, max_tokens_field=field))
 
     def _explained(self, error: NotFoundError) -> NotFoundError:
         """Return the error, with similar models of the provider as its hint."""
@@ -121,9 +132,13 @@ class ProviderModel(Serializable, ClosesOnExit):
         return error
 
     @cached_property
+    def _facts(self) -> ModelFacts:
+        return facts_of(self.provider, self.model_id, self._base_model, self._model_profile)
+
+    @cached_property
     def profile(self) -> ModelProfile | None:
-        """The model's entry in the catalogue; None where there is none."""
-        return get_model_profile(self.model_id, self.provider.removesuffix("-responses"))
+        """The catalogue's entry of the model, or of the model that it is another name of; None where there is none."""
+        return self._facts.profile
 
     # ---- information
 

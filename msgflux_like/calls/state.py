@@ -17,8 +17,9 @@ from msgflux_like.providers import config, resolve
 
 if TYPE_CHECKING:
     from msgflux_like.cache import ResponseCache
+    from msgflux_like.catalog.profiles import ModelProfile
 
-_STORED = ("base_url", "dialect", "max_retries", "timeout", "extra_body", "cache")
+_STORED = ("base_url", "dialect", "base_model", "max_retries", "timeout", "extra_body", "cache")
 
 
 class Serializable:
@@ -31,6 +32,8 @@ class Serializable:
     provider: str
     model_id: str
     _row: config.Provider
+    _base_model: str | None
+    _model_profile: ModelProfile | None
     _given: dict[str, Any]
     _parameters: Mapping[str, Any]
     _retries: Retries
@@ -58,6 +61,8 @@ class Serializable:
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {"model_id": self.model_id, "parameters": dict(self._parameters)}
         state |= {name: self._given[name] for name in ("base_url", "dialect") if self._given[name] is not None}
+        if (base_model := self._stored_base_model()) is not None:
+            state["base_model"] = base_model
         state["max_retries"] = self._retries.max_retries
         if self._timeouts != Timeouts():
             state["timeout"] = {name: getattr(self._timeouts, name) for name in Timeouts.__struct_fields__}
@@ -66,6 +71,11 @@ class Serializable:
         if self._response_cache is not None:
             state["cache"] = self._response_cache.settings()
         return state
+
+    def _stored_base_model(self) -> str | None:
+        """Return the model that the caller named as the one behind this name; None where none was named."""
+        profile = self._model_profile
+        return self._base_model if profile is None else f"{profile.provider_id}/{profile.id}"
 
     @classmethod
     def from_serialized(

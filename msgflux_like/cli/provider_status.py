@@ -12,7 +12,7 @@ from msgflux_like._paths import config_folder, data_folder
 from msgflux_like.catalog.profiles import get_provider_profile
 from msgflux_like.errors import MsgfluxError
 from msgflux_like.local import servers
-from msgflux_like.providers import resolve
+from msgflux_like.providers import environment, resolve
 from msgflux_like.providers.config import Provider, endpoint, key_is_set
 
 
@@ -55,21 +55,26 @@ def where_from(name: str) -> str:
 
 def key_words(row: Provider) -> str:
     """Return which variable holds the key, or which variables may, in words."""
-    if name := _first_set(row.api_key_env):
+    if name := _first_set((*row.api_key_env, *row.token_env)):
         return f"{name} set"
     if key_is_set(row):
         return "AWS credentials found" if row.signing else "GOOGLE_APPLICATION_CREDENTIALS set"
     if not row.key_required:
         return "none needed"
-    variables = (*row.api_key_env, *(("GOOGLE_APPLICATION_CREDENTIALS",) if row.tokens == "google" else ()))
+    variables = (
+        *row.api_key_env,
+        *row.token_env,
+        *(("GOOGLE_APPLICATION_CREDENTIALS",) if row.tokens == "google" else ()),
+    )
     missing = f"{' or '.join(variables)} not set" if variables else "api_key= only"
     return f"{missing}, no AWS credentials found" if row.signing else missing
 
 
 def address(row: Provider) -> tuple[str, str]:
     """Return the base URL without secrets, and the variable that it comes from; "" for the row itself."""
-    if name := _first_set(row.base_url_env):
-        return shown_url(os.environ[name]), name
+    url, name = environment.address(row)
+    if name:
+        return shown_url(url), name
     if row.embedded:
         return servers.LOCATIONS[row.embedded], ""
     return shown_url(row.base_url), ""

@@ -12,7 +12,7 @@ from msgflux_like._wire.sse import EventTooLargeError
 from msgflux_like.dialects._shared.failures import failure_from
 from msgflux_like.dialects._shared.protocols import Dialect
 from msgflux_like.dialects._shared.stream_decoder import SseDecoder
-from msgflux_like.events import Event, Finished, TokenUsage
+from msgflux_like.events import Event, Failed, Finished
 from msgflux_like.request import ChatRequest, Encoded, Quirks
 
 MAX_CHUNKS: Final = 1_000_000
@@ -51,8 +51,8 @@ class RawDialect:
     def decode(self, body: bytes) -> list[Event]:
         """Return the event of a whole reply."""
         reply = _object(body)
-        if reply.get("error"):
-            return [failure_from(reply)]
+        if (failed := _failure_in(reply)) is not None:
+            return [failed]
         value = reply.get(self._required_field)
         if self._required_field and (value is None or (self._required_field == "choices" and not value)):
             raise msgspec.ValidationError(f"the reply has no `{self._required_field}`, or an empty one")
@@ -60,36 +60,63 @@ class RawDialect:
 
     def decoder(self) -> SseDecoder:
         """Return the decoder of a stream."""
-        return SseDecoder(_Chunks().read, self.decode)
+        chunks = _Chunks()
+        return SseDecoder(chunks.read, self.decode, chunks.on_end)
 
 
 class _Chunks:
     """Reader of the chunks of one stream."""
 
-    __slots__ = ("_complete", "_count")
+    __slots__ = ("_answering", "_count", "_finished", "_usage_is_last")
 
     def __init__(self) -> None:
         self._count = 0
-        self._complete = False  # whether an event reported it
+        self._answering = False  # whether there was a choice
+        self._finished = False
+        self._usage_is_last = False  # whether the last chunk was a usage report behind a choice
 
     def read(self, data: bytes, events: list[Event]) -> bool:
-        """Add the events of one server-sent event; True for the end mark."""
-        if data == b"[DONE]":
-            return True
-        if not data:
-            return False
+        """Add the events of one server-sent event; True for the end mark of an answer."""
+        if data[:1] != b"{":
+            mark = data.strip()
+            if not mark or mark == b"[DONE]":
+                return bool(mark) and (self._answering or self._finished)
         self._count += 1
         if self._count > MAX_CHUNKS:
             raise EventTooLargeError(f"the stream has more than {MAX_CHUNKS} chunks")
         reply = _object(data)
-        if reply.get("error"):
-            events.append(failure_from(reply))
+        if (failed := _failure_in(reply)) is not None:
+            events.append(failed)
             return False
         events.extend(_as_events(reply))
-        if not self._complete and (event := _completion_event(reply)) is not None:
-            self._complete = True
-            events.append(event)
+        if not self._finished:
+            self._find_end(reply, events)
         return False
+
+    def on_end(self, events: list[Event]) -> None:
+        """Add the end of a stream whose last chunk is a usage report, without a finish reason or an end mark."""
+        if self._usage_is_last:
+            events.append(Finished("unknown"))
+
+    def _find_end(self, chunk: dict[str, Any], events: list[Event]) -> None:
+        choices = as_list(chunk.get("choices"))
+        for choice in choices:
+            if reason := as_mapping(choice).get("finish_reason"):
+                self._finished = True
+                events.append(Finished("unknown", str(reason)))
+                return
+        self._answering = self._answering or bool(choices)
+        self._usage_is_last = not choices and self._answering and usage_in(chunk) is not None
+
+
+def _failure_in(reply: dict[str, Any]) -> Failed | None:
+    """Return the failure that a reply or one of its choices holds."""
+    if reply.get("error"):
+        return failure_from(reply)
+    for choice in as_list(reply.get("choices")):
+        if type(choice) is dict and choice.get("error"):  # pyright: ignore[reportUnknownMemberType]  JSON
+            return failure_from({"error": as_mapping(choice)["error"]})
+    return None
 
 
 def _object(data: bytes) -> dict[str, Any]:
@@ -106,14 +133,7 @@ def _as_events(reply: dict[str, Any]) -> list[Event]:
     return cast("list[Event]", [RawReply(reply)])  # an exchange passes on the events of its dialect, whatever they are
 
 
-def _completion_event(chunk: dict[str, Any]) -> Event | None:
-    """Return a Finished event if this chunk shows that the answer is complete."""
-    for choice in as_list(chunk.get("choices")):
-        if type(choice) is dict and (reason := choice.get("finish_reason")):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  JSON
-            return Finished("unknown", str(reason))  # pyright: ignore[reportUnknownArgumentType]
-    return TokenUsage() if usage_in(chunk) else None
-
-
 def usage_in(reply: dict[str, Any]) -> dict[str, Any] | None:
     """Return the usage of a reply, at whichever place the provider puts it."""
-    return reply.get("usage") or ("x_groq" in reply and as_mapping(reply["x_groq"]).get("usage")) or None
+    usage: Any = reply.get("usage") or ("x_groq" in reply and as_mapping(reply["x_groq"]).get("usage"))
+    return cast("dict[str, Any]", usage) if usage and isinstance(usage, dict) else None

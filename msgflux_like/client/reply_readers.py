@@ -97,24 +97,26 @@ class RawChatReader(RawReader[ChatCompletionReply, ChatCompletionChunk]):
     def __init__(self, changes: tuple[Change, ...] = (), *, with_usage: bool = False) -> None:
         super().__init__(ChatCompletionReply, ChatCompletionChunk, with_usage=with_usage)
         self.changes = changes
-        self._started: set[Any] = set()  # indexes of the choices whose role was passed on
+        self._started: set[str] = set()  # indexes of the choices whose role was passed on
 
     def take(self, batch: Iterable[Event]) -> list[ChatCompletionChunk]:
         """Return the chunks of these events."""
         chunks = super().take(batch)
         for chunk in chunks:
             for choice in as_list(chunk.get("choices")):
-                self._normalize(choice)
+                if isinstance(choice, ChatCompletionChunkChoice):
+                    self._normalize(choice)
         return chunks
 
     def _normalize(self, choice: ChatCompletionChunkChoice) -> None:
-        if "delta" not in choice and "message" in choice:  # from a server that does not stream
+        if "delta" not in choice and isinstance(choice.get("message"), dict):  # from a server that does not stream
             choice["delta"] = ChatCompletionDelta(choice.pop("message"))
         delta = choice.get("delta")
         if isinstance(delta, ChatCompletionDelta) and "role" in delta:
-            if choice.index in self._started:
+            index = str(choice.get("index"))
+            if index in self._started:
                 del delta["role"]
-            self._started.add(choice.index)
+            self._started.add(index)
 
 
 def _raw_replies(batch: Iterable[Event]) -> Iterable[dict[str, Any]]:
@@ -224,7 +226,10 @@ def completion_of(answer: ResponseAccumulator, call_metadata: CallMetadata) -> C
 
 
 def _annotation(source: Citation) -> dict[str, Any]:
-    return {"type": "url_citation", "url_citation": {"url": source.url, "title": source.title}}
+    span = {"start_index": source.start, "end_index": source.end}
+    quoted = {"content": source.text} if source.text else {}
+    fields = {name: value for name, value in span.items() if value is not None}
+    return {"type": "url_citation", "url_citation": {"url": source.url, "title": source.title, **quoted, **fields}}
 
 
 def _image(image: Media) -> dict[str, Any]:

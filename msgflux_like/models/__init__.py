@@ -79,6 +79,9 @@ class Model:
             base_url (str): Another address that speaks the provider's dialect. Default: `<PROVIDER>_BASE_URL`, else
                 the provider's own.
             dialect (str): Another wire dialect, such as "openai_responses". Default: the provider's.
+            base_model (str): The model behind an opaque name (a deployment, an alias of a proxy, an application
+                inference profile): an id of the same provider, or a path. Default: the model that the name contains.
+            model_profile (ModelProfile): As `base_model`, for a model whose profile you have.
             timeout (float or Timeouts): Time limit of a whole call in seconds, or several limits. Default:
                 `MSGFLUX_LIKE_TIMEOUT`, else 10 s to connect and 600 s for each piece of the answer.
             max_retries (int): Further requests after one that failed for a reason that may pass; at least 0, default 2.
@@ -138,6 +141,9 @@ class Model:
             base_url (str): Another address that speaks the provider's dialect. Default: `<PROVIDER>_BASE_URL`, else
                 the provider's own.
             dialect (str): Another wire dialect, such as "openai_responses". Default: the provider's.
+            base_model (str): The model behind an opaque name (a deployment, an alias of a proxy, an application
+                inference profile): an id of the same provider, or a path. Default: the model that the name contains.
+            model_profile (ModelProfile): As `base_model`, for a model whose profile you have.
             timeout (float or Timeouts): Time limit of a whole call in seconds, or several limits. Default:
                 `MSGFLUX_LIKE_TIMEOUT`, else 10 s to connect and 600 s for each piece of the answer.
             max_retries (int): Further requests after one that failed for a reason that may pass; at least 0, default 2.
@@ -199,6 +205,9 @@ class Model:
             base_url (str): Another address that speaks the provider's dialect. Default: `<PROVIDER>_BASE_URL`, else
                 the provider's own.
             dialect (str): Another wire dialect, such as "openai_responses". Default: the provider's.
+            base_model (str): The model behind an opaque name (a deployment, an alias of a proxy, an application
+                inference profile): an id of the same provider, or a path. Default: the model that the name contains.
+            model_profile (ModelProfile): As `base_model`, for a model whose profile you have.
             timeout (float or Timeouts): Time limit of a whole call in seconds, or several limits. Default:
                 `MSGFLUX_LIKE_TIMEOUT`, else 10 s to connect and 600 s for each piece of the answer.
             max_retries (int): Further requests after one that failed for a reason that may pass; at least 0, default 2.

@@ -285,7 +285,7 @@ class TextEmbedder(ProviderModel):
         sizes = [len(text.encode()) for text in texts]
         longest = max(range(len(texts)), key=sizes.__getitem__)
         request = ChatRequest(self.model_id, ({"role": "user", "content": texts[longest]},))
-        found = self._capabilities.problems(request, sizes[longest])
+        found = self._capabilities.problems(request, sizes[longest]).confirmed
         if found and check == "error":
             raise CapabilityError(
                 f"{self.provider}/{self.model_id} cannot take texts[{longest}]: {found[0]}. Split the text "

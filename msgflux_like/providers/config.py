@@ -16,10 +16,12 @@ from msgflux_like._validate import did_you_mean
 from msgflux_like._wire.secrets import ApiKey, Secret, TokenSource, checked_key
 from msgflux_like._wire.urls import is_loopback, split_http_url
 from msgflux_like.errors import InvalidRequestError, MissingKeyError
+from msgflux_like.providers import environment
 from msgflux_like.providers.cloud import cloud_environment, variable_names
 from msgflux_like.request import Endpoint, Quirks, Signer
 
 _VERSION = re.compile(r"api-version=[\w.-]+")
+_BEARER = ("authorization", "Bearer ")
 _TEMPLATE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
@@ -34,7 +36,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
         docs: URL of the documentation that the facts of the row come from.
         api_key_env: Environment variables that may hold the key; the first that is set is used.
         base_url_env: Environment variables that override `base_url`; the first that is set is used.
-        base_path: Path that every base URL must end with; it is appended where it is missing.
+        token_env: Environment variables that may hold a token, which is sent as `Authorization: Bearer`.
+        base_path: Path of the API, which is appended to base URLs that do not end with the version of an API.
         key_required: Whether a key is required; False for self-hosted servers, which may have none.
         auth: Name and prefix of the header that carries the key; default: those of the dialect.
         token_auth: Name and prefix of the header that carries a token; default: `auth`.
@@ -56,6 +59,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     docs: str = ""
     api_key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
+    token_env: tuple[str, ...] = ()
     base_path: str = ""
     key_required: bool = True
     auth: tuple[str, str] | None = None
@@ -100,11 +104,13 @@ def with_dialect(provider: Provider, dialect: str) -> Provider:
 
 def is_own_host(provider: Provider, base_url: str) -> bool:
     """Return whether a URL is on the provider's own host, according to its row and the environment."""
-    own = _first_set(provider.base_url_env) or fill_template(provider.base_url, cloud_environment())[0]
+    own = environment.address(provider)[0] or fill_template(provider.base_url)[0]
     return urlsplit(base_url)[:2] == urlsplit(own)[:2]
 
 
-def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey | None = None) -> Endpoint:
+def endpoint(
+    provider: Provider, *, base_url: str | None = None, api_key: ApiKey | None = None, model: str = ""
+) -> Endpoint:
     """Return the endpoint of a provider: its URL, key, headers and quirks.
 
     Args:
@@ -112,6 +118,7 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey
         base_url: URL; default: the environment variables of the row, else the URL of the row.
         api_key: A key, a function that returns tokens, or, for rows with `signing`, AWS keys as a tuple (id, secret[,
             session token]); default: the environment variables of the row.
+        model: Id of the model, for addresses that hold it.
 
     Raises:
         MissingKeyError: There is no key, or a variable of the URL is not set; the message names the variables.
@@ -122,12 +129,15 @@ def endpoint(provider: Provider, *, base_url: str | None = None, api_key: ApiKey
     dialect = dialects.load(provider.dialect)
     signs = _signs(provider, api_key)
     key = None if signs else _key(provider, api_key)
-    url = base_url or _first_set(provider.base_url_env) or (isinstance(key, Secret) and provider.key_base_url)
+    found, _ = ("", "") if base_url else environment.address(provider, model)
+    url = base_url or found or (isinstance(key, Secret) and provider.key_base_url)
+    token_auth = provider.token_auth if isinstance(key, TokenSource) else None
+    is_bearer = api_key is None and key is not None and _token(provider) is not None
     url, query, quirks = _resolve_url(provider, url or _row_url(provider), has_key=signs or key is not None)
     return Endpoint(
         provider=provider.name,
         base_url=url,
-        auth=(provider.token_auth if isinstance(key, TokenSource) else None) or provider.auth or dialect.AUTH,
+        auth=_BEARER if is_bearer else token_auth or provider.auth or dialect.AUTH,
         key=key,
         quirks=quirks,
         headers={"user-agent": "msgflux-like", **dialect.HEADERS, **provider.headers},
@@ -151,11 +161,19 @@ def _resolve_url(provider: Provider, base_url: str, *, has_key: bool) -> tuple[s
     """Check a base URL; return it ready for the dialect's paths, the query that follows these, and the quirks."""
     url, query = _split_query(base_url)
     if url:
+        url = environment.completed(provider, url)
         _check_url(url, provider, has_key=has_key)
-        url += "" if url.endswith(provider.base_path) else provider.base_path
-    if provider.quirks_elsewhere is not None and url != provider.base_url.rstrip("/"):
+    if provider.quirks_elsewhere is not None and not _is_on_own_hosts(provider, url):
         return url, query, provider.quirks_elsewhere
     return url, query, provider.quirks
+
+
+def _is_on_own_hosts(provider: Provider, url: str) -> bool:
+    """Return whether a URL is that of the row, or the same path on a regional host: `eu.api...` beside `api...`."""
+    ours, theirs = urlsplit(provider.base_url.rstrip("/")), urlsplit(url)
+    host = ours.netloc
+    is_regional = bool(host) and theirs.netloc.endswith(f".{host}")
+    return theirs.scheme == ours.scheme and theirs.path == ours.path and (theirs.netloc == host or is_regional)
 
 
 def _signs(provider: Provider, api_key: Any) -> bool:
@@ -178,7 +196,7 @@ def _split_query(url: str) -> tuple[str, str]:
 
 def _row_url(provider: Provider) -> str:
     """Return the base URL of the row with its variables filled in; raise MissingKeyError for those that are not set."""
-    url, missing = fill_template(provider.base_url, cloud_environment())
+    url, missing = fill_template(provider.base_url)
     if missing:
         raise MissingKeyError(
             f"the base URL of {provider.name} needs {' and '.join(map(variable_names, missing))}: "
@@ -192,15 +210,19 @@ def template_variables(base_url: str) -> list[str]:
     return _TEMPLATE.findall(base_url)
 
 
-def fill_template(base_url: str, environment: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return the URL with its variables filled in, and the names of those that are not set."""
-    missing = [name for name in template_variables(base_url) if not environment.get(name)]
-    return _TEMPLATE.sub(lambda found: environment.get(found[1], ""), base_url), missing
+def fill_template(base_url: str, variables: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
+    """Return the URL with its variables filled in, by default from the environment, and those that are not set."""
+    names = template_variables(base_url)
+    if not names:
+        return base_url, []
+    known = cloud_environment(names) if variables is None else variables
+    missing = [name for name in names if not known.get(name)]
+    return _TEMPLATE.sub(lambda found: known.get(found[1], ""), base_url), missing
 
 
 def key_is_set(provider: Provider) -> bool:
     """Return whether the environment holds a key, or names credentials to use in place of one."""
-    if _first_set(provider.api_key_env) is not None:
+    if _first_set((*provider.api_key_env, *provider.token_env)) is not None:
         return True
     if provider.signing:
         from msgflux_like.providers.credentials.aws import has_static_credentials  # noqa: PLC0415  needed only to sign
@@ -211,14 +233,14 @@ def key_is_set(provider: Provider) -> bool:
 
 def has_key(provider: Provider) -> bool:
     """Return whether the environment has everything that the provider needs."""
-    has_url = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url, cloud_environment())[1]
+    has_url = bool(_first_set(provider.base_url_env)) or not fill_template(provider.base_url)[1]
     return has_url and (not provider.key_required or key_is_set(provider))
 
 
 def _key(provider: Provider, api_key: ApiKey | None) -> Secret | TokenSource | None:
     if callable(api_key):
         return TokenSource(api_key, provider.name)
-    key = api_key or _first_set(provider.api_key_env)
+    key = api_key or _first_set(provider.api_key_env) or _token(provider)
     if key is None:
         if not provider.key_required:
             return None
@@ -226,10 +248,15 @@ def _key(provider: Provider, api_key: ApiKey | None) -> Secret | TokenSource | N
             from msgflux_like.providers.credentials.google import token_source  # noqa: PLC0415  needed only without a key
 
             return TokenSource(token_source(), provider.name)
-        variables = " or ".join(provider.api_key_env)
+        variables = " or ".join((*provider.api_key_env, *provider.token_env))
         remedy = f"set {variables} in the environment, or pass" if variables else "pass"
         raise MissingKeyError(f"{provider.name} needs a key: {remedy} api_key=")
     return checked_key(key, provider.name)
+
+
+def _token(provider: Provider) -> str | None:
+    """Return the token of the environment, which a key there takes precedence over."""
+    return None if _first_set(provider.api_key_env) is not None else _first_set(provider.token_env)
 
 
 def _first_set(names: tuple[str, ...]) -> str | None:

@@ -130,6 +130,12 @@ _REASONING_FORMS: Final[Mapping[str, ReasoningForm]] = {
     **dict.fromkeys(("zai", "zai-coding-plan", "zhipuai", "zhipuai-coding-plan"), "thinking"),
     "vercel": "object",
 }
+# Hosts of models that are refused in a whole reply unless thinking is off, and those models: "parameter.enable_thinking
+# must be set to false for non-streaming calls". https://www.alibabacloud.com/help/en/model-studio/deep-thinking
+_THINKS_IN_STREAMS: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+    ("alibaba", "alibaba-cn"),
+    tuple(f"qwen3-{size}" for size in ("235b-a22b", "32b", "30b-a3b", "14b", "8b", "4b", "1.7b", "0.6b")),
+)
 _ANTHROPIC_DIALECTS: Final = ("anthropic_messages", "bedrock_anthropic", "vertex_anthropic")
 _DIALECT_OF_SHAPE: Final = {"responses": "openai_responses", "completions": "openai_chat"}
 # Endings of variables that hold keys. AWS's pairs of keys are used to sign instead.
@@ -174,6 +180,7 @@ def derive(provider: ProviderProfile, model: ModelProfile | None) -> Provider:
             f"{provider.id.upper().replace('-', '_')}_BASE_URL",
             *(name for name in provider.env if _ADDRESS.search(name) and name not in templates),
         ),
+        base_path="/v1" if dialect == "anthropic_messages" and base_url.endswith("/v1") else "",
         key_required="://localhost" not in base_url and "://127.0.0.1" not in base_url,
         auth=adapter.auth,
         token_auth=adapter.token_auth or (_BEARER if is_azure else None),
@@ -220,7 +227,9 @@ def _quirks(dialect: str, adapter: Adapter, provider: str) -> Quirks:
     if dialect == "bedrock_converse":
         return replace(_anthropic_quirks(), prefill=("claude",))
     form = _REASONING_FORMS.get(provider) if dialect == "openai_chat" else None
-    return adapter.quirks if form is None else replace(adapter.quirks, reasoning_form=form)
+    if form is None:
+        return adapter.quirks
+    return replace(adapter.quirks, reasoning_form=form, thinks_in_streams=_THINKS_IN_STREAMS.get(provider, ()))
 
 
 @cache

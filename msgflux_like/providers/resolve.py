@@ -45,6 +45,7 @@ from msgflux_like.errors import (
     UnsupportedError,
 )
 from msgflux_like.providers.config import Provider, has_key, read_row, with_dialect
+from msgflux_like.providers.environment import with_variables
 
 ENTRY_POINTS = "msgflux_like.providers"
 """Group of entry points. The name is the provider's; the object is a `Provider`, or the path of a row's file."""
@@ -94,7 +95,8 @@ def find_row(name: str, model: str, kind: str = "chat_completion") -> Provider:
         )
     from msgflux_like.providers import derive  # noqa: PLC0415  the adapters' table, for providers without a row
 
-    return msgspec.structs.replace(derive.derive(provider, get_model_profile(model, provider.id)), name=name)
+    derived = derive.derive(provider, get_model_profile(model, provider.id))
+    return with_variables(msgspec.structs.replace(derived, name=name))
 
 
 def provider_names() -> tuple[str, ...]:
@@ -143,7 +145,7 @@ def _row_of_relocated_model(row: Provider, model: str) -> Provider | None:
     from msgflux_like.providers import derive  # noqa: PLC0415  needed for few models
 
     derived = derive.derive(provider, listed)
-    return msgspec.structs.replace(derived, docs=row.docs, api_key_env=row.api_key_env)
+    return msgspec.structs.replace(derived, docs=row.docs, api_key_env=row.api_key_env, token_env=row.token_env)
 
 
 def _with_dialect_for(row: Provider, model: str) -> Provider:
@@ -158,7 +160,8 @@ def _written_row(name: str) -> Provider | None:
     """Return the written row of a provider, of kind 1 to 3 in the order above; None if there is none."""
     for folder in (_user_folder(), data_folder("providers")):
         if name in _row_names(folder):
-            return read_row(folder / f"{name}.toml")
+            row = read_row(folder / f"{name}.toml")
+            return row if folder == _user_folder() else with_variables(row)
     if name in _installed_names():
         return _installed_row(name)
     return None

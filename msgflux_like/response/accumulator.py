@@ -203,11 +203,26 @@ class ResponseAccumulator:
             written += len(piece)
 
     def tool_calls(self) -> list[ToolCall]:
-        """Return the calls in the order of their first pieces. A repeated id or name counts once."""
-        return [
-            ToolCall(ids[0] if ids else f"call_{key}", names[0] if names else "", "".join(arguments))
-            for key, (ids, names, arguments) in self.calls.items()
-        ]
+        """Return the calls in the order of their first pieces. A repeated id or name counts once.
+
+        Each call has another id: hosts give one id to several calls, or none.
+        """
+        found: list[ToolCall] = []
+        used: set[str] = set()
+        for key, (ids, names, arguments) in self.calls.items():
+            name, text = names[0] if names else "", "".join(arguments)
+            id_ = given = ids[0] if ids else self._derived_id(key, name, text)
+            while id_ in used:
+                id_ = f"{given}_{len(used) + 1}" if id_ == given else f"{id_}_"
+            used.add(id_)
+            found.append(ToolCall(id_, name, text))
+        return found
+
+    def _derived_id(self, key: int, name: str, arguments: str) -> str:
+        """Return an id for a call without one, which differs from those of other answers."""
+        from msgflux_like.dialects._shared.call_ids import derived_call_id  # noqa: PLC0415  nearly all calls have ids
+
+        return derived_call_id(f"{self.id}/{self.request_id}/{key}/{name}/{arguments}")
 
     def provider_state(self, call_metadata: CallMetadata) -> list[dict[str, Any]]:
         """Return, as JSON, the state that the provider expects back with this answer in the next request."""

@@ -168,6 +168,9 @@ def build_metadata(answer: ResponseAccumulator, call_metadata: CallMetadata) -> 
         "attempts": answer.attempts,
         "cached": call_metadata.cached,
     }
+    profile = call_metadata.profile
+    if profile is not None and profile.id != call_metadata.model:
+        facts["base_model"] = f"{profile.provider_id}/{profile.id}"
     if finished and finished.message:
         facts["finish_message"] = finished.message
     if answer.refusal:

@@ -90,15 +90,15 @@ class ModelResponse(Generic[T]):
     def tool_calls(self) -> ToolCallAggregator:
         """Tool calls of the answer; empty if there are none."""
         state = self._answer.provider_state(self._call_metadata)
-        return ToolCallAggregator(self._answer.tool_calls(), self.text, self.reasoning, state)
+        return ToolCallAggregator(self._answer.tool_calls(), self.text, self.reasoning, state, self.refusal)
 
     @property
     def message(self) -> dict[str, Any]:
         """The answer as an assistant message to append to the conversation; plain JSON, so it can be saved and loaded.
 
-        Beside text and calls it holds `provider_state` if the provider expects something back (signatures, encrypted
-        reasoning). Models of the same family are sent that state; for other models it is dropped and listed in
-        `changes`.
+        Beside text and calls it holds `refusal` if the model refused, and `provider_state` if the provider expects
+        something back (signatures, encrypted reasoning, ids of sounds, images). Models of the same family are sent that
+        state; for other models it is dropped and listed in `changes`.
 
         Example:
             >>> from msgflux_like.testing import FakeModel

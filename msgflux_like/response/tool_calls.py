@@ -106,6 +106,7 @@ class ToolCallAggregator:
         text: Text of the same answer.
         reasoning: Reasoning of the same answer, None if not reported.
         provider_state: Opaque state that the provider expects back with the calls.
+        refusal: The model's refusal in the same answer, None if it did not refuse.
 
     Attributes:
         text: Text of the same answer.
@@ -124,9 +125,11 @@ class ToolCallAggregator:
         text: str = "",
         reasoning: str | None = None,
         provider_state: Sequence[Mapping[str, Any]] = (),
+        refusal: str | None = None,
     ) -> None:
         self._calls = list(calls)
         self._provider_state = provider_state
+        self._refusal = refusal
         self._results: dict[str, str] = {}
         self.text = text
         self.reasoning = reasoning
@@ -186,6 +189,8 @@ class ToolCallAggregator:
         message: dict[str, Any] = {"role": "assistant", "content": self.text or None if calls else self.text}
         if calls:
             message["tool_calls"] = calls
+        if self._refusal:
+            message["refusal"] = self._refusal
         if self._provider_state:
             message["provider_state"] = [dict(state) for state in self._provider_state]
         return message

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from msgflux_like._json import as_mapping
 from msgflux_like.errors import InvalidRequestError, MsgfluxError, OutputParsingError
 from msgflux_like.events import Event, ToolCallDelta
 from msgflux_like.request import AnswerSchema, Change, OutputMode, ToolChoice
@@ -80,7 +81,7 @@ class OutputSpec(Struct, frozen=True):
             "description": self.target.description or "Give the answer.",
             "parameters": self.lowered.schema,
         }
-        if any(tool["function"]["name"] == self.target.name for tool in tools):
+        if any(as_mapping(tool.get("function")).get("name") == self.target.name for tool in tools):
             raise InvalidRequestError(
                 f"a tool and the generation_schema have the same name {self.target.name!r}: rename one of them"
             )

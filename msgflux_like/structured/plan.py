@@ -109,7 +109,8 @@ class ReAct(Struct):
         schema = msgspec.json.schema(cls)
         definitions: dict[str, Any] = schema.pop("$defs")
         react: dict[str, Any] = {**definitions[cls.__name__]}
-        actions = [_action(as_mapping(tool["function"])) for tool in check_tools(tool_schemas, None)]
+        functions = [tool["function"] for tool in check_tools(tool_schemas, None) if "function" in tool]
+        actions = [_action(as_mapping(function)) for function in functions]
         react["properties"] = {
             **react["properties"],
             "actions": {"type": "array", "items": actions[0] if len(actions) == 1 else {"anyOf": actions}},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import msgspec
 
+from msgflux_like._json import as_mapping
 from msgflux_like.calls.options import ModelOptions
 from msgflux_like.errors import InvalidRequestError
 from msgflux_like.models.chat_completion import ChatCompletion
@@ -115,7 +116,7 @@ class FakeModel(ChatCompletion):
         if form is not None:
             return self._output_specs.get(_key(form)), ""
         for tool in body.get("tools", ()):
-            output_spec = self._output_specs.get(_key(tool["function"].get("parameters")))
+            output_spec = self._output_specs.get(_key(as_mapping(tool.get("function")).get("parameters")))
             if output_spec is not None and output_spec.output_mode == "tool":
                 return output_spec, tool["function"]["name"]
         instructions = str(body["messages"][0].get("content"))

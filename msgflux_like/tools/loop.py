@@ -225,9 +225,8 @@ def _messages(calls: ToolCallAggregator, texts: list[str]) -> list[dict[str, Any
 
 def _answer(response: Any) -> dict[str, Any]:
     """Return the last answer as a message, without a call of the answer tool of `generation_schema`."""
-    message = {"role": "assistant", "content": response.text}
-    state = response.message.get("provider_state")
-    return {**message, "provider_state": state} if state else message
+    kept = {name: value for name, value in response.message.items() if name in ("refusal", "provider_state")}
+    return {"role": "assistant", "content": response.text, **kept}
 
 
 def _text(result: Any) -> str:

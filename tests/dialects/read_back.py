@@ -223,7 +223,12 @@ def _converse_media(block: Body) -> Piece:
 
 
 def _mistral(body: Body, ids: _Ids) -> Iterator[Placed]:
+    after_tool = False
     for message in body["messages"]:
+        emulated = after_tool and message == {"role": "assistant", "content": "OK."}  # between a tool and a user
+        after_tool = message["role"] == "tool"
+        if emulated:
+            continue
         content = message["content"]
         if isinstance(content, list):
             content = [_mistral_part(part) for part in content if part["type"] != "thinking"]

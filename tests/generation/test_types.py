@@ -156,7 +156,7 @@ def test_the_names_of_a_dicts_methods_are_fields_like_others():
         assert repr(record) == repr(dict(record))
         assert {**record} == dict(record)
     assert list(Record(a=1).items()) == [("a", 1)]
-    with pytest.raises(AttributeError, match="there are a"):
+    with pytest.raises(AttributeError, match="the keys are a"):
         _ = Record(a=1).b
 
 

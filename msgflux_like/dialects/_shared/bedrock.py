@@ -51,8 +51,8 @@ def path(model: str, action: str) -> str:
 
 
 def claude(model: str) -> str:
-    """The model's name at Anthropic, such as `claude-sonnet-4-5-20250929-v1:0`; "" for models of other makers."""
-    return model.partition("anthropic.")[2]
+    """Return the model's name at Anthropic, such as `claude-sonnet-4-5-20250929-v1:0`; "" for other makers' models."""
+    return model if model.startswith("claude-") else model.partition("anthropic.")[2]
 
 
 def beta_names(own: str, extra_headers: Mapping[str, str]) -> list[str]:

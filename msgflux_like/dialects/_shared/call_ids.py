@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from msgflux_like.request import Change
+from msgflux_like.errors import InvalidMessagesError
+from msgflux_like.request import Change, ChatRequest
 
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -75,6 +76,27 @@ class UniqueIds:
         if id_:
             self._used.add(unique)
         return unique
+
+
+def check_answered(request: ChatRequest) -> None:
+    """Check that no call that the conversation went on from is without a result, which most APIs refuse.
+
+    Raises:
+        InvalidMessagesError: If another message follows a call, and no result of it.
+    """
+    results: set[str] = set()
+    goes_on = False
+    for index, message in reversed(list(enumerate(request.messages))):
+        if message["role"] == "tool":
+            results.add(message["tool_call_id"])
+            continue
+        for at, call in enumerate(message.get("tool_calls") or ()):
+            if goes_on and call["id"] not in results:
+                raise InvalidMessagesError(
+                    f"{request.place(index)}.tool_calls[{at}] has no result, and the API refuses an open call. "
+                    f"Add a tool message with its id as tool_call_id, or leave the call out"
+                )
+        goes_on = True
 
 
 def derived_call_id(call: str) -> str:

@@ -32,10 +32,27 @@ def note_detail(part: Mapping[str, Any], place: str, changes: list[Change]) -> N
         changes.append(Change("dropped", f"{place}.image_url.detail", "images have no such field here"))
 
 
-def note_tool(tool: Mapping[str, Any], changes: list[Change]) -> None:
-    """Record as dropped the fields beside the function of a tool, such as `cache_control`."""
-    place = f"tools.{as_mapping(tool.get('function')).get('name')}"
+def note_inner(part: Mapping[str, Any], known: frozenset[str], place: str, changes: list[Change]) -> None:
+    """Record as dropped the fields in the content of a part that are not `known`."""
+    kind = part["type"]
+    inner = as_mapping(part[kind])
+    if not inner.keys() <= known:
+        note_unknown(inner, known, f"{place}.{kind}", changes, "a part")
+
+
+def note_tool(tool: Mapping[str, Any], changes: list[Change], known: frozenset[str] | None = None) -> None:
+    """Record as dropped the fields beside the function of a tool, such as `cache_control`, and those in it.
+
+    Args:
+        tool: A tool in OpenAI's form.
+        changes: Receives the changes.
+        known: The fields of a function that are sent; None where all are.
+    """
+    function = as_mapping(tool.get("function"))
+    place = f"tools.{function.get('name')}"
     note_unknown(tool, frozenset({"type", "function"}), place, changes, "a tool")
+    if known is not None:
+        note_unknown(function, known, f"{place}.function", changes, "a function")
 
 
 def system_role(role: str, place: str, changes: list[Change]) -> str:

@@ -68,7 +68,7 @@ def prefill_text(request: ChatRequest, quirks: Quirks) -> str:
     """
     if not request.prefill:
         return ""
-    known = request.model.startswith(quirks.prefill) and not request.model.startswith(quirks.prefill_refused)
+    known = request.known_as.startswith(quirks.prefill) and not request.known_as.startswith(quirks.prefill_refused)
     if not known:
         raise UnsupportedError(
             f"prefilling: {request.model} does not continue a last assistant message. "

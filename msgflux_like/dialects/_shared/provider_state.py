@@ -79,10 +79,14 @@ def split_text(text: str, inside: Sequence[InsideText]) -> list[str | InsideText
     return found
 
 
-def reasoning_text(message: Mapping[str, Any]) -> str:
-    """Return the reasoning in plain text that an earlier answer came with, of any model; "" if there is none."""
+def reasoning_text(message: Mapping[str, Any]) -> str | None:
+    """Return the reasoning in plain text that an earlier answer came with, of any model; None if there is none.
+
+    An answer whose reasoning was an empty field has an empty text.
+    """
     kept = message.get("provider_state") or ()
-    return "".join(entry["raw"] for entry in kept if entry["family"] == REASONING_TEXT)
+    texts = [entry["raw"] for entry in kept if entry["family"] == REASONING_TEXT]
+    return "".join(text for text in texts if isinstance(text, str)) if texts else None
 
 
 def with_state(

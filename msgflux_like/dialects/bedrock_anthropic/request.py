@@ -28,7 +28,9 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
 
     Raises the errors of `anthropic_messages.encode`, and UnsupportedError for a link or a file_id.
     """
-    encoded = anthropic_messages.encode(replace(request, model=claude(request.model) or request.model), quirks)
+    encoded = anthropic_messages.encode(
+        replace(request, model=claude(request.known_as) or request.model, base_model=""), quirks
+    )
     body: dict[str, Any] = {"anthropic_version": _VERSION, **encoded.body}
     del body["model"]
     body.pop("stream", None)

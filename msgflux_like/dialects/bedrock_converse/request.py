@@ -69,10 +69,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     changes: list[Change] = []
     tools, extra_fields = _tools(request, quirks, changes)
     system, turns = _conversation(request, changes, calls_as_text=tools is None)
-    _complete_tool_use(turns, request.model, changes)
+    _complete_tool_use(turns, request.known_as, changes)
     _begin_with_user(turns, changes)
     prefill = _add_prefill(
-        turns, prefill_text(replace(request, model=claude(request.model) or request.model), quirks), changes
+        turns, prefill_text(replace(request, base_model=claude(request.known_as) or request.known_as), quirks), changes
     )
     if not turns:
         raise InvalidMessagesError(
@@ -86,7 +86,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
         body["inferenceConfig"] = inference
     if tools:
         body["toolConfig"] = tools
-    if claude(request.model):
+    if claude(request.known_as):
         extra_fields |= _claude_fields(request, turns, prefill, changes)
         if betas := beta_names(",".join(extra_fields.get("anthropic_beta", ())), request.extra_headers):
             extra_fields["anthropic_beta"] = betas
@@ -183,7 +183,7 @@ def _blocks_of(message: Message, request: ChatRequest, place: str, ids: CallIds,
     if len(message) == 2 and isinstance(content, str) and content.strip():  # nearly all messages
         return [{"text": content}]
     if role == "tool":
-        return _tool_result(message, request.model, place, ids, changes)
+        return _tool_result(message, request.known_as, place, ids, changes)
     if message.get("is_error") is not None:
         changes.append(Change("dropped", f"{place}.is_error", "only tool results have such a field here"))
     parts = [{"type": "text", "text": content or ""}] if content is None or isinstance(content, str) else content
@@ -371,10 +371,10 @@ def _tools(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> tuple
     config: Block = {"tools": _specifications(tools, changes)}
     if request.parameters.get("parallel_tool_calls") is not False:
         return config if choice is None else {**config, "toolChoice": _tool_choice(choice)}, {}
-    if not claude(request.model) and isinstance(choice, str) and choice not in _TOOL_CHOICES:
+    if not claude(request.known_as) and isinstance(choice, str) and choice not in _TOOL_CHOICES:
         changes.append(Change("dropped", "parallel_tool_calls", "no field limits how often the tool is called"))
         return {**config, "toolChoice": _tool_choice(choice)}, {}
-    if not claude(request.model):
+    if not claude(request.known_as):
         raise UnsupportedError("parallel_tool_calls=False: Converse has no such field for this model. Leave it out")
     return config, {"tool_choice": {**_claude_tool_choice(choice), "disable_parallel_tool_use": True}}
 
@@ -392,7 +392,7 @@ def _tools_not_to_call(
         if tools:
             changes.append(Change("emulated", "tool_choice", 'the tools are not sent: Converse has no choice "none"'))
         return {}, {}
-    if not claude(request.model):
+    if not claude(request.known_as):
         changes.append(
             Change(
                 "emulated",
@@ -472,7 +472,7 @@ def _claude_fields(request: ChatRequest, turns: list[Block], prefill: str, chang
     thinking = thinking_fields(request, [_block_types_as_anthropic(turn) for turn in turns], limit, changes)
     check_thinking({**given, **thinking}, request.tool_choice, prefill)
     fields: Block = {"top_k": given["top_k"]} if "top_k" in given else {}
-    if "output_config" in thinking and claude(request.model).startswith("claude-opus-4-5"):
+    if "output_config" in thinking and claude(request.known_as).startswith("claude-opus-4-5"):
         fields["anthropic_beta"] = ["effort-2025-11-24"]  # the first model with efforts
     return fields | thinking
 
@@ -486,7 +486,13 @@ def _block_types_as_anthropic(turn: Block) -> Block:
 def _maker_fields(request: ChatRequest) -> Block:
     """Return the parameters without a field in Converse, as fields of a maker other than Anthropic."""
     fields: Block = {}
-    given, model = request.parameters, request.model
+    given, model = request.parameters, request.known_as
+    if is_opaque(model) and (unsent := [name for name in _MAKER_PARAMETERS if given.get(name) is not None]):
+        raise UnsupportedError(
+            f"{', '.join(unsent)}: the id of the model does not show whose model it is, and each maker has a field of "
+            f"another name: say it with base_model=, such as 'anthropic.claude-sonnet-4-5-20250929-v1:0', or give the "
+            f'field of the maker in extra_body={{"additionalModelRequestFields": {{...}}}}'
+        )
     if (top_k := given.get("top_k")) is not None:
         fields = {"inferenceConfig": {"topK": top_k}} if "amazon.nova" in model else {"top_k": top_k}
     effort, budget = given.get("reasoning_effort"), given.get("reasoning_budget")

@@ -268,25 +268,25 @@ class _ExactCall(_Call, forbid_unknown_fields=True):
 
 
 class _ExactPart(_Part, forbid_unknown_fields=True):
-    function_call: _ExactCall | None = None
+    function_call: _ExactCall | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  read only
 
 
 class _ExactContent(_Content):
-    parts: list[_ExactPart] | None = None
+    parts: list[_ExactPart] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  read only
 
 
 class _ExactCandidate(_Candidate):
-    content: _ExactContent | None = None
+    content: _ExactContent | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  read only
 
 
 class _ExactReply(_Reply):
-    candidates: list[_ExactCandidate] | None = None
+    candidates: list[_ExactCandidate] | None = None  # pyright: ignore[reportIncompatibleVariableOverride]  read only
 
 
 _NO_CANDIDATE: Final = _Candidate()
 _NO_FEEDBACK: Final = _Feedback()
 _NO_USAGE: Final = _Usage()
-_exact_decoder = msgspec.json.Decoder(_ExactReply)
+_decode_exact = msgspec.json.Decoder(_ExactReply).decode
 _decoder = msgspec.json.Decoder(_Reply)
 _decode_plain = msgspec.json.Decoder().decode
 
@@ -356,16 +356,16 @@ class _Reader:
         A gateway ends every stream with `[DONE]`, also one that was cut: it is no evidence of the end.
         """
         try:
-            reply = self._object(data)
+            reply = _decode_exact(data)
         except msgspec.DecodeError:
             if data.strip() in (b"", b"[DONE]"):
                 return False
-            raise
+            reply = lenient.decode(_decoder, data, self._note)
         return self._on_object(reply, data, events)
 
     def _object(self, data: bytes) -> _Reply:
         try:
-            return _exact_decoder.decode(data)
+            return _decode_exact(data)
         except msgspec.ValidationError:
             return lenient.decode(_decoder, data, self._note)
 
@@ -561,8 +561,9 @@ class _Reader:
 
 def _raw_parts(data: bytes, position: int) -> list[dict[str, Any]]:
     """Return the parts of the candidate at a position as plain values, with the fields that no struct names."""
-    candidates = [each for each in as_list(as_mapping(_decode_plain(data)).get("candidates")) if isinstance(each, dict)]
-    parts = as_list(as_mapping(as_mapping(candidates[position]).get("content")).get("parts"))
+    given = as_list(as_mapping(_decode_plain(data)).get("candidates"))
+    candidates = [as_mapping(each) for each in given if isinstance(each, dict)]
+    parts = as_list(as_mapping(candidates[position].get("content")).get("parts"))
     return [part for part in parts if isinstance(part, dict)]
 
 

@@ -136,7 +136,7 @@ class _MessageEncoder:
         self._changes = changes
         self._tool_names: dict[str, str] = {}  # by call id
         self._user_messages_left = sum(message["role"] == "user" for message in request.messages)
-        self._is_gemini_3 = _GEMINI_3_OR_LATER.search(request.model) is not None
+        self._is_gemini_3 = _GEMINI_3_OR_LATER.search(request.known_as) is not None
 
     def parts_of(self, message: Message, place: str) -> list[Part]:
         """Return a message as parts, without empty texts."""
@@ -354,7 +354,7 @@ def _generation_config(request: ChatRequest, changes: list[Change]) -> dict[str,
     if thinking:
         config["thinkingConfig"] = thinking
     if (answer_schema := request.answer_schema) is not None:
-        if request.tools and _BEFORE_GEMINI_3.search(request.model):
+        if request.tools and _BEFORE_GEMINI_3.search(request.known_as):
             raise UnsupportedError(
                 f"generation_schema: {request.model} does not combine an answer schema with tools. "
                 f'Use output_mode="tool" or "prompted"'

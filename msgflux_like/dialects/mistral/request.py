@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.call_ids import derived_short_id
-from msgflux_like.dialects._shared.notes import note_marks, note_tool, note_unknown, system_role
+from msgflux_like.dialects._shared.call_ids import check_answered, derived_short_id
+from msgflux_like.dialects._shared.notes import note_inner, note_marks, note_tool, note_unknown, system_role
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
     effort_word,
@@ -21,7 +21,7 @@ from msgflux_like.dialects._shared.parameters import (
     refuse_parameters,
 )
 from msgflux_like.dialects._shared.parts import data_url, unsupported_part
-from msgflux_like.dialects._shared.provider_state import own_state
+from msgflux_like.dialects._shared.provider_state import InsideText, own_state, split_text
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Message, Quirks
 
@@ -37,6 +37,12 @@ _MESSAGE_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "assistant": frozenset({"role", "content", "tool_calls", "prefix", "provider_state"}),
     "tool": frozenset({"role", "content", "tool_call_id", "name"}),
 }
+_CALL_FIELDS: Final = frozenset({"id", "type", "function"})
+_CALLED_FIELDS: Final = frozenset({"name", "arguments"})
+_FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict"})
+_IMAGE_FIELDS: Final = frozenset({"url", "detail"})
+_AUDIO_FIELDS: Final = frozenset({"data", "format"})  # the format is in the data
+_FILE_FIELDS: Final = frozenset({"file_id", "file_url", "file_data", "filename"})
 _CHOICE: Final = {"auto": "auto", "required": "any", "none": "none"}
 _VALID_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 
@@ -71,6 +77,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
 
 
 def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
+    check_answered(request)
     ids = _valid_ids(request.messages)
     found: list[Fields] = []
     for index, message in enumerate(request.messages):
@@ -78,8 +85,12 @@ def _messages(request: ChatRequest, changes: list[Change]) -> list[Fields]:
         encoded = _message(message, request, place, ids, changes)
         if encoded["role"] == "assistant" and not encoded["content"] and not encoded.get("tool_calls"):
             changes.append(Change("dropped", place, "it is empty, which the API refuses"))
-        else:
-            found.append(encoded)
+            continue
+        if encoded["role"] == "user" and found and found[-1]["role"] == "tool":
+            # "Unexpected role 'user' after role 'tool'": https://github.com/zed-industries/zed/issues/37021
+            found.append({"role": "assistant", "content": "OK."})
+            changes.append(Change("emulated", place, "an answer stands before it: a user cannot follow a tool here"))
+        found.append(encoded)
     return found
 
 
@@ -97,8 +108,10 @@ def _message(
         if message.get("name"):
             encoded["name"] = message["name"]
     if role == "assistant":
-        if state := own_state(message, request, place, changes):
-            encoded["content"] = _with_state(encoded["content"], state)
+        inside: list[InsideText] = []
+        state = own_state(message, request, place, changes, inside)
+        if state or inside:
+            encoded["content"] = _with_state(encoded["content"], state, inside)
         if calls := message.get("tool_calls"):
             encoded["tool_calls"] = [
                 _call(call, ids, f"{place}.tool_calls[{index}]", changes) for index, call in enumerate(calls)
@@ -108,9 +121,13 @@ def _message(
     return encoded
 
 
-def _with_state(content: Any, state: Mapping[int, list[tuple[str, Any]]]) -> list[Any]:
-    """Return the content of an earlier answer with its thinking, before or after the text."""
-    parts: list[Any] = ([{"type": "text", "text": content}] if content else []) if isinstance(content, str) else content
+def _with_state(content: Any, state: Mapping[int, list[tuple[str, Any]]], inside: list[InsideText]) -> list[Any]:
+    """Return the content of an earlier answer with its thinking and its references, before, in and after the text."""
+    if isinstance(content, str):
+        pieces = split_text(content, inside)
+        parts = [{"type": "text", "text": piece} if isinstance(piece, str) else piece.raw for piece in pieces]
+    else:
+        parts = [*content, *(each.raw for each in inside)]
     before = [raw for _, raw in state.get(0, ())]
     return [*before, *parts, *(raw for after in sorted(state) if after for _, raw in state[after])]
 
@@ -126,9 +143,15 @@ def _part(part: Mapping[str, Any], role: str, place: str, changes: list[Change])
     if role in ("user", "tool"):
         match kind:
             case "image_url":
-                return {"type": "image_url", "image_url": part["image_url"]}
+                note_inner(part, _IMAGE_FIELDS, place, changes)
+                image = part["image_url"]
+                return {
+                    "type": "image_url",
+                    "image_url": {name: image[name] for name in image if name in _IMAGE_FIELDS},
+                }
             case "input_audio":
-                return {"type": "input_audio", "input_audio": part["input_audio"]["data"]}
+                note_inner(part, _AUDIO_FIELDS, place, changes)
+                return {"type": "input_audio", "input_audio": part["input_audio"].get("data")}
             case "file":
                 return _file(as_mapping(part["file"]), place, changes)
             case "document_url":
@@ -140,7 +163,10 @@ def _part(part: Mapping[str, Any], role: str, place: str, changes: list[Change])
 
 def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
     """Return a document by its URL or data; an image given as a file becomes an image part."""
+    note_unknown(file, _FILE_FIELDS, f"{place}.file", changes, "a file")
     if file.get("file_id"):
+        if file.get("filename"):
+            changes.append(Change("dropped", f"{place}.file.filename", "a file that is given by its id has a name"))
         return {"type": "file", "file_id": file["file_id"]}
     url = str(file.get("file_url") or file.get("file_data") or "")
     if not url:
@@ -155,6 +181,8 @@ def _file(file: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
 
 def _call(call: Mapping[str, Any], ids: Mapping[str, str], place: str, changes: list[Change]) -> Fields:
     function = call["function"]
+    note_unknown(call, _CALL_FIELDS, place, changes, "a call")
+    note_unknown(function, _CALLED_FIELDS, f"{place}.function", changes, "a call")
     return {
         "id": _sent_id(call["id"], ids, f"{place}.id", changes),
         "type": "function",
@@ -207,7 +235,7 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
     if "seed" in given:
         given["random_seed"] = given.pop("seed")
     effort = effort_word(given, "Mistral's format")
-    if effort is not None and not request.model.startswith("magistral"):
+    if effort is not None and not request.known_as.startswith("magistral"):
         given["reasoning_effort"] = effort
     elif effort is not None:
         given["prompt_mode"] = None if effort == "none" else "reasoning"
@@ -218,5 +246,6 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
 def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
     if tool.get("type") != "function" or "function" not in tool:
         return tool
-    note_tool(tool, changes)
-    return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **tool["function"]}}
+    note_tool(tool, changes, _FUNCTION_FIELDS)
+    function = {name: value for name, value in tool["function"].items() if name in _FUNCTION_FIELDS}
+    return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **function}}

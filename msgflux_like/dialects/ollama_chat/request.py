@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
-from msgflux_like.dialects._shared.notes import note_detail, note_marks, note_unknown, system_role
+from msgflux_like.dialects._shared.notes import note_detail, note_inner, note_marks, note_unknown, system_role
 from msgflux_like.dialects._shared.parameters import effort_word, prefill_text, refuse_parameters, stop_list
 from msgflux_like.dialects._shared.parts import data_url, json_object, unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state
@@ -24,6 +24,9 @@ STATE: Final = ("ollama", ())
 
 _UNSUPPORTED: Final = frozenset({"user", "parallel_tool_calls"})
 _MESSAGE_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "provider_state"})
+_INNER_FIELDS: Final = frozenset({"url", "detail", "file_url", "file_data", "filename"})  # of an image
+_CALL_FIELDS: Final = frozenset({"id", "type", "function"})
+_CALLED_FIELDS: Final = frozenset({"name", "arguments"})
 _OUTSIDE_OPTIONS: Final = ("logprobs", "top_logprobs")
 _THINK: Final[Mapping[str, bool]] = {"none": False, "true": True}  # else a word: low, medium, high
 
@@ -105,6 +108,7 @@ def _image(part: Mapping[str, Any], place: str, changes: list[Change]) -> str:
         )
     if data is None or not (part["type"] == "image_url" or data[0].startswith("image/")):
         raise unsupported_part(part, place, "Ollama's format")
+    note_inner(part, _INNER_FIELDS, place, changes)
     if part["type"] == "image_url":
         note_detail(part, place, changes)
     elif inner.get("filename"):
@@ -113,17 +117,24 @@ def _image(part: Mapping[str, Any], place: str, changes: list[Change]) -> str:
 
 
 def _answer(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> Fields:
-    """Return the fields of an earlier answer beside its text: thinking and calls."""
+    """Return the fields of an earlier answer beside its text: thinking, images and calls."""
     fields: Fields = {}
-    state = own_state(message, request, place, changes)
-    if thinking := "".join(raw["thinking"] for after in state.values() for _, raw in after):
+    state = own_state(message, request, place, changes).values()
+    pieces = [(kind, as_mapping(raw).get(kind)) for after in state for kind, raw in after]
+    if thinking := "".join(text for kind, text in pieces if kind == "thinking" and isinstance(text, str)):
         fields["thinking"] = thinking
+    if images := [image for kind, image in pieces if kind == "image"]:
+        fields["images"] = images
     if calls := message.get("tool_calls"):
-        fields["tool_calls"] = [_call(call, f"{place}.tool_calls[{index}]") for index, call in enumerate(calls)]
+        fields["tool_calls"] = [
+            _call(call, f"{place}.tool_calls[{index}]", changes) for index, call in enumerate(calls)
+        ]
     return fields
 
 
-def _call(call: Mapping[str, Any], place: str) -> Fields:
+def _call(call: Mapping[str, Any], place: str, changes: list[Change]) -> Fields:
+    note_unknown(call, _CALL_FIELDS, place, changes, "a call")
+    note_unknown(call["function"], _CALLED_FIELDS, f"{place}.function", changes, "a call")
     name, arguments = call["function"]["name"], json_object(call["function"]["arguments"], f"{place}.function")
     return {"id": call["id"], "function": {"name": name, "arguments": arguments}}
 

@@ -1,4 +1,4 @@
-"""Messages and tools that are not sent as given: earlier answers with provider state, and what OpenAI itself refuses.
+"""Messages and tools that are not sent as given: earlier answers with provider state, and what the API refuses.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create. The fields of messages and parts follow the
 types of the package openai 3.54.
@@ -6,14 +6,17 @@ types of the package openai 3.54.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
+from msgflux_like.dialects._shared.call_ids import check_answered
 from msgflux_like.dialects._shared.notes import note_unknown
 from msgflux_like.dialects._shared.parts import unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state, reasoning_text
-from msgflux_like.dialects.openai_chat.reply import CALL_EXTRA
+from msgflux_like.dialects.openai_chat.reply import CALL_EXTRA, CALL_TYPE
+from msgflux_like.dialects.openai_chat.request import FUNCTION_FIELDS
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Message, Quirks
 
@@ -42,17 +45,35 @@ _INNER_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "input_audio": frozenset({"data", "format"}),
     "file": frozenset({"file_data", "file_id", "filename"}),
     "function": frozenset({"name", "arguments"}),
+    "audio": frozenset({"id"}),
 }
+_LISTS: Final = ("reasoning_details", "images", "annotations")
+"""Fields of an answer that provider state of this kind is an item of."""
+
 _REMEDIES: Final[Mapping[str, str]] = {
     "video_url": "give some of its frames as images, or ask a model of a provider that takes videos",
     **dict.fromkeys(("image_url", "input_audio", "file"), "give it in a message of the user"),
 }
+
+# Models that refuse a tool call without the reasoning before it, wherever they are served:
+# https://api-docs.deepseek.com/guides/thinking_mode, https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model
+_REASONING_REQUIRED: Final = re.compile(r"deepseek-(v3\.2|v4|reasoner)|kimi-k2")
+
+
+def requires_reasoning(request: ChatRequest) -> bool:
+    """Return whether the model refuses an earlier answer of calls that has no `reasoning_content`."""
+    if request.reasoning_field != "reasoning_content" or request.parameters.get("reasoning_effort") == "none":
+        return False
+    return _REASONING_REQUIRED.search(request.model.lower()) is not None
 
 
 def adapted_messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Message]:
     """Return the messages with the provider state in each answer; only OpenAI's fields and parts for a strict host."""
     found: list[Message] = []
     beside: list[Fields] = []  # parts of the last tool results that are not text
+    required = requires_reasoning(request)
+    if quirks.strict_messages:
+        check_answered(request)
     for index, given in enumerate(request.messages):
         message, place = given, request.place(index)
         if beside and message["role"] != "tool":
@@ -64,6 +85,9 @@ def adapted_messages(request: ChatRequest, quirks: Quirks, changes: list[Change]
                 message = _text_only_result(message, place, found, beside, changes)
         if "provider_state" in message:
             message = _with_provider_state(message, request, place, changes)
+        if required and message.get("tool_calls") and "reasoning_content" not in message:
+            message = {**message, "reasoning_content": ""}
+            changes.append(Change("emulated", f"{place}.reasoning_content", "is empty: this model requires the field"))
         found.append(message)
     if beside:
         found.append({"role": "user", "content": beside})
@@ -75,9 +99,16 @@ def strict_tools(tools: Iterable[Fields], changes: list[Change]) -> list[Fields]
     found: list[Fields] = []
     for tool in tools:
         kind = str(tool.get("type"))
-        name = as_mapping(tool.get(kind)).get("name")
-        known = frozenset({"type", kind})
-        found.append(_known_fields(tool, known, f"tools.{name}", changes, "a tool") if kind in tool else tool)
+        if kind not in tool:
+            found.append(tool)
+            continue
+        inner = as_mapping(tool[kind])
+        place = f"tools.{inner.get('name')}"
+        sent = _known_fields(tool, frozenset({"type", kind}), place, changes, "a tool")
+        if kind == "function":
+            own = _known_fields(inner, FUNCTION_FIELDS, f"{place}.function", changes, "a function")
+            sent = sent if own is inner else {**sent, "function": own}
+        found.append(sent)
     return found
 
 
@@ -110,7 +141,17 @@ def _strict_message(message: Message, request: ChatRequest, place: str, changes:
         sent = {name: value for name, value in sent.items() if name != "tool_calls"}
     if content is not None and not isinstance(content, str):
         new["content"] = [_part(part, role, f"{place}.content[{at}]", changes) for at, part in enumerate(content)]
+    if sent.get("audio") is not None:
+        sent = _with_audio(sent, place, changes)
     return {**sent, **new} if new else sent
+
+
+def _with_audio(sent: Message, place: str, changes: list[Change]) -> Message:
+    """Return an earlier answer with the id of its sound only, or without a sound that has no id."""
+    if as_mapping(sent["audio"]).get("id"):
+        return _with_known_inner(sent, "audio", place, changes)
+    changes.append(Change("dropped", f"{place}.audio", "OpenAI takes a sound of an answer by its id only"))
+    return {name: value for name, value in sent.items() if name != "audio"}
 
 
 def _is_plain_call(call: Fields) -> bool:
@@ -182,21 +223,32 @@ def _called_tool(message: Message, id_: str) -> str:
 def _with_provider_state(message: Message, request: ChatRequest, place: str, changes: list[Change]) -> dict[str, Any]:
     """Return an earlier answer with its provider state, each in the field that it came in."""
     sent = {name: value for name, value in message.items() if name != "provider_state"}
-    details: list[Any] = []
+    fields: dict[str, list[Any]] = {}
     calls: list[dict[str, Any]] = list(message.get("tool_calls") or ())
     for after, entries in sorted(own_state(message, request, place, changes).items()):
         for kind, raw in entries:
-            if kind == CALL_EXTRA and calls:
+            if kind in (CALL_EXTRA, CALL_TYPE) and calls:
                 index = min(after - bool(message.get("content")), len(calls) - 1)
-                calls[index] = {**calls[index], "extra_content": raw}
-            elif kind == "reasoning_details":
-                details.append(raw)
+                calls[index] = _call_with_state(calls[index], kind, raw)
+            elif kind in _LISTS:
+                fields.setdefault(kind, []).append(raw)
             elif kind == "extra_content":
                 sent[kind] = raw
+            elif kind == "audio" and as_mapping(raw).get("id"):
+                sent[kind] = {"id": raw["id"]}
     if calls:
         sent["tool_calls"] = calls
-    if details:
-        sent["reasoning_details"] = details
-    elif request.reasoning_field and (text := reasoning_text(message)):
+    sent |= fields
+    if "reasoning_details" not in fields and request.reasoning_field and (text := reasoning_text(message)) is not None:
         sent.setdefault(request.reasoning_field, text)
     return sent
+
+
+def _call_with_state(call: dict[str, Any], kind: str, raw: Any) -> dict[str, Any]:
+    """Return an earlier call with its signature, or as a call of its type."""
+    if kind == CALL_EXTRA:
+        return {**call, "extra_content": raw}
+    if raw != "custom":
+        return {**call, "type": raw}
+    function = as_mapping(call["function"])
+    return {"id": call["id"], "type": raw, "custom": {"name": function["name"], "input": function["arguments"]}}

@@ -111,7 +111,11 @@ def reasoning_fields(
     """
     off = effort == "none" or budget == 0
     wanted = _ReasoningRequest(
-        request.model, request.reasoning_controls or _UNKNOWN, off, "none" if off else effort, None if off else budget
+        request.known_as,
+        request.reasoning_controls or _UNKNOWN,
+        off,
+        "none" if off else effort,
+        None if off else budget,
     )
     if wanted.is_switch and not off and form not in _NO_SWITCH and (wanted.budget is None or form != "object"):
         name = "reasoning_budget" if effort is None else "reasoning_effort"

@@ -486,7 +486,7 @@ class Reader:
             return
         part = as_mapping(item)
         match part.get("type"):
-            case "text" | "output_text":
+            case "text" | "output_text" | None:
                 if text := _string(part.get("text")):
                     yield TextDelta(text)
             case "thinking" | "reasoning" as kind:

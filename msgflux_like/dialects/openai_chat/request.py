@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
+from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_chat", ())
+FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict"})
+"""Fields of a function that OpenAI accepts."""
 
+# https://platform.openai.com/docs/guides/reasoning: "max_tokens" is refused.
+_WITHOUT_MAX_TOKENS: Final = ("gpt-5", "o1", "o3", "o4")
 _RENAMED_PARAMETERS: Final = frozenset({"max_tokens", "reasoning_effort", "reasoning_budget"})
 
 
@@ -34,16 +40,10 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     body: dict[str, Any] = {"model": request.model, "messages": messages, **request.parameters}
     if not _RENAMED_PARAMETERS.isdisjoint(body):
         _rename_parameters(body, request, quirks, changes)
+    if quirks.thinks_in_streams and not request.stream and request.model in quirks.thinks_in_streams:
+        _turn_thinking_off(body, request, changes)
     if request.tools:
-        tools, choice = offered_tools(request, quirks, changes)
-        body["tools"] = list(tools)
-        if quirks.strict_messages and any(len(tool) > 2 for tool in tools):
-            from msgflux_like.dialects.openai_chat.messages import strict_tools  # noqa: PLC0415  few tools have such fields
-
-            body["tools"] = strict_tools(tools, changes)
-        if choice is not None:
-            named = isinstance(choice, str) and choice not in ("auto", "required", "none")
-            body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+        _add_tools(body, request, quirks, changes)
     if request.answer_schema is not None:
         body["response_format"] = _response_format(request.answer_schema)
     if request.stream:
@@ -54,11 +54,29 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     return Encoded("/chat/completions", body, changes=tuple(changes), prefill="" if repeated else prefill)
 
 
+def _add_tools(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
+    """Add the tools and the tool choice to the body."""
+    tools, choice = offered_tools(request, quirks, changes)
+    body["tools"] = list(tools)
+    if quirks.strict_messages and not all(map(_is_plain_tool, tools)):
+        from msgflux_like.dialects.openai_chat.messages import strict_tools  # noqa: PLC0415  few tools have such fields
+
+        body["tools"] = strict_tools(tools, changes)
+    if choice is not None:
+        named = isinstance(choice, str) and choice not in ("auto", "required", "none")
+        body["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+
+
+def _is_plain_tool(tool: Mapping[str, Any]) -> bool:
+    """Return whether the tool has only fields that OpenAI accepts, as nearly all tools have."""
+    return len(tool) == 2 and as_mapping(tool.get("function")).keys() <= FUNCTION_FIELDS
+
+
 def _messages(request: ChatRequest, quirks: Quirks, changes: list[Change]) -> list[Any]:
     """Return the messages as given, or adapted if one holds provider state or what a strict host may refuse."""
     for message in request.messages:
         may_be_refused = quirks.strict_messages and (type(message.get("content")) is not str or len(message) > 2)
-        if may_be_refused or "provider_state" in message:
+        if may_be_refused or "provider_state" in message or (request.reasoning_field and message.get("tool_calls")):
             from msgflux_like.dialects.openai_chat.messages import adapted_messages  # noqa: PLC0415  most messages are a string
 
             return adapted_messages(request, quirks, changes)
@@ -73,10 +91,35 @@ def _response_format(answer_schema: AnswerSchema) -> dict[str, Any]:
 
 def _rename_parameters(body: dict[str, Any], request: ChatRequest, quirks: Quirks, changes: list[Change]) -> None:
     """Put parameters under the names that the provider has for them."""
-    if "max_tokens" in body and quirks.max_tokens_field != "max_tokens":
-        body[quirks.max_tokens_field] = body.pop("max_tokens")
+    if "max_tokens" in body and (quirks.max_tokens_field != "max_tokens" or _refuses_max_tokens(request.model, quirks)):
+        body["max_completion_tokens"] = body.pop("max_tokens")
     if "reasoning_effort" in body or "reasoning_budget" in body:
         from msgflux_like.dialects.openai_chat.reasoning import reasoning_fields  # noqa: PLC0415  few calls set it
 
         effort, budget = body.pop("reasoning_effort", None), body.pop("reasoning_budget", None)
         body |= reasoning_fields(request, effort, budget, quirks.reasoning_form, changes)
+
+
+def _refuses_max_tokens(model: str, quirks: Quirks) -> bool:
+    """Return whether the model has another name for the limit behind every URL: the reasoning models of OpenAI.
+
+    Gateways that have an object for reasoning translate the usual name themselves.
+    """
+    name = model.lower().rpartition("/")[2].removeprefix("ft:")
+    return name.startswith(_WITHOUT_MAX_TOKENS) and quirks.reasoning_form != "object"
+
+
+def _turn_thinking_off(body: dict[str, Any], request: ChatRequest, changes: list[Change]) -> None:
+    """Turn thinking off for a whole reply of a model that thinks in streams only.
+
+    Raises:
+        UnsupportedError: If thinking was asked for.
+    """
+    if body.get("enable_thinking") or request.extra_body.get("enable_thinking") or "thinking_budget" in body:
+        raise UnsupportedError(
+            f"reasoning_effort: {request.model} reasons in streamed answers only. "
+            f"Give stream=True, or leave reasoning out"
+        )
+    if "enable_thinking" not in body and "enable_thinking" not in request.extra_body:
+        body["enable_thinking"] = False
+        changes.append(Change("emulated", "enable_thinking", "is false: this model reasons in streamed answers only"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgflux_like.dialects._shared.notes import note_unknown
 from msgflux_like.dialects._shared.parameters import refuse_parameters
 from msgflux_like.errors import InvalidMessagesError, UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Encoded, Quirks
@@ -17,9 +18,8 @@ HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_completions", ())
 
 
-_UNSUPPORTED: Final = frozenset(
-    {"parallel_tool_calls", "reasoning_effort", "reasoning_budget", "logprobs", "top_logprobs"}
-)
+_UNSUPPORTED: Final = frozenset({"parallel_tool_calls", "reasoning_effort", "reasoning_budget"})
+_MESSAGE_FIELDS: Final = frozenset({"role", "content"})
 
 
 def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
@@ -31,7 +31,11 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
             "the completions format has no words for them"
         )
     changes: list[Change] = []
-    body: dict[str, Any] = {"model": request.model, "prompt": _prompt(request, changes), **request.parameters}
+    parameters = dict(request.parameters)
+    if parameters.pop("logprobs", None):  # here a number of alternatives, which may be 0
+        parameters["logprobs"] = parameters.get("top_logprobs") or 0
+    parameters.pop("top_logprobs", None)
+    body: dict[str, Any] = {"model": request.model, "prompt": _prompt(request, changes), **parameters}
     if request.stream:
         body["stream"] = True
         if quirks.stream_usage:
@@ -49,6 +53,7 @@ def _prompt(request: ChatRequest, changes: list[Change]) -> str:
     last = len(request.messages) - 1
     for index, message in enumerate(request.messages):
         place, content = request.place(index), message.get("content")
+        note_unknown(message, _MESSAGE_FIELDS, place, changes)
         if message["role"] not in (("user",) if index == last else ("system", "developer")):
             raise InvalidMessagesError(f"{place} makes it a conversation: a text completion takes one prompt")
         if not isinstance(content, str):

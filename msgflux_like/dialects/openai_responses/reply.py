@@ -257,7 +257,7 @@ class Reader:
     __slots__ = ("_call_ids", "_has_calls", "_items", "_last_place", "_text_item")
 
     def __init__(self) -> None:
-        self._items: dict[int | str, _Item] = {}
+        self._items: dict[int | str | None, _Item] = {}
         self._last_place: int | str = ""
         self._call_ids = UniqueIds()
         self._has_calls = False
@@ -276,7 +276,7 @@ class Reader:
             events.extend(self._on_other_event(event))
         elif event.delta and isinstance(event.delta, str):
             channel, kind = known
-            item = self._item_of(event, kind)
+            item = self._items.get(event.output_index) or self._item_of(event, kind)
             if item is not self._text_item and channel == "text":
                 events.extend(self._on_message_start(item))
             events.append(self._on_piece(item, channel, event.delta))

@@ -43,7 +43,7 @@ def signer(provider: str, url: str, given: tuple[Any, ...] | None = None) -> Sig
         InvalidRequestError: `given` or the credentials file is not valid.
     """
     found = _HOST_PATTERN.search(urlsplit(url).hostname or "")
-    region = found[2] if found else cloud_environment().get("AWS_REGION")
+    region = found[2] if found else cloud_environment(("AWS_REGION",)).get("AWS_REGION")
     if not region:
         raise MissingKeyError(
             f"{provider} needs a region, which base_url does not name: set {variable_names('AWS_REGION')}"
