@@ -57,7 +57,7 @@ def pieces_of(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any
     kind = block["type"]
     if kind == "text":
         citations = block.get("citations", [])
-        start = {**block, "text": "", **({"citations": []} if citations else {})}
+        start: dict[str, Any] = {**block, "text": "", **({"citations": []} if citations else {})}
         cited = [{"type": "citations_delta", "citation": each} for each in citations]
         return start, [*cited, *({"type": "text_delta", "text": letter} for letter in block["text"])]
     if kind == "thinking":
@@ -367,7 +367,7 @@ def converse(*blocks: Any, stop: str = "end_turn", **more: Any) -> dict[str, Any
 
 
 def converse_events(blocks: Sequence[dict[str, Any]]) -> FakeReply:
-    frames = [("messageStart", {"role": "assistant"})]
+    frames: list[tuple[str, Any]] = [("messageStart", {"role": "assistant"})]
     for index, block in enumerate(blocks):
         deltas: list[Any] = []
         start: Any = None

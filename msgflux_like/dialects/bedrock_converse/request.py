@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from msgflux_like._json import as_mapping
+from msgflux_like.catalog.model_names import is_opaque
 from msgflux_like.dialects._shared.bedrock import EVENT_STREAM, beta_names, claude, path
 from msgflux_like.dialects._shared.call_ids import CallIds
 from msgflux_like.dialects._shared.claude import TEXT_FIELDS, cite_end, trim_prefill
@@ -47,6 +48,7 @@ _BLANK: Final = "the API rejects blank texts"
 _BEGINNING: Final = "[The conversation begins with an answer.]"
 _SERVER_TOOL: Final = "server_tool_use"
 _REASONING: Final = frozenset({"reasoningText", "redactedContent"})
+_MAKER_PARAMETERS: Final = ("top_k", "reasoning_effort", "reasoning_budget")
 _MESSAGE_FIELDS: Final = OF_A_MESSAGE | {"cache_control", "is_error"}
 _CALL_FIELDS: Final = frozenset({"id", "type", "function", "cache_control"})
 _SPEC_FIELDS: Final = ("description", "strict")
