@@ -57,7 +57,7 @@ def pieces_of(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any
     kind = block["type"]
     if kind == "text":
         citations = block.get("citations", [])
-        start = {**block, "text": "", **({"citations": []} if citations else {})}
+        start: dict[str, Any] = {**block, "text": "", **({"citations": []} if citations else {})}
         cited = [{"type": "citations_delta", "citation": each} for each in citations]
         return start, [*cited, *({"type": "text_delta", "text": letter} for letter in block["text"])]
     if kind == "thinking":
@@ -367,7 +367,7 @@ def converse(*blocks: Any, stop: str = "end_turn", **more: Any) -> dict[str, Any
 
 
 def converse_events(blocks: Sequence[dict[str, Any]]) -> FakeReply:
-    frames = [("messageStart", {"role": "assistant"})]
+    frames: list[tuple[str, Any]] = [("messageStart", {"role": "assistant"})]
     for index, block in enumerate(blocks):
         deltas: list[Any] = []
         start: Any = None
@@ -524,3 +524,23 @@ def test_events_of_a_stream_end_once():
     events = list(chat("q", stream=True).events())
     assert sum(isinstance(each, Finished) for each in events) == 1
     assert sum(isinstance(each, ProviderState) for each in events) == 3
+
+
+# ------------------------------------------------------------------------------------------------- changed state
+
+CONVERSE_CLAUDE = "amazon-bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+FAMILIES = {SONNET: "anthropic:claude", CONVERSE_CLAUDE: "bedrock_converse:claude"}
+
+
+@pytest.mark.parametrize("path", FAMILIES)
+@pytest.mark.parametrize(
+    "kind", ["thinking", "text_fields", "tool_use_fields", "container", "toolUse", "toolResult", "x"]
+)
+@pytest.mark.parametrize(
+    "raw", [None, 3, "x", [None], {"type": "text"}, {"type": "tool_use"}, {"type": ["x"]}, {"length": "x"}], ids=str
+)
+def test_state_that_was_changed_since_is_no_raw_exception(path: str, kind: str, raw: Any):
+    entries = [{"family": FAMILIES[path], "kind": kind, "after": 1, "raw": raw, "offset": offset} for offset in (0, 2)]
+    answer = {"role": "assistant", "content": "Hello", "provider_state": entries}
+    texts = json.dumps(model(path)[0].plan(["q", answer, "more"]).body["messages"][1])
+    assert "He" in texts

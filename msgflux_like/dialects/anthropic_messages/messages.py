@@ -24,6 +24,8 @@ from msgflux_like.dialects.anthropic_messages.thinking import THINKING_BLOCKS
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Message
 
+_NO_STATE: Final = frozenset({"text", "tool_use", "tool_result"})
+"""Types of blocks that are never state of an answer: its text and its calls, and what answers a call."""
 _BLANK: Final = "the API rejects blank texts"
 _SIGNED_FAMILY: Final = ":claude"
 """End of the state families whose reasoning is signed; other makers that serve this format may not sign theirs."""
@@ -136,9 +138,10 @@ class _Encoder:
             if kind == TEXT_FIELDS:
                 return True
             block = as_mapping(raw)
-            return isinstance(block.get("type"), str) and (
-                kind != "thinking" or not is_signed or bool(block.get("signature"))
-            )
+            type_ = block.get("type")
+            if not isinstance(type_, str) or type_ in _NO_STATE:
+                return False
+            return type_ != "thinking" or not is_signed or bool(block.get("signature"))
 
         before = len(inside) + sum(map(len, state.values()))
         inside[:] = [each for each in inside if is_sent(each.kind, each.raw)]

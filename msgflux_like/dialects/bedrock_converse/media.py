@@ -149,7 +149,7 @@ def number_duplicate_names(turns: list[Block], changes: list[Change]) -> None:
 def _documents_in(blocks: list[Block]) -> list[Block]:
     """Return the documents in these blocks and in tool results, in order."""
     found: list[Block] = []
-    for block in blocks:
+    for block in map(as_mapping, blocks):
         if "document" in block:
             found.append(block["document"])
         elif "toolResult" in block:

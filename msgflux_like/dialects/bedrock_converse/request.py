@@ -48,6 +48,7 @@ _BLANK: Final = "the API rejects blank texts"
 _BEGINNING: Final = "[The conversation begins with an answer.]"
 _SERVER_TOOL: Final = "server_tool_use"
 _REASONING: Final = frozenset({"reasoningText", "redactedContent"})
+_MAKER_PARAMETERS: Final = ("top_k", "reasoning_effort", "reasoning_budget")
 _MESSAGE_FIELDS: Final = OF_A_MESSAGE | {"cache_control", "is_error"}
 _CALL_FIELDS: Final = frozenset({"id", "type", "function", "cache_control"})
 _SPEC_FIELDS: Final = ("description", "strict")
@@ -212,6 +213,7 @@ def _answer(  # noqa: PLR0917  what all parts of a message need
     """Return an answer block by block in the order in which it came."""
     inside: list[InsideText] = []
     state = own_state(message, request, place, changes, inside)
+    _drop_malformed(state, inside, place, changes)
     for after, entries in state.items():
         inside += [InsideText(sys.maxsize, kind, raw) for kind, raw in entries if kind == TEXT_FIELDS]
         state[after] = [entry for entry in entries if entry[0] != TEXT_FIELDS]
@@ -223,6 +225,28 @@ def _answer(  # noqa: PLR0917  what all parts of a message need
     blocks = {after: [(kind, _state_block(kind, raw)) for kind, raw in found] for after, found in state.items()}
     kinds = frozenset(kind for found in state.values() for kind, _ in found)
     return with_state(pieces, blocks, place, changes, may_end=kinds - _REASONING)
+
+
+def _drop_malformed(
+    state: dict[int, list[tuple[str, Any]]], inside: list[InsideText], place: str, changes: list[Change]
+) -> None:
+    """Remove state that is no block, because the caller changed it."""
+    before = len(inside) + sum(map(len, state.values()))
+    inside[:] = [each for each in inside if _is_block(each.kind, each.raw)]
+    for after, entries in state.items():
+        state[after] = [entry for entry in entries if _is_block(*entry)]
+    if len(inside) + sum(map(len, state.values())) < before:
+        changes.append(Change("dropped", f"{place}.provider_state", "state that is no block of the API"))
+
+
+def _is_block(kind: str, raw: Any) -> bool:
+    if kind == "toolUse":
+        return isinstance(as_mapping(raw).get("toolUseId"), str) and as_mapping(raw).get("type") == _SERVER_TOOL
+    if kind == "toolResult":
+        fields = as_mapping(raw)
+        content = fields.get("content")
+        return isinstance(fields.get("toolUseId"), str) and isinstance(content, list)
+    return kind != "text"
 
 
 def _state_block(kind: str, raw: Any) -> Block:
@@ -411,10 +435,9 @@ def _specifications(tools: tuple[Mapping[str, Any], ...], changes: list[Change])
         spec: Block = {"name": function["name"]}
         spec |= {name: fields[name] for fields in (function, tool) for name in _SPEC_FIELDS if fields.get(name)}
         spec["inputSchema"] = {"json": function.get("parameters") or EMPTY_SCHEMA}
-        point = _cache_point(tool)
-        if not point and (point := _cache_point(function)):
-            changes.append(Change("moved", f"{place}.function.cache_control", "a cachePoint after the tool has it"))
-        found += [{"toolSpec": spec}, *point]
+        if function.get("cache_control"):
+            changes.append(Change("moved", f"{place}.function.cache_control", "sent as a cachePoint behind the tool"))
+        found += [{"toolSpec": spec}, *(_cache_point(tool) or _cache_point(function))]
     return found
 
 

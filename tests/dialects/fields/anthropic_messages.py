@@ -12,7 +12,7 @@ MARK: Final = "MARK9"
 NUMBER: Final = 99173
 
 Json = dict[str, Any]
-_HELLO: Final = {"type": "text", "text": "Hello."}
+_HELLO: Final[Json] = {"type": "text", "text": "Hello."}
 
 
 def _reply(*blocks: Json, **top: Any) -> Json:
@@ -53,8 +53,8 @@ def _end(**fields: Any) -> tuple[Json, list[Json]]:
     return _reply(**fields), _events(end=fields)
 
 
-_CALL: Final = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
-_SERVER: Final = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": MARK}}
+_CALL: Final[Json] = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+_SERVER: Final[Json] = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": MARK}}
 
 REPLY: Final[dict[str, tuple[Json, list[Json] | None]]] = {
     # the reply
@@ -149,7 +149,7 @@ def _image(beside: Json | None = None, **fields: Any) -> Json:
 
 
 def _tool(beside: Json | None = None, **fields: Any) -> Json:
-    function = {"name": "f", "parameters": {"type": "object", "properties": {}}, **fields}
+    function: Json = {"name": "f", "parameters": {"type": "object", "properties": {}}, **fields}
     return {"messages": "q", "tool_schemas": [{"type": "function", "function": function, **(beside or {})}]}
 
 
@@ -199,7 +199,10 @@ REQUEST: Final[dict[str, Json]] = {
     "image.media_resolution": _image(media_resolution=MARK),
     "image, beside.cache_control": _image({"cache_control": _CACHE}),
     "image, beside.title": _image({"title": MARK}),
-    **{f"file.{name}": _file(**{name: MARK}) for name in ("filename", "title", "context", "mime_type", "unheard_of")},
+    **{
+        f"file.{name}": _file(None, **{name: MARK})
+        for name in ("filename", "title", "context", "mime_type", "unheard_of")
+    },
     "file.citations": _file(citations={"enabled": MARK}),
     "file, beside.citations": _file({"citations": {"enabled": MARK}}),
     "file, beside.title": _file({"title": MARK}),
@@ -221,6 +224,6 @@ REQUEST: Final[dict[str, Json]] = {
     ),
     # tools
     **{f"tool.{name}": _tool({name: value}) for name, value in _TOOL_VALUES.items()},
-    **{f"tool.function.{name}": _tool(**{name: value}) for name, value in _TOOL_VALUES.items()},
+    **{f"tool.function.{name}": _tool(None, **{name: value}) for name, value in _TOOL_VALUES.items()},
     "tool.function.description": _tool(description=MARK),
 }
