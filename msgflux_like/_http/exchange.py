@@ -107,7 +107,8 @@ def _attempt(
     return error
 
 
-_PREFACE = {Replied, Started, TokenUsage, Warned}  # events that introduce an answer and are not a piece of it
+_HEADING = {Replied, Started, Warned}  # events that say nothing of an answer
+_PREFACE = {*_HEADING, TokenUsage}  # events that introduce an answer and are not a piece of it
 
 
 class _Reading:
@@ -178,13 +179,13 @@ def _read_failure(
 ) -> Generator[Step, Any, APIError]:
     """Yield what came before the failure, and return the error. Nothing of a whole reply is yielded: retry it."""
     facts = {**facts, "body": shown_body(reading.raw.body)}
-    if reading.streamed:
-        if batch:
-            yield batch
-        return reported_error(failed, delivered=reading.delivered, facts=facts)
-    reading.delivered = False
-    error = reported_error(failed, delivered=False, facts=facts)
-    error.partial_events = tuple(batch)
+    if reading.streamed and batch:
+        yield batch
+    if not reading.streamed:
+        reading.delivered = False
+    error = reported_error(failed, delivered=reading.delivered, facts=facts)
+    if not reading.delivered and any(type(event) not in _HEADING for event in reading.held):
+        error.partial_events = tuple(reading.held)
     return error
 
 

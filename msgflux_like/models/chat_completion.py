@@ -9,7 +9,7 @@ from msgflux_like._concurrency.threads import to_thread
 from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.calls.arguments import check_output_retries
 from msgflux_like.calls.build import PreparedCall, RequestBuilder
-from msgflux_like.errors import NotFoundError, OutputParsingError
+from msgflux_like.errors import APIError, NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.request import CallOptions
 from msgflux_like.response.metadata import CallMetadata
@@ -71,7 +71,8 @@ class ChatCompletion(RequestBuilder):
             prefilling: What the answer must begin with, for the models that continue it.
             stream_to: With `stream=True`: who is told `StreamData`, and then `StreamFinish` or `StreamError`: a
                 callable, or a `StreamHandler` (with acall an async callable, or an `AsyncStreamHandler`). The call
-                returns when the first piece is there; a thread (a task) reads the rest.
+                returns when the first piece is there; a thread (a task) reads the rest. An `APIError` is not raised
+                by the call: it is sent as `StreamError`, and raised by `wait` and `result`.
             tool_schemas: Tools the model may call: OpenAI-style schemas, or plain functions.
             tool_choice: "auto", "required", "none", a tool's name, or a dict in the dialect's own form.
             api_key: Another key than the model's, for this call.
@@ -113,8 +114,9 @@ class ChatCompletion(RequestBuilder):
                 return _stream(drive, next(drive), prepared)
             while batch := next(drive, None):
                 prepared.answer.add(batch)
-        except NotFoundError as error:
-            raise self._explained(error) from None
+        except APIError as error:
+            self._complete_error(error, prepared)
+            raise
         return _response(prepared)
 
     @overload
@@ -152,8 +154,9 @@ class ChatCompletion(RequestBuilder):
                 return _stream(drive, await anext(drive), prepared)
             async for batch in drive:
                 prepared.answer.add(batch)
-        except NotFoundError as error:
-            raise self._explained(error) from None
+        except APIError as error:
+            self._complete_error(error, prepared)
+            raise
         return _response(prepared)
 
     def plan(self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]) -> CallPlan:
@@ -199,7 +202,11 @@ class ChatCompletion(RequestBuilder):
         from msgflux_like.streaming.push import Opened, maker_of, push  # noqa: PLC0415  for those who want it
 
         def opened() -> Opened:
-            return _stream(drive, next(drive), prepared), maker_of(self.model_type, self.model_id)
+            try:
+                stream = _stream(drive, next(drive), prepared)
+            except APIError as error:
+                stream = self._failed_stream(drive, prepared, error)
+            return stream, maker_of(self.model_type, self.model_id)
 
         return push(call.get("stream_to"), opened)
 
@@ -207,9 +214,30 @@ class ChatCompletion(RequestBuilder):
         from msgflux_like.streaming.push import Opened, apush, maker_of  # noqa: PLC0415  for those who want it
 
         async def opened() -> Opened:
-            return _stream(drive, await anext(drive), prepared), maker_of(self.model_type, self.model_id)
+            try:
+                stream = _stream(drive, await anext(drive), prepared)
+            except APIError as error:
+                stream = self._failed_stream(drive, prepared, error)
+            return stream, maker_of(self.model_type, self.model_id)
 
         return await apush(call.get("stream_to"), opened)
+
+    def _failed_stream(
+        self, drive: Driver | AsyncDriver, prepared: PreparedCall, error: APIError
+    ) -> ModelStreamResponse:
+        """Return the stream of a call that failed before its first piece; its receiver is sent the error."""
+        self._complete_error(error, prepared)
+        stream = _stream(drive, [], prepared)
+        stream._fail(error)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  made here
+        return stream
+
+    def _complete_error(self, error: APIError, prepared: PreparedCall) -> None:
+        """Add what only the model knows: a hint about its name, and the part of the answer that came with a failure."""
+        if isinstance(error, NotFoundError):
+            self._explained(error)
+        if error.partial_events:
+            prepared.answer.add(error.partial_events)
+            error.partial, error.partial_events = _response(prepared, check=False), ()
 
 
 def _about(prepared: PreparedCall) -> CallMetadata:
@@ -223,12 +251,12 @@ def _replayed(prepared: PreparedCall, found: list[Event]) -> PreparedCall:
     return prepared._replace(steps=replayed(found))
 
 
-def _response(prepared: PreparedCall) -> ModelResponse:
+def _response(prepared: PreparedCall, *, check: bool = True) -> ModelResponse:
     if prepared.output_spec is None:
         return ModelResponse(prepared.answer, _about(prepared))
     from msgflux_like.structured.typed_response import StructuredResponse  # noqa: PLC0415  typed answers only
 
-    return StructuredResponse(prepared.answer, _about(prepared), prepared.output_spec)
+    return StructuredResponse(prepared.answer, _about(prepared), prepared.output_spec, check=check)
 
 
 def _stream(drive: Driver | AsyncDriver, first: list[Event], prepared: PreparedCall) -> ModelStreamResponse:

@@ -182,9 +182,16 @@ class ModelGateway(ClosesOnExit):
         asked = partial(_asked, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return asked()[0]
-        from msgflux_like.streaming.push import push  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import failed_stream, maker_of, push  # noqa: PLC0415  for those who want it
 
-        return push(stream_to, lambda: _opened(asked()))
+        def opened() -> Opened:
+            try:
+                answer = asked()
+            except (APIError, GatewayError) as error:
+                return failed_stream(error, in_loop=False), maker_of("chat_completion", "")
+            return _opened(answer)
+
+        return push(stream_to, opened)
 
     @overload
     async def acall(
@@ -222,10 +229,14 @@ class ModelGateway(ClosesOnExit):
         asked = partial(_aasked, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return (await asked())[0]
-        from msgflux_like.streaming.push import apush  # noqa: PLC0415  for those who want it
+        from msgflux_like.streaming.push import apush, failed_stream, maker_of  # noqa: PLC0415  for those who want it
 
         async def opened() -> Opened:
-            return _opened(await asked())
+            try:
+                answer = await asked()
+            except (APIError, GatewayError) as error:
+                return failed_stream(error, in_loop=True), maker_of("chat_completion", "")
+            return _opened(answer)
 
         return await apush(stream_to, opened)
 
