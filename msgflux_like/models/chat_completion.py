@@ -234,7 +234,8 @@ class ChatCompletion(RequestBuilder):
     def _complete_error(self, error: APIError, prepared: PreparedCall) -> None:
         """Add what only the model knows: a hint about its name, and the part of the answer that came with a failure."""
         if isinstance(error, NotFoundError):
-            self._explained(error)
+            asked = error.hint
+            error.hint = "; ".join(filter(None, (self._explained(error).hint, asked)))
         if error.partial_events:
             prepared.answer.add(error.partial_events)
             error.partial, error.partial_events = _response(prepared, check=False), ()

@@ -1,6 +1,6 @@
 """The argument `stream_to`: open a stream and have it delivered to a callback or a handler.
 
-Every failure of the provider, or of the way to it, is delivered as exactly one `StreamError`, whenever it comes: a wrong
+Every failure of the provider or the connection is delivered as exactly one `StreamError`, whenever it comes: a wrong
 key and a refused connection as well as a stream that breaks off. `wait` and `result` of the response raise it, the call
 does not. What is wrong with the arguments is raised by the call, and nothing is delivered.
 """
