@@ -160,7 +160,11 @@ PROVIDERS = {
     "bedrock": (400, {"message": "The provided model identifier is invalid."}, MODEL),
     "mistral": (400, {"message": "Invalid model: foo", "type": "invalid_model", "code": "1500"}, MODEL),
     "groq": (400, {"error": {"message": "Please reduce the length of the messages or completion."}}, TOO_LONG),
-    "groq minute": (413, {"error": {"message": "on tokens per minute (TPM)", "code": "rate_limit_exceeded"}}, LIMIT),
+    "groq minute": (
+        413,
+        {"error": {"message": "Request too large: tokens per minute", "code": "rate_limit_exceeded"}},
+        LIMIT,
+    ),
     "cohere": (400, {"message": "too many tokens: total number of tokens in the prompt exceeds 8"}, TOO_LONG),
     "xai": (400, {"error": "This model's maximum prompt length is 8 but the request contains 9 tokens."}, TOO_LONG),
     "deepseek": (402, {"error": {"message": "Insufficient Balance", "code": "invalid_request_error"}}, MONEY),

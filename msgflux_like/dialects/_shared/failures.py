@@ -88,7 +88,7 @@ _CAUSES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
             r"|range of input length should be|total length of the messages"  # Alibaba
             r"|too many tokens: total number of tokens|reduce the length of the (messages|prompt|input)"  # Cohere, Groq
             r"|(prompt|input|request|conversation|messages?) (is |has |are )?(too (long|large)|exceed\w*).{0,40}"
-            r"(tokens|context)",
+            r"(tokens|context)(?! per)",
             re.IGNORECASE,
         ),
     ),
