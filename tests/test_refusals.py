@@ -162,7 +162,7 @@ PROVIDERS = {
     "groq": (400, {"error": {"message": "Please reduce the length of the messages or completion."}}, TOO_LONG),
     "groq minute": (
         413,
-        {"error": {"message": "Request too large: tokens per minute", "code": "rate_limit_exceeded"}},
+        {"error": {"message": "too large: tokens per minute", "code": "rate_limit_exceeded"}},
         LIMIT,
     ),
     "cohere": (400, {"message": "too many tokens: total number of tokens in the prompt exceeds 8"}, TOO_LONG),
