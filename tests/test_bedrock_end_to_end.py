@@ -152,7 +152,7 @@ def test_a_request_that_is_tried_again_is_signed_anew(provider: Any, model_of: A
 @pytest.mark.parametrize(
     ("status", "type_", "message", "kind"),
     [
-        (400, "ValidationException", "The provided model identifier is invalid.", errors.BadRequestError),
+        (400, "ValidationException", "The provided model identifier is invalid.", errors.NotFoundError),
         (400, "ValidationException", "Input is too long for requested model.", errors.ContextLengthError),
         (400, "ServiceQuotaExceededException", "Your quota is used up.", errors.RateLimitError),
         (403, "UnrecognizedClientException", "The security token is invalid.", errors.AuthenticationError),

@@ -486,3 +486,37 @@ def test_threads_and_tasks_share_it(provider, gateway):
     for thread in threads:
         thread.join(PATIENCE_S)
     assert Counter(texts) == {"1": 40, "2": 40}
+
+
+class TestFailuresInsideReplies:
+    """A whole reply of status 200 that reports a failure: raised with what it has, and the next model is asked."""
+
+    FAILED = whole(
+        {
+            "id": "gen-1",
+            "model": "gpt-4o",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "The answer"}, "finish_reason": None}],
+            "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000},
+            "error": {"code": 400, "message": "upstream died"},
+        }
+    )
+
+    def test_the_error_has_the_answer_so_far_and_its_cost(self, provider, model_of, colour):
+        with pytest.raises(APIError, match="upstream died") as caught:
+            colour.ask(model_of(provider(self.FAILED)), "q")
+        partial = caught.value.partial
+        assert (partial.text, partial.metadata.usage.prompt_tokens) == ("The answer", 1_000_000)
+        assert partial.cost == Decimal("2.5")
+        assert "upstream died" in caught.value.body
+
+    def test_a_gateway_goes_on_and_knows_what_the_failure_cost(self, provider, model_of, colour):
+        both = mf.ModelGateway([model_of(provider(self.FAILED)), model_of(provider(whole(chat("good"))))])
+        response = colour.ask(both, "q")
+        assert response.text == "good"
+        assert response.route[0].cost == Decimal("2.5")
+        assert response.cost == response.cost_details.usd + Decimal("2.5")
+
+    def test_a_failure_without_an_answer_has_no_partial_one(self, provider, model_of, colour):
+        with pytest.raises(APIError) as caught:
+            colour.ask(model_of(provider(whole({"error": {"message": "no"}}))), "q")
+        assert caught.value.partial is None

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -23,7 +24,10 @@ def pushed(colour, model, take, during=None, **call):
         response = model("hi", stream=True, stream_to=take, **call)
         if during:
             during(response)
-        assert response.wait(PATIENCE_S)
+        try:
+            assert response.wait(PATIENCE_S)
+        except errors.APIError as error:
+            assert error is response.error
         return response
 
     async def main():
@@ -33,7 +37,10 @@ def pushed(colour, model, take, during=None, **call):
         response = await model.acall("hi", stream=True, stream_to=atake, **call)
         if during:
             during(response)
-        assert await response.await_done(PATIENCE_S)
+        try:
+            assert await response.await_done(PATIENCE_S)
+        except errors.APIError as error:
+            assert error is response.error
         return response
 
     return asyncio.run(main())
@@ -134,12 +141,73 @@ def test_events_come_one_at_a_time_and_in_order(colour, provider, model_of):
     assert contents(events)[:-1] == texts
 
 
-def test_a_call_that_fails_says_so_and_raises(colour, provider, model_of):
+FAILURES = {
+    "a wrong key": (whole({"error": {"message": "no"}}, status=401), errors.AuthenticationError),
+    "an unknown model": (whole({"error": {"message": "no"}}, status=404), errors.NotFoundError),
+    "a rate limit": (whole({"error": {"message": "slow down"}}, status=429), errors.RateLimitError),
+    "a bad reply": (whole(b"[1, 2"), errors.APIError),
+    "a page": (whole(b"<html>", content_type="text/html"), errors.BadReplyError),
+    "an empty stream": (stream(), errors.TruncatedStreamError),
+    "a failure in the first event": (stream(BROKEN), errors.APIError),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_failure_before_the_first_piece_is_one_event_and_is_raised_by_wait_and_result(
+    colour, provider, model_of, what
+):
+    reply, kind = FAILURES[what]
     events = []
-    server = provider(whole({"error": {"message": "slow down"}}, status=429))
-    with pytest.raises(errors.RateLimitError) as caught:
-        pushed(colour, model_of(server), events.append)
-    assert [event.error for event in events] == [caught.value]
+    response = pushed(colour, model_of(provider(reply)), events.append)
+    assert isinstance(response.error, kind)
+    assert events == [mf.StreamError(response.error)]
+    assert not response.done
+    for read in (response.result, lambda: asyncio.run(response.aresult()), lambda: asyncio.run(response.await_done())):
+        if colour.name == "sync":
+            with pytest.raises(kind) as caught:
+                read()
+            assert caught.value is response.error
+
+
+def test_a_refused_connection_is_one_event(colour, model_of):
+    events = []
+    response = pushed(colour, model_of("http://127.0.0.1:9/v1"), events.append)
+    assert isinstance(response.error, errors.APIConnectionError)
+    assert events == [mf.StreamError(response.error)]
+
+
+@pytest.mark.parametrize("replies", [1, 2])
+def test_a_gateway_without_an_answer_is_one_event(colour, provider, model_of, replies):
+    events = []
+    models = [model_of(provider(whole({"error": {"message": "no"}}, status=401))) for _ in range(replies)]
+    gateway = mf.ModelGateway(models)
+
+    async def main():
+        response = await gateway.acall("hi", stream=True, stream_to=events.append)
+        with pytest.raises(errors.GatewayError) as caught:
+            await response.await_done(PATIENCE_S)
+        with pytest.raises(errors.GatewayError):
+            await response.aresult()
+        return response, caught.value
+
+    if colour.name == "async":
+        response, error = asyncio.run(main())
+    else:
+        response = gateway("hi", stream=True, stream_to=events.append)
+        with pytest.raises(errors.GatewayError) as caught:
+            response.wait(PATIENCE_S)
+        with pytest.raises(errors.GatewayError):
+            response.result()
+        error = caught.value
+    assert events == [mf.StreamError(error)]
+    assert response.error is error
+
+
+def test_wrong_arguments_are_raised_and_nothing_is_told(colour, provider, model_of):
+    events = []
+    with pytest.raises(TypeError):
+        pushed(colour, model_of(provider(chat_stream("a"))), events.append, temprature=1)
+    assert events == []
 
 
 def test_the_call_returns_before_the_stream_ends(colour, provider, model_of):
@@ -486,7 +554,8 @@ def handled(colour, model):
         assert handler.is_alive()
         response = model("hi", stream=True, stream_to=handler)
         assert handler.join(PATIENCE_S)
-        assert response.wait(PATIENCE_S)
+        with suppress(errors.StreamFailedError):
+            assert response.wait(PATIENCE_S)
         assert not handler.is_alive()
         return handler.get_state(), response
 
@@ -495,7 +564,8 @@ def handled(colour, model):
         assert handler.is_alive()
         response = await model.acall("hi", stream=True, stream_to=handler)
         assert await handler.join(PATIENCE_S)
-        assert await response.await_done(PATIENCE_S)
+        with suppress(errors.StreamFailedError):
+            assert await response.await_done(PATIENCE_S)
         assert not handler.is_alive()
         return await handler.get_state(), response
 
@@ -522,10 +592,11 @@ def test_a_handler_is_told_a_failure(colour, provider, model_of):
 def test_a_handler_ends_with_a_call_that_fails(provider, model_of):
     handler = Collect.start({"text": ""})
     model = model_of(provider(whole({"error": {"message": "no"}}, status=500)))
-    with pytest.raises(errors.ServerError) as caught:
-        model("hi", stream=True, stream_to=handler)
+    response = model("hi", stream=True, stream_to=handler)
     assert handler.join(PATIENCE_S)
-    assert handler.get_state()["error"] is caught.value
+    assert handler.get_state()["error"] is response.error
+    with pytest.raises(errors.ServerError):
+        response.wait(PATIENCE_S)
 
 
 def test_none_leaves_the_state_as_it_is(provider, model_of):

@@ -35,12 +35,20 @@ from typing import Any
 
 import msgspec
 
-from msgflux_like._http.reply_errors import refusal_error, reported_error, request_id, shown_body, wire_failure
+from msgflux_like._http.reply_errors import (
+    refusal_error,
+    reported_error,
+    request_id,
+    shown_body,
+    where_asked,
+    wire_failure,
+)
 from msgflux_like._http.retry import Retries
 from msgflux_like._http.steps import DRAIN, READ, Head, Send, Step, Wait, WireError
 from msgflux_like._wire.compression import ENCODINGS, CompressionError, Decompressor
 from msgflux_like._wire.raw_reply import RawReply
 from msgflux_like._wire.sse import EventTooLargeError
+from msgflux_like.dialects._shared.failures import failure_in
 from msgflux_like.dialects._shared.protocols import Decoder, Dialect
 from msgflux_like.errors import APIError, BadReplyError, TruncatedStreamError
 from msgflux_like.events import Event, Failed, Replied, Started, TokenUsage, Warned
@@ -88,8 +96,8 @@ def _attempt(
         head = yield Send(http)
         facts |= {"status": head.status, "request_id": request_id(head)}
         if head.status >= 300:
-            return (yield from _read_refusal(head, dialect, facts))
-        if (problem := _why_no_answer(head)) is not None:
+            return (yield from _read_refusal(head, dialect, http, facts))
+        if (problem := _why_no_answer(head, http)) is not None:
             return BadReplyError(problem, **facts)
         decoder = dialect.decoder() if http.stream else _WholeReply(dialect)
         raw = RawReply(head.status, head.headers, head.received_at)
@@ -107,7 +115,8 @@ def _attempt(
     return error
 
 
-_PREFACE = {Replied, Started, TokenUsage, Warned}  # events that introduce an answer and are not a piece of it
+_HEADING = {Replied, Started, Warned}  # events that say nothing of an answer
+_PREFACE = {*_HEADING, TokenUsage}  # events that introduce an answer and are not a piece of it
 
 
 class _Reading:
@@ -178,13 +187,13 @@ def _read_failure(
 ) -> Generator[Step, Any, APIError]:
     """Yield what came before the failure, and return the error. Nothing of a whole reply is yielded: retry it."""
     facts = {**facts, "body": shown_body(reading.raw.body)}
-    if reading.streamed:
-        if batch:
-            yield batch
-        return reported_error(failed, delivered=reading.delivered, facts=facts)
-    reading.delivered = False
-    error = reported_error(failed, delivered=False, facts=facts)
-    error.partial_events = tuple(batch)
+    if reading.streamed and batch:
+        yield batch
+    if not reading.streamed:
+        reading.delivered = False
+    error = reported_error(failed, delivered=reading.delivered, facts=facts)
+    if not reading.delivered and any(type(event) not in _HEADING for event in reading.held):
+        error.partial_events = tuple(reading.held)
     return error
 
 
@@ -221,7 +230,9 @@ def _decompression(head: Head) -> Callable[[bytes], bytes]:
     return Decompressor(encoding, MAX_BODY_BYTES).feed
 
 
-def _read_refusal(head: Head, dialect: Dialect, facts: dict[str, Any]) -> Generator[Step, Any, APIError]:
+def _read_refusal(
+    head: Head, dialect: Dialect, http: HttpRequest, facts: dict[str, Any]
+) -> Generator[Step, Any, APIError]:
     """Read a bounded part of the body of a reply that is not 2xx, and return the error."""
     body = b""
     try:
@@ -230,13 +241,20 @@ def _read_refusal(head: Head, dialect: Dialect, facts: dict[str, Any]) -> Genera
             body += decompress(data)
     except (WireError, CompressionError):
         pass  # the status says what failed; of a body that breaks off the beginning is shown
-    return refusal_error(dialect.refusal(body[:MAX_REFUSAL_BYTES]), head, body, facts)
+    try:
+        refusal = dialect.refusal(body[:MAX_REFUSAL_BYTES])
+    except Exception:  # noqa: BLE001  the status counts, whatever the body is
+        refusal = failure_in(body[:MAX_REFUSAL_BYTES])
+    error = refusal_error(refusal, head, body, facts)
+    if head.status == 404:
+        error.hint = where_asked(http.url)
+    return error
 
 
-def _why_no_answer(head: Head) -> str | None:
+def _why_no_answer(head: Head, http: HttpRequest) -> str | None:
     """Return why this reply of status 2xx cannot be an answer, or None."""
     if head.status == 204:
         return "the provider answered without a body (HTTP 204)"
     if head.get(b"content-type").startswith("text/html"):
-        return "the provider answered with a web page: is base_url right?"
+        return f"the provider answered with a web page: is base_url right? {where_asked(http.url)}"
     return None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from msgflux_like._http.retry import retry_after_s, should_retry
 from msgflux_like._http.steps import Head, WireError
+from msgflux_like.dialects._shared.failures import cause_of, names_cause
 from msgflux_like.errors import (
     APIConnectionError,
     APIError,
@@ -26,10 +29,40 @@ from msgflux_like.errors import (
 from msgflux_like.events import Failed
 
 _SHOWN_BODY_CHARS = 4096
-_REQUEST_ID = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id", b"cf-ray")
+_REQUEST_ID = (
+    b"x-request-id",
+    b"request-id",
+    b"x-amzn-requestid",
+    b"x-amzn-request-id",
+    b"apim-request-id",
+    b"x-ms-request-id",
+    b"x-litellm-call-id",
+    b"x-portkey-trace-id",
+    b"helicone-id",
+    b"x-generation-id",
+    b"x-goog-request-id",
+    b"x-fireworks-request-id",
+    b"x-together-request-id",
+    b"x-groq-request-id",
+    b"x-mistral-request-id",
+    b"mistral-correlation-id",
+    b"x-vercel-id",
+    b"x-trace-id",
+    b"x-correlation-id",
+    b"x-envoy-request-id",
+    b"x-cloud-trace-context",
+    b"cf-ray",
+)
+"""Names of the request's id; where a gateway and its host both send one, the first of this list counts."""
+
+# What the dialects add to base_url.
+_ENDPOINT = re.compile(
+    r"/(chat/completions|completions|responses|messages|chat|embeddings|embed)$|/models/[^/]+:\w+$|/model/.+$"
+)
 
 _CLASS_OF_STATUS: Mapping[int, type[APIError]] = {
     401: AuthenticationError,
+    402: RateLimitError,  # payment required: the account has no money left
     403: AuthenticationError,
     404: NotFoundError,
     429: RateLimitError,
@@ -38,6 +71,9 @@ _CLASS_OF_CODE: Mapping[str, type[APIError]] = {
     "API_KEY_INVALID": AuthenticationError,  # Google, with status 400
     "model_not_found": NotFoundError,  # OpenAI's /responses, with status 400
     "insufficient_quota": RateLimitError,  # OpenAI's /responses, with status 400
+    "insufficient_user_quota": RateLimitError,  # one-api
+    "invalid_api_key": AuthenticationError,
+    "rate_limit_exceeded": RateLimitError,  # Groq, with status 413
     "context_length_exceeded": ContextLengthError,
     "exceed_context_size_error": ContextLengthError,  # llama.cpp
     "content_filter": ContentFilterError,
@@ -62,12 +98,23 @@ _STATUS_OF_TYPE: Mapping[str, int] = {
     "not_found_error": 404,
 }
 _RETRYABLE_STATUSES = (408, 409, 424, 429)  # and all from 500 on; 424 is a model that failed, at Amazon
-_NOT_RETRYABLE_CODES = {"insufficient_quota", "billing_hard_limit_reached"}  # sent with status 429
+_NOT_RETRYABLE_CODES = {"insufficient_quota", "billing_hard_limit_reached", "insufficient_user_quota"}
+_NEVER_RETRIED = (AuthenticationError, NotFoundError, ContextLengthError, ContentFilterError)
+_STATUSES_OF_GATEWAYS = (200, 400)
 
 
 def request_id(head: Head) -> str | None:
     """Return the provider's id of the request, or None."""
     return next((value for name in _REQUEST_ID if (value := head.get(name))), None)
+
+
+def where_asked(url: str) -> str:
+    """Return, for an error, where a request went and what base_url is expected to be; never the query or a password."""
+    parts = urlsplit(url)
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if (endpoint := _ENDPOINT.search(place)) is None:
+        return f"the request went to {place}"
+    return f"the request went to {place}: base_url is expected to be the URL of the API without {endpoint[0]!r}"
 
 
 def wire_failure(failure: WireError, facts: Mapping[str, Any]) -> APIError:
@@ -125,21 +172,27 @@ def reported_error(failed: Failed, *, delivered: bool, facts: Mapping[str, Any])
 
 
 def _error(failed: Failed, status: int, facts: Mapping[str, Any]) -> APIError:
-    kind = _CLASS_OF_CODE.get(failed.code) or _CLASS_OF_CODE.get(failed.type) or _CLASS_OF_STATUS.get(status)
+    if status in _STATUSES_OF_GATEWAYS or status >= 500:
+        status = failed.status or status  # the cause's: a gateway answers with 502 where its host answered with 400
+    cause = cause_of(failed)
+    kind = _CLASS_OF_CODE.get(failed.code) or _CLASS_OF_CODE.get(failed.type)
+    if kind is None and (status not in _CLASS_OF_STATUS or cause in _NOT_RETRYABLE_CODES):
+        kind = _CLASS_OF_CODE.get(cause)
     if kind is None:
-        kind = ServerError if status >= 500 or status < 400 else BadRequestError
-    error = kind(failed.message, code=failed.code or None, type=failed.type or None, **facts)
+        kind = _CLASS_OF_STATUS.get(status) or (ServerError if status >= 500 or status < 400 else BadRequestError)
+    code = failed.code if names_cause(failed.code) else cause or failed.code
+    error = kind(failed.message, code=code or None, type=failed.type or None, **facts)
     if error.retry_after_s is None:
         error.retry_after_s = failed.retry_after_s
     if error.should_retry is None:
-        error.should_retry = _is_retryable(failed, status)
+        error.should_retry = _is_retryable(kind, {failed.code, failed.type, cause}, status)
     return error
 
 
-def _is_retryable(failed: Failed, status: int) -> bool | None:
+def _is_retryable(kind: type[APIError], codes: set[str], status: int) -> bool | None:
     """Return whether a retry may help; None where neither status nor code says anything."""
-    if status < 400 and not (failed.code or failed.type):
-        return None
-    if failed.code in _NOT_RETRYABLE_CODES or failed.type in _NOT_RETRYABLE_CODES:
+    if codes & _NOT_RETRYABLE_CODES or kind in _NEVER_RETRIED or status == 402:
         return False
-    return status in _RETRYABLE_STATUSES or status >= 500
+    if status < 400 and not any(codes):
+        return None
+    return kind is RateLimitError or status in _RETRYABLE_STATUSES or status >= 500

@@ -10,7 +10,7 @@ from msgflux_like._http.drivers import AsyncDriver, Driver
 from msgflux_like.calls.arguments import check_output_retries
 from msgflux_like.calls.build import PreparedCall, RequestBuilder
 from msgflux_like.calls.options import CallOptions, UntypedCallOptions
-from msgflux_like.errors import NotFoundError, OutputParsingError
+from msgflux_like.errors import APIError, NotFoundError, OutputParsingError
 from msgflux_like.events import Event
 from msgflux_like.response.metadata import CallMetadata
 from msgflux_like.response.response import ModelResponse, T
@@ -96,7 +96,8 @@ class ChatCompletion(RequestBuilder):
             prefilling (str): Beginning of the answer, for the models that continue it.
             stream_to (callable or StreamHandler): With `stream=True`: receives `StreamData`, then `StreamFinish` or
                 `StreamError`. With `acall`, an async callable or an `AsyncStreamHandler`. The call returns when the
-                first piece is there; a thread (with `acall`, a task) reads the rest.
+                first piece is there; a thread (with `acall`, a task) reads the rest. An `APIError` is not raised by the
+                call: it is delivered as `StreamError`, and raised by `wait` and `result`.
             tool_schemas (list): Tools the model may call: functions, or schemas in OpenAI's form.
             tool_choice (str or dict): "auto", "required", "none", the name of a tool, or a dict in the dialect's form.
             generation_schema (type or dict): Type of the answer: a msgspec Struct, a dataclass, a pydantic model, a
@@ -143,8 +144,9 @@ class ChatCompletion(RequestBuilder):
                 return _stream(driver, next(driver), prepared)
             while batch := next(driver, None):
                 prepared.answer.add(batch)
-        except NotFoundError as error:
-            raise self._explained(error) from None
+        except APIError as error:
+            self._complete_error(error, prepared)
+            raise
         return _response(prepared)
 
     @overload
@@ -216,8 +218,9 @@ class ChatCompletion(RequestBuilder):
                 return _stream(driver, await anext(driver), prepared)
             async for batch in driver:
                 prepared.answer.add(batch)
-        except NotFoundError as error:
-            raise self._explained(error) from None
+        except APIError as error:
+            self._complete_error(error, prepared)
+            raise
         return _response(prepared)
 
     def plan(self, messages: Any, *, stream: bool = False, **call: Unpack[CallOptions]) -> CallPlan:
@@ -280,7 +283,11 @@ class ChatCompletion(RequestBuilder):
         from msgflux_like.streaming.push import Opened, maker_of, push  # noqa: PLC0415  needed only here
 
         def opened() -> Opened:
-            return _stream(driver, next(driver), prepared), maker_of(self.model_type, self.model_id)
+            try:
+                stream = _stream(driver, next(driver), prepared)
+            except APIError as error:
+                stream = self._failed_stream(driver, prepared, error)
+            return stream, maker_of(self.model_type, self.model_id)
 
         return push(call.get("stream_to"), opened)
 
@@ -289,9 +296,31 @@ class ChatCompletion(RequestBuilder):
         from msgflux_like.streaming.push import Opened, apush, maker_of  # noqa: PLC0415  needed only here
 
         async def opened() -> Opened:
-            return _stream(driver, await anext(driver), prepared), maker_of(self.model_type, self.model_id)
+            try:
+                stream = _stream(driver, await anext(driver), prepared)
+            except APIError as error:
+                stream = self._failed_stream(driver, prepared, error)
+            return stream, maker_of(self.model_type, self.model_id)
 
         return await apush(call.get("stream_to"), opened)
+
+    def _failed_stream(
+        self, drive: Driver | AsyncDriver, prepared: PreparedCall, error: APIError
+    ) -> ModelStreamResponse:
+        """Return the stream of a call that failed before its first piece; its receiver is sent the error."""
+        self._complete_error(error, prepared)
+        stream = _stream(drive, [], prepared)
+        stream._fail(error)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  made here
+        return stream
+
+    def _complete_error(self, error: APIError, prepared: PreparedCall) -> None:
+        """Add what only the model knows: a hint about its name, and the part of the answer that came with a failure."""
+        if isinstance(error, NotFoundError):
+            asked = error.hint
+            error.hint = "; ".join(filter(None, (self._explained(error).hint, asked)))
+        if error.partial_events:
+            prepared.answer.add(error.partial_events)
+            error.partial, error.partial_events = _response(prepared, check=False), ()
 
 
 def _metadata_of(prepared: PreparedCall) -> CallMetadata:
@@ -305,12 +334,12 @@ def _from_cache(prepared: PreparedCall, found: list[Event]) -> PreparedCall:
     return prepared._replace(steps=replayed(found))
 
 
-def _response(prepared: PreparedCall) -> ModelResponse:
+def _response(prepared: PreparedCall, *, check: bool = True) -> ModelResponse:
     if prepared.output_spec is None:
         return ModelResponse(prepared.answer, _metadata_of(prepared))
     from msgflux_like.structured.typed_response import StructuredResponse  # noqa: PLC0415  typed answers only
 
-    return StructuredResponse(prepared.answer, _metadata_of(prepared), prepared.output_spec)
+    return StructuredResponse(prepared.answer, _metadata_of(prepared), prepared.output_spec, check=check)
 
 
 def _stream(driver: Driver | AsyncDriver, first: list[Event], prepared: PreparedCall) -> ModelStreamResponse:

@@ -214,9 +214,16 @@ class ModelGateway(ClosesOnExit):
         asked = partial(_ask, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return asked()[0]
-        from msgflux_like.streaming.push import push  # noqa: PLC0415  only for streams that are pushed
+        from msgflux_like.streaming.push import failed_stream, maker_of, push  # noqa: PLC0415  only for streams that are pushed
 
-        return push(stream_to, lambda: _with_chunk_maker(asked()))
+        def opened() -> Opened:
+            try:
+                answer = asked()
+            except (APIError, GatewayError) as error:
+                return failed_stream(error, in_loop=False), maker_of("chat_completion", "")
+            return _with_chunk_maker(answer)
+
+        return push(stream_to, opened)
 
     @overload
     async def acall(
@@ -280,10 +287,14 @@ class ModelGateway(ClosesOnExit):
         asked = partial(_aask, steps, messages, {**call, "stream": stream})
         if stream_to is None:
             return (await asked())[0]
-        from msgflux_like.streaming.push import apush  # noqa: PLC0415  only for streams that are pushed
+        from msgflux_like.streaming.push import apush, failed_stream, maker_of  # noqa: PLC0415  only for pushed streams
 
         async def opened() -> Opened:
-            return _with_chunk_maker(await asked())
+            try:
+                answer = await asked()
+            except (APIError, GatewayError) as error:
+                return failed_stream(error, in_loop=True), maker_of("chat_completion", "")
+            return _with_chunk_maker(answer)
 
         return await apush(stream_to, opened)
 

@@ -280,8 +280,6 @@ class ModelStreamResponse(ClosesOnExit, Generic[T]):
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the end of the stream was delivered to `stream_to`, or the stream was cancelled.
 
-        An `APIError` that ended the stream is not raised here: it was delivered, is in `error`, and `result` raises it.
-
         Args:
             timeout_s: Longest time to wait, in seconds; no limit if None.
 
@@ -290,6 +288,8 @@ class ModelStreamResponse(ClosesOnExit, Generic[T]):
 
         Raises:
             StreamClosedError: If the call had no `stream_to`, was made with `acall`, or the callback itself waits.
+            APIError: The failure that ended the stream. It was delivered as `StreamError`, and is in `error`.
+            GatewayError: No model of a gateway answered; delivered and kept in the same way.
             Exception: Any exception that the callback or handler raised.
 
         Example:
@@ -300,11 +300,16 @@ class ModelStreamResponse(ClosesOnExit, Generic[T]):
             >>> type(received[-1]).__name__
             'StreamFinish'
         """
-        return self._required_pusher().wait(timeout_s)
+        return self._delivered(ended=self._required_pusher().wait(timeout_s))
 
     async def await_done(self, timeout_s: float | None = None) -> bool:
         """Async counterpart of `wait`, for streams of plain calls and of `acall`."""
-        return await self._required_pusher().await_done(timeout_s)
+        return self._delivered(ended=await self._required_pusher().await_done(timeout_s))
+
+    def _delivered(self, *, ended: bool) -> bool:
+        if ended and self.error is not None:
+            raise self.error
+        return ended
 
     def _required_pusher(self) -> StreamPusher:
         if self._pusher is None:
@@ -376,6 +381,11 @@ class ModelStreamResponse(ClosesOnExit, Generic[T]):
                 "the stream was closed before its end, or its reading was interrupted; `text` is the part that was read"
             )
         return False
+
+    def _fail(self, error: MsgfluxError) -> None:
+        """End the stream by a failure that came before its first piece."""
+        self._open = False
+        self.error = error
 
     def _failed(self, error: APIError) -> MsgfluxError:
         if not self._open:  # closed by another thread, which made the read fail

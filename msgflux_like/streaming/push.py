@@ -1,7 +1,8 @@
 """The argument `stream_to`: open a stream and have it delivered to a callback or a handler.
 
-A failure before the stream is open is raised to the caller and delivered as the only event; later failures are only
-delivered, and are raised by `ModelStreamResponse.result`.
+Every failure of the provider or the connection is delivered as exactly one `StreamError`, whenever it comes: a wrong
+key and a refused connection as well as a stream that breaks off. `wait` and `result` of the response raise it, the call
+does not. What is wrong with the arguments is raised by the call, and nothing is delivered.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
 
 from msgflux_like._concurrency.loops import is_async
-from msgflux_like.errors import APIError, GatewayError, InvalidRequestError, StreamClosedError
+from msgflux_like._http.connections import Transport
+from msgflux_like._http.deadline import Timeouts
+from msgflux_like._http.drivers import AsyncDriver, Driver
+from msgflux_like._http.steps import Step
+from msgflux_like.errors import InvalidRequestError, MsgfluxError, StreamClosedError
+from msgflux_like.response.accumulator import ResponseAccumulator
+from msgflux_like.response.metadata import CallMetadata
 from msgflux_like.response.stream import ModelStreamResponse
 from msgflux_like.streaming.chunks import ChunkMaker, Pushed, StreamData, StreamError, StreamFinish, TextChunkMaker
 from msgflux_like.streaming.handler import AsyncStreamHandler, StreamHandler
-from msgflux_like.streaming.worker import AsyncPusher, Pusher, Target, await_result, callback_target
+from msgflux_like.streaming.worker import AsyncPusher, Pusher, Target, callback_target
 
 Maker = ChunkMaker | TextChunkMaker
 Opened = tuple[ModelStreamResponse, Maker]
@@ -26,23 +33,14 @@ def push(stream_to: Any, opened: Callable[[], Opened]) -> ModelStreamResponse:
 
     Args:
         stream_to: Callback or `StreamHandler`.
-        opened: Function that opens the stream.
+        opened: Function that opens the stream. It returns a failed one where the provider fails.
 
     Raises:
         InvalidRequestError: If `stream_to` cannot receive the events of this kind of call.
-        APIError: If the stream cannot be opened; it is also delivered as the only event.
-        GatewayError: If no model of a gateway answers; it is also delivered as the only event.
     """
     target = _target(stream_to, in_loop=False)
     try:
         stream, maker = opened()
-    except (APIError, GatewayError) as error:
-        try:
-            target.accept(StreamError(error))
-            target.finish()
-        except Exception as failure:  # noqa: BLE001  the first failure is the one to raise
-            error.add_note(f"and stream_to raised {failure!r}")
-        raise
     except BaseException:
         target.abandon()
         raise
@@ -57,13 +55,6 @@ async def apush(stream_to: Any, opened: Callable[[], Awaitable[Opened]]) -> Mode
     target = _target(stream_to, in_loop=True)
     try:
         stream, maker = await opened()
-    except (APIError, GatewayError) as error:
-        try:
-            await await_result(target.accept(StreamError(error)))
-            await await_result(target.finish())
-        except Exception as failure:  # noqa: BLE001  the first failure is the one to raise
-            error.add_note(f"and stream_to raised {failure!r}")
-        raise
     except BaseException:
         target.abandon()
         raise
@@ -71,6 +62,18 @@ async def apush(stream_to: Any, opened: Callable[[], Awaitable[Opened]]) -> Mode
         AsyncPusher(_apushed_events(stream, maker), target, stream.close, stream.aclose)
     )
     return stream
+
+
+def failed_stream(error: MsgfluxError, *, in_loop: bool) -> ModelStreamResponse:
+    """Return a stream that failed before any model answered, as that of a gateway may."""
+    driver = (AsyncDriver if in_loop else Driver)(_no_steps(), Transport(), Timeouts())
+    stream = ModelStreamResponse(driver, [], ResponseAccumulator(), CallMetadata("", ""))
+    stream._fail(error)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  made here
+    return stream
+
+
+def _no_steps() -> Generator[Step, Any, None]:
+    yield from ()
 
 
 def _target(stream_to: Any, *, in_loop: bool) -> Target:
@@ -99,10 +102,10 @@ def _pushed_events(stream: ModelStreamResponse, maker: Maker) -> Generator[Pushe
         for event in stream.events():
             if (chunk := maker.chunk(event)) is not None:
                 yield StreamData(chunk)
-    except APIError as error:
-        yield StreamError(error)
     except StreamClosedError:
         return  # closed on purpose: there is no one to deliver an end to
+    except Exception as error:  # noqa: BLE001  of the reading: the generator is not the one that delivers
+        yield StreamError(error)
     else:
         yield StreamFinish()
 
@@ -112,9 +115,9 @@ async def _apushed_events(stream: ModelStreamResponse, maker: Maker) -> AsyncGen
         async for event in stream.events():
             if (chunk := maker.chunk(event)) is not None:
                 yield StreamData(chunk)
-    except APIError as error:
-        yield StreamError(error)
     except StreamClosedError:
         return
+    except Exception as error:  # noqa: BLE001  as above
+        yield StreamError(error)
     else:
         yield StreamFinish()

@@ -51,7 +51,9 @@ def test_a_callback_is_told_an_error(provider, model_of, capsys):
             print(f"Error: {event.error.message}")
 
     model = model_of(provider(stream(delta("Once"), sse({"error": {"message": "overloaded"}}))))
-    model("Tell me a story", stream=True, stream_to=callback).wait(PATIENCE_S)
+    response = model("Tell me a story", stream=True, stream_to=callback)
+    with pytest.raises(mf.errors.StreamFailedError):
+        response.wait(PATIENCE_S)
     assert capsys.readouterr().out == "Error: overloaded\n"
 
 

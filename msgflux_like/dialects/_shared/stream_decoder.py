@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from msgflux_like._wire.sse import Parser
+from msgflux_like._wire.sse import EventTooLargeError, Parser
 from msgflux_like.events import Event, Failed, Finished
 
 T = TypeVar("T")
+
+_MAX_WHOLE_BYTES = 64 * 1024 * 1024  # as of a whole reply to a request for one
 
 
 class StreamParser(Protocol[T]):
@@ -40,7 +42,7 @@ class StreamDecoder(Generic[T]):
         at_end: Appends the events that the end of the body gives to a stream that is not complete; none by default.
     """
 
-    __slots__ = ("_at_end", "_decode", "_make", "_parser", "_read", "_whole", "complete", "ended")
+    __slots__ = ("_at_end", "_decode", "_make", "_parser", "_read", "_whole", "_whole_bytes", "complete", "ended")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class StreamDecoder(Generic[T]):
         self._decode = decode
         self._parser: StreamParser[T] | None = None  # created once the first byte shows that the body is a stream
         self._whole: list[bytes] = []
+        self._whole_bytes = 0
         self.complete = False
         self.ended = False
 
@@ -66,6 +69,9 @@ class StreamDecoder(Generic[T]):
         if parser is None:
             if self._whole or data.lstrip()[:1] == b"{":
                 self._whole.append(data)
+                self._whole_bytes += len(data)
+                if self._whole_bytes > _MAX_WHOLE_BYTES:
+                    raise EventTooLargeError(f"it is longer than {_MAX_WHOLE_BYTES} bytes")
                 return []
             if not data.strip():
                 return []

@@ -485,10 +485,6 @@ def _block_types_as_anthropic(turn: Block) -> Block:
     return {**turn, "content": [{"type": kinds.get(next(iter(block)), "other")} for block in turn["content"]]}
 
 
-_MAKER_PARAMETERS: Final = ("top_k", "reasoning_effort", "reasoning_budget")
-"""Parameters that each maker of a model has a field of its own for."""
-
-
 def _maker_fields(request: ChatRequest) -> Block:
     """Return the parameters without a field in Converse, as fields of a maker other than Anthropic."""
     fields: Block = {}
