@@ -105,7 +105,11 @@ _STATUSES_OF_GATEWAYS = (200, 400)
 
 def request_id(head: Head) -> str | None:
     """Return the provider's id of the request, or None."""
-    return next((value for name in _REQUEST_ID if (value := head.get(name))), None)
+    headers = head.headers
+    for name in _REQUEST_ID:
+        if name in headers and (value := head.get(name)):
+            return value
+    return None
 
 
 def where_asked(url: str) -> str:

@@ -671,8 +671,10 @@ class Reader:
 
     def _count(self, name: str, count: float | None) -> int | None:
         """Return a whole number of tokens; image models count in fractions."""
-        if count is None or (type(count) is int and 0 <= count <= _MAX_COUNT):
-            return cast("int | None", count)
+        if count is None:
+            return None
+        if type(count) is int and 0 <= count <= _MAX_COUNT:
+            return count
         if not 0 <= count <= _MAX_COUNT:
             self.warn(f"usage.{name}", "was left out: it is not a count")
             return None
