@@ -257,7 +257,7 @@ def test_the_only_value_of_a_parameter_is_sent_and_others_are_refused(path):
     planned = plan(path, temperature=1)
     assert planned.body["temperature"] == 1
     assert not any("temperature" in warning for warning in planned.warnings)
-    with pytest.raises(CapabilityError, match=re.escape("temperature is 0.2, and it takes 1 alone")):
+    with pytest.raises(CapabilityError, match=re.escape("temperature is 0.2, and only 1 is supported")):
         plan(path, temperature=0.2)
 
 
@@ -279,7 +279,7 @@ def test_a_pdf_goes_to_models_that_read_it_without_a_warning(path):
 
 def test_a_pdf_goes_out_with_a_warning_where_only_the_catalogue_denies_it():
     planned = plan("openrouter/deepseek/deepseek-r1", user(PDF))
-    assert any("it takes no pdf" in warning for warning in planned.warnings)
+    assert any("it does not support pdf input" in warning for warning in planned.warnings)
 
 
 @pytest.mark.parametrize(

@@ -16,40 +16,40 @@ CASES = {
     "an image for a model of text": (
         "openai/gpt-3.5-turbo",
         {"messages": mf.ChatBlock.user("What is this?", media=IMAGE)},
-        ["it takes no image (it takes text)"],
+        ["it does not support image input (it accepts text)"],
     ),
     "a temperature for a reasoning model": (
         "openai/o3-mini",
         {"messages": "hi", "temperature": 0},
-        ["it takes no temperature"],
+        ["it does not support temperature"],
     ),
     "reasoning of a model that does not": (
         "openai/gpt-4o",
         {"messages": "hi", "reasoning_effort": "low"},
-        ["reasoning_effort is 'low', and it cannot be told how much to reason"],
+        ["reasoning_effort is 'low', and it does not support this control"],
     ),
     "more reasoning than there is a word for": (
         "openai/o3-mini",
         {"messages": "hi", "reasoning_effort": "huge"},
-        ["reasoning_effort is 'huge', and it knows low, medium, high"],
+        ["reasoning_effort is 'huge', and it supports low, medium, high"],
     ),
     "a longer answer than it writes": (
         "openai/gpt-4o",
         {"messages": "hi", "max_tokens": 16385},
-        ["max_tokens is 16385, and it writes at most 16384"],
+        ["max_tokens is 16385, and the limit is 16384"],
     ),
     "a longer conversation than it takes": (
         "openai/gpt-3.5-turbo",
         {"messages": "word " * 200_000},
-        ["the request has at least 125008 tokens, and it takes 16385"],
+        ["the request has at least 125008 tokens, and the limit is 16385"],
     ),
     "several at once": (
         "openai/o3-mini",
         {"messages": mf.ChatBlock.user("?", media=IMAGE), "temperature": 1.0, "max_tokens": 1_000_000},
         [
-            "it takes no image (it takes text)",
-            "it takes no temperature",
-            "max_tokens is 1000000, and it writes at most 100000",
+            "it does not support image input (it accepts text)",
+            "it does not support temperature",
+            "max_tokens is 1000000, and the limit is 100000",
         ],
     ),
 }
@@ -93,7 +93,7 @@ def listings_without_tools() -> list[tuple[str, bool]]:
 def test_a_model_that_calls_no_tools_by_several_listings_is_not_offered_any(provider, model_of):
     server = provider(whole(chat()))
     path = next(path for path, agree in listings_without_tools() if agree)
-    with pytest.raises(CapabilityError, match="it calls no tools"):
+    with pytest.raises(CapabilityError, match="it does not support tool calling"):
         model_of(server, path)("hi", tool_schemas=[TOOL])
     assert server.requests == []
 
@@ -102,7 +102,7 @@ def test_what_one_listing_alone_denies_is_sent_with_a_warning(colour, provider, 
     server = provider(whole(chat()))
     path = next(path for path, agree in listings_without_tools() if not agree)
     response = colour.ask(model_of(server, path), "hi", tool_schemas=[TOOL])
-    assert "it calls no tools" in response.warnings
+    assert "it does not support tool calling" in response.warnings
     assert server.requests[0].body["tools"] == [TOOL]
     assert colour.ask(model_of(server, path), "hi", tool_schemas=[TOOL], check="off").warnings == ()
 

@@ -107,7 +107,7 @@ def test_media_and_tools_make_a_count_an_estimate():
     ("path", "message"),
     [
         ("openai/gpt-4p", "no model 'gpt-4p' is known at openai: did you mean gpt-4"),
-        ("ollama/whatever", "no price is known for ollama/whatever"),
+        ("ollama/whatever", "no model ollama/whatever is known"),
     ],
 )
 def test_an_estimate_of_an_unknown_model_is_an_error(path, message):

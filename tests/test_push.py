@@ -470,17 +470,16 @@ def test_the_end_of_the_event_loop_ends_its_streams(provider, model_of):
 # ---- what is refused before anything is sent
 
 
-@pytest.mark.parametrize("stream_to", [print, 3])
-def test_a_whole_answer_is_not_pushed(colour, provider, model_of, stream_to):
+def test_a_whole_answer_is_not_pushed(colour, provider, model_of):
     server = provider(chat_stream("a"))
     with pytest.raises(ValueError, match="stream_to needs stream=True"):
-        colour.ask(model_of(server), "hi", stream_to=stream_to)
+        colour.ask(model_of(server), "hi", stream_to=print)
     assert not server.requests
 
 
 def test_what_cannot_be_told_is_refused(colour, provider, model_of):
     server = provider(chat_stream("a"))
-    with pytest.raises(errors.InvalidRequestError, match="callable or a handler, not int"):
+    with pytest.raises(errors.InvalidRequestError, match=r"callable or a handler, not 3 \(int\)"):
         colour.ask(model_of(server), "hi", stream=True, stream_to=3)
     assert not server.requests
 

@@ -174,7 +174,7 @@ def test_nothing_is_said_that_was_not_asked_for():
 
 
 def test_a_word_that_the_model_does_not_know_is_refused_or_the_nearest_is_sent():
-    with pytest.raises(CapabilityError, match="reasoning_effort is 'xhigh', and it knows low, medium, high"):
+    with pytest.raises(CapabilityError, match="reasoning_effort is 'xhigh', and it supports low, medium, high"):
         told("openai/o3-mini", reasoning_effort="xhigh")
     fields, changes = told("openai/o3-mini", reasoning_effort="xhigh", check="warn")
     assert (fields, changes) == ({"reasoning_effort": "high"}, [("clamped", "reasoning_effort")])
@@ -186,7 +186,7 @@ def test_a_word_that_the_model_does_not_know_is_refused_or_the_nearest_is_sent()
 @pytest.mark.parametrize("call", [{"reasoning_effort": "none"}, {"reasoning_budget": 0}], ids=str)
 def test_a_model_that_always_reasons_is_not_told_to_stop(call):
     (name, value) = next(iter(call.items()))
-    with pytest.raises(CapabilityError, match=f"{name} is {value!r}, and it knows low, medium"):
+    with pytest.raises(CapabilityError, match=f"{name} is {value!r}, and it supports low, medium"):
         told("anthropic/claude-fable-5", **call)
     fields, changes = told("anthropic/claude-fable-5", **call, check="warn")
     assert fields["output_config"] == {"effort": "low"}
@@ -194,7 +194,7 @@ def test_a_model_that_always_reasons_is_not_told_to_stop(call):
 
 
 def test_a_model_that_does_not_reason_is_told_so_for_a_number_too():
-    with pytest.raises(CapabilityError, match="reasoning_budget is 2000, and it cannot be told how much to reason"):
+    with pytest.raises(CapabilityError, match="reasoning_budget is 2000, and it does not support this control"):
         told("openrouter/openai/gpt-4o", reasoning_budget=2000)
 
 

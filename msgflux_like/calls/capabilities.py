@@ -89,7 +89,7 @@ class CapabilityCheck:
                 break
         if request.tools and not self._calls_tools:
             is_confirmed = self._is_confirmed("tools", lambda other: other.capabilities.tool_call is False)
-            _add(found, "it calls no tools", is_confirmed=is_confirmed)
+            _add(found, "it does not support tool calling", is_confirmed=is_confirmed)
         if "temperature" in parameters and not self._takes_temperature:
             self._check_temperature(parameters["temperature"], found)
         if request.reasoning_controls is not None and (
@@ -100,13 +100,13 @@ class CapabilityCheck:
             found.confirmed.extend(reasoning.problems(parameters, request.reasoning_controls))
         max_tokens = parameters.get("max_tokens")
         if max_tokens is not None and self._output_tokens is not None and max_tokens > self._output_tokens:
-            problem = f"max_tokens is {max_tokens}, and it writes at most {self._output_tokens}"
+            problem = f"max_tokens is {max_tokens}, and the limit is {self._output_tokens}"
             _add(found, problem, is_confirmed=self._has_output_limit(max_tokens))
         most = self._input_tokens
         if most is not None and body_bytes // _BYTES_PER_TOKEN_AT_MOST > most:
             least = (body_bytes - _opaque_bytes(request)) // _BYTES_PER_TOKEN_AT_MOST
             if least > most:
-                found.confirmed.append(f"the request has at least {least} tokens, and it takes {most}")
+                found.confirmed.append(f"the request has at least {least} tokens, and the limit is {most}")
         return found
 
     def _check_kind(self, found: Problems) -> None:
@@ -125,19 +125,19 @@ class CapabilityCheck:
             is_confirmed = kind in self._rules.denies or (
                 kind != "pdf" and self._is_confirmed(kind, lambda other, kind=kind: _denies(other, kind))
             )
-            _add(found, f"it takes no {kind} (it takes {known})", is_confirmed=is_confirmed)
+            _add(found, f"it does not support {kind} input (it accepts {known})", is_confirmed=is_confirmed)
 
     def _check_temperature(self, temperature: float, found: Problems) -> None:
         if "temperature" in self._rules.refuses:
-            found.confirmed.append("it takes no temperature")
+            found.confirmed.append("it does not support temperature")
         elif (only := self._rules.only.get("temperature")) is not None:
             if temperature != only:
-                found.confirmed.append(f"temperature is {temperature}, and it takes {only:g} alone")
+                found.confirmed.append(f"temperature is {temperature}, and only {only:g} is supported")
         elif temperature == 1:
-            found.hints.append("it takes no temperature")
+            found.hints.append("it does not support temperature")
         else:
             is_confirmed = self._is_confirmed("temperature", lambda other: other.capabilities.temperature is False)
-            _add(found, "it takes no temperature", is_confirmed=is_confirmed)
+            _add(found, "it does not support temperature", is_confirmed=is_confirmed)
 
     def _has_output_limit(self, max_tokens: int) -> bool:
         def is_over(other: ModelProfile) -> bool:

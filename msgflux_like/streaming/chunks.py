@@ -75,6 +75,8 @@ class ChunkMaker:
                 delta["refusal"] = text
             case ToolCallDelta():
                 delta["tool_calls"] = [self._call(event)]
+            case Finished("unknown", ""):  # the stream gave no reason
+                return None
             case Finished(reason):
                 finish = "tool_calls" if reason == "stop" and self._index_of else reason
             case Started(id_, model):
@@ -135,6 +137,8 @@ class TextChunkMaker:
         match event:
             case TextDelta(text):
                 pass
+            case Finished("unknown", ""):  # the stream gave no reason
+                return None
             case Finished(finish):
                 pass
             case Started(id_, model):

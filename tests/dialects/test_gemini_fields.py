@@ -17,7 +17,6 @@ from msgflux_like.events import (
     Failed,
     Finished,
     ProviderState,
-    TextDelta,
     TokenUsage,
     ToolCallDelta,
     Warned,
@@ -277,7 +276,7 @@ def test_a_failure_is_an_error_with_the_words_of_the_provider_and_the_answer_so_
         model(failed)("q")
     assert caught.value.code == reason
     assert reason in str(caught.value.body)
-    assert TextDelta("Hello.") in caught.value.partial_events
+    assert caught.value.partial.text == "Hello."
     response = model(streamed(reply(TEXT, finish=None), reply(finish=reason, finishMessage="Why it failed")))(
         "q", stream=True
     )

@@ -61,7 +61,7 @@ def test_the_shipped_files_stay_small():
 def test_writing_what_was_read_gives_the_same_files(tmp_path):
     write_snapshot(read_api(SHIPPED), tmp_path, retired=SHIPPED.retired_table())
     written, shipped = files_of(tmp_path), files_of(data_folder("profiles"))
-    assert written.keys() == shipped.keys()
+    assert written.keys() == shipped.keys() - {"rules.toml"}  # rules are written by hand
     for name, content in written.items():
         if name.endswith(".gz"):  # packed by another zlib they may differ
             assert gzip.decompress(content) == gzip.decompress(shipped[name]), name

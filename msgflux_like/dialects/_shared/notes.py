@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgflux_like._json import as_mapping
 from msgflux_like.request import Change
+
+FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict"})
+"""Fields of a function in a tool, as OpenAI's chat format has them."""
 
 
 def note_unknown(

@@ -160,13 +160,13 @@ def problems(parameters: Given, reasoning_controls: ReasoningControls) -> list[s
 
 def _refused(value: str | int, reasoning_controls: ReasoningControls) -> str:
     if reasoning_controls.reasons is False:
-        return "it cannot be told how much to reason"
+        return "it does not support this control"
     known = reasoning_controls.efforts or (_SCALE if reasoning_controls.budget is not None else ())
     if value in ("none", 0):
         can_be_off = not known or reasoning_controls.switched or "none" in known or _takes_none(reasoning_controls)
-        return "" if can_be_off else f"it knows {', '.join(known)}"
+        return "" if can_be_off else f"it supports {', '.join(known)}"
     if isinstance(value, str) and known and value not in known:
-        return f"it knows {', '.join(known)}"
+        return f"it supports {', '.join(known)}"
     return ""
 
 

@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.call_ids import check_answered, derived_short_id
-from msgflux_like.dialects._shared.notes import note_inner, note_marks, note_tool, note_unknown, system_role
+from msgflux_like.dialects._shared.notes import (
+    FUNCTION_FIELDS,
+    note_inner,
+    note_marks,
+    note_tool,
+    note_unknown,
+    system_role,
+)
 from msgflux_like.dialects._shared.parameters import (
     EMPTY_SCHEMA,
     effort_word,
@@ -39,7 +46,6 @@ _MESSAGE_FIELDS: Final[Mapping[str, frozenset[str]]] = {
 }
 _CALL_FIELDS: Final = frozenset({"id", "type", "function"})
 _CALLED_FIELDS: Final = frozenset({"name", "arguments"})
-_FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict"})
 _IMAGE_FIELDS: Final = frozenset({"url", "detail"})
 _AUDIO_FIELDS: Final = frozenset({"data", "format"})  # the format is in the data
 _FILE_FIELDS: Final = frozenset({"file_id", "file_url", "file_data", "filename"})
@@ -246,6 +252,6 @@ def _parameters(request: ChatRequest, changes: list[Change]) -> Fields:
 def _tool(tool: Mapping[str, Any], changes: list[Change]) -> Mapping[str, Any]:
     if tool.get("type") != "function" or "function" not in tool:
         return tool
-    note_tool(tool, changes, _FUNCTION_FIELDS)
-    function = {name: value for name, value in tool["function"].items() if name in _FUNCTION_FIELDS}
+    note_tool(tool, changes, FUNCTION_FIELDS)
+    function = {name: value for name, value in tool["function"].items() if name in FUNCTION_FIELDS}
     return {"type": "function", "function": {"parameters": EMPTY_SCHEMA, **function}}

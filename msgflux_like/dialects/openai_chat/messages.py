@@ -12,11 +12,10 @@ from typing import Any, Final
 
 from msgflux_like._json import as_mapping
 from msgflux_like.dialects._shared.call_ids import check_answered
-from msgflux_like.dialects._shared.notes import note_unknown
+from msgflux_like.dialects._shared.notes import FUNCTION_FIELDS, note_unknown
 from msgflux_like.dialects._shared.parts import unsupported_part
 from msgflux_like.dialects._shared.provider_state import own_state, reasoning_text
 from msgflux_like.dialects.openai_chat.reply import CALL_EXTRA, CALL_TYPE
-from msgflux_like.dialects.openai_chat.request import FUNCTION_FIELDS
 from msgflux_like.errors import UnsupportedError
 from msgflux_like.request import Change, ChatRequest, Message, Quirks
 

@@ -270,10 +270,12 @@ class Reader:
     __slots__ = (
         "_audio",
         "_calls",
+        "_chunks",
         "_details",
         "_empty_reasoning",
         "_finished",
         "_key_of_index",
+        "_last_id",
         "_pending",
         "_sources_reported",
         "_started",
@@ -295,6 +297,8 @@ class Reader:
         self._audio: dict[str, Any] = {}  # what the next request refers to a sound by
         self._calls: list[_Call] = []  # the key of a call is its place here
         self._key_of_index: dict[int, int] = {}
+        self._chunks = 0  # with a choice, so far
+        self._last_id: str | None = None
         self._pending: list[Event] = []  # warnings about the chunk that is being read
         self._warned: set[tuple[str, str]] = set()
 
@@ -366,8 +370,10 @@ class Reader:
         if choices:
             choice = choices[0]
             if choice.index or len(choices) > 1:
-                choice = self._first_choice(choices)
+                choice = self._first_choice(choices, reply.id)
             self._usage_is_last = False
+            self._chunks += 1
+            self._last_id = reply.id
         if choice is not None:
             self.on_choice(choice, reply, events)
         if reply.citations or reply.search_results:
@@ -387,11 +393,16 @@ class Reader:
             events.append(self._usage_from(usage))
             self._usage_is_last = not reply.choices and self.answering
 
-    def _first_choice(self, choices: list[Choice]) -> Choice | None:
-        """Return the choice of index 0; in a whole reply without one, the first of the list."""
+    def _first_choice(self, choices: list[Choice], reply_id: str | None) -> Choice | None:
+        """Return the choice of index 0; in a whole reply without one, the first of the list.
+
+        Foundry Local's older service counts the index up, from chunk to chunk, and gives each chunk an id of its own.
+        """
         first = next((choice for choice in choices if not choice.index), None)
         if first is None and not self._streamed:
             first = choices[0]
+        if len(choices) == 1 and choices[0].index == self._chunks and reply_id != self._last_id:
+            return choices[0]
         for place, choice in enumerate(choices):
             if choice is not first:
                 self.warn(

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgflux_like._json import as_mapping
+from msgflux_like.dialects._shared.notes import FUNCTION_FIELDS
 from msgflux_like.dialects._shared.parameters import offered_tools, prefill_text, refuse_parameters
 from msgflux_like.request import AnswerSchema, Change, ChatRequest, Encoded, Quirks
 
 AUTH: Final = ("authorization", "Bearer ")
 HEADERS: Final[Mapping[str, str]] = {}
 STATE: Final = ("openai_chat", ())
-FUNCTION_FIELDS: Final = frozenset({"name", "description", "parameters", "strict"})
-"""Fields of a function that OpenAI accepts."""
 
 _RENAMED_PARAMETERS: Final = frozenset({"max_tokens", "reasoning_effort", "reasoning_budget"})
 
