@@ -189,8 +189,8 @@ class ModelResponse(Generic[T]):
     def provider_fields(self) -> dict[str, Any]:
         """Fields of the reply beside the answer, under the provider's own names.
 
-        Examples are `service_tier`, `system_fingerprint`, `safetyRatings`, `groundingMetadata`, `trace` and `timings`. Fields
-        of the choice and of the message stand beside those of the reply. Decoded on the first access.
+        Examples: `service_tier`, `system_fingerprint`, `safetyRatings`, `groundingMetadata`, `trace` and `timings`.
+        Fields of the choice and of the message stand beside those of the reply. Decoded on the first access.
         """
         return self._answer.provider_fields()
 
