@@ -163,11 +163,9 @@ def test_a_page_is_in_plain_english(page):
 
 
 ROOMS = sorted({file.relative_to(PACKAGE).parts[0] for file in PACKAGE.rglob("*.py")})
-OLDER_STYLE = pytest.mark.xfail(reason="some modules have docstrings of an older style")
-OLDER = {"_http", "calls", "dialects", "providers", "response"}
 
 
-@pytest.mark.parametrize("room", [pytest.param(room, marks=[OLDER_STYLE] if room in OLDER else []) for room in ROOMS])
+@pytest.mark.parametrize("room", ROOMS)
 def test_the_package_is_in_plain_english(room):
     found = {}
     for file in [PACKAGE / room] if room.endswith(".py") else sorted((PACKAGE / room).rglob("*.py")):

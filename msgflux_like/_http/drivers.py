@@ -69,7 +69,7 @@ class Driver:
 
     @property
     def finished(self) -> bool:
-        """Whether the exchange ended by itself, and was not closed or interrupted."""
+        """Return whether the exchange ended by itself, and was not closed or interrupted."""
         return self._open.finished
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ class AsyncDriver:
 
     @property
     def finished(self) -> bool:
-        """Whether the exchange ended by itself, and was not closed or interrupted."""
+        """Return whether the exchange ended by itself, and was not closed or interrupted."""
         return self._open.finished
 
     def belongs_here(self) -> bool:

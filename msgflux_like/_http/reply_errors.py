@@ -1,4 +1,4 @@
-"""Which exception a failure becomes: by the provider's code, by its error type, then by the HTTP status."""
+"""Mapping from failures to exceptions: by the provider's code, by its error type, then by the HTTP status."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Retries(Struct, frozen=True):
 
 
 def retry_after_s(head: Head) -> float | None:
-    """Return the wait that the provider asks for, in seconds, or None if it asks for none that can be read.
+    """Return the wait that the provider asks for, in seconds, or None if it sends no readable value.
 
     `retry-after-ms` takes precedence over `retry-after`, which is a number of seconds or a date.
     """

@@ -1,4 +1,4 @@
-"""What an exchange yields and what a driver answers: the vocabulary between the two.
+"""Steps that an exchange yields and a driver performs: the vocabulary between the two.
 
     step        what the driver does                                       what it sends back
     ----------  ---------------------------------------------------------  -----------------------------

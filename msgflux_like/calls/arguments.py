@@ -71,7 +71,7 @@ class Argument(Struct, frozen=True):
 
     @property
     def range(self) -> str:
-        """The range, in words; empty where there is none."""
+        """Return the range in words; "" if there is none."""
         if self.words:
             return one_of(self.words)
         if self.low is None:
@@ -80,7 +80,7 @@ class Argument(Struct, frozen=True):
 
     @property
     def expected(self) -> str:
-        """What a number must be, for an error."""
+        """Return the type and range of a number in words, for an error message."""
         noun = "a whole number" if self.type == "int" else "a number"
         if self.unit == "seconds":
             noun += " of seconds"

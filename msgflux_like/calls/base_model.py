@@ -12,13 +12,13 @@ from msgflux_like.errors import UnknownModelError
 
 
 class ModelFacts(Struct, frozen=True):
-    """What is known about the model that answers.
+    """Facts about the model that answers.
 
     Attributes:
-        model_id: Id of the base model, as its provider spells it; that of the model itself if it is no other.
+        model_id: Id of the base model, as its provider spells it; the id of the model itself if it has no base model.
         profile: Entry of the base model in the catalogue; None if there is none.
-        rules: What the rules say about it.
-        is_opaque: Whether nothing tells which model it is.
+        rules: Rules that apply to it.
+        is_opaque: True if nothing identifies the model.
     """
 
     model_id: str

@@ -1,4 +1,4 @@
-"""Which chat answers a cache keeps, and what distinguishes two answers beside the request itself."""
+"""Policy of the cache for chat answers: which ones it keeps, and what tells two apart beside the request itself."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ _REMEDIES: Mapping[str, str] = {
 
 
 class Problems(NamedTuple):
-    """What speaks against a request, one sentence each.
+    """Reasons against a request, one sentence each.
 
     Attributes:
         confirmed: Facts; the provider would refuse the request.
-        hints: What only the catalogue says.
+        hints: Statements of the catalogue alone, which may be wrong.
     """
 
     confirmed: list[str]
@@ -44,7 +44,7 @@ class CapabilityCheck:
 
     Args:
         model: Profile of the model.
-        rules: What the rules say about it.
+        rules: Rules that apply to it.
 
     Attributes:
         warnings: Facts that a caller should know, such as a deprecation.

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from msgflux_like.streaming.handler import AsyncStreamHandler, StreamHandler
 
 Check = Literal["error", "warn", "off"]
-"""What to do when the catalogue says that a model cannot take a request."""
+"""Reaction to a request that the model cannot take according to the catalogue."""
 
 OnChange = Literal["record", "refuse"]
-"""What to do about a request that cannot be sent exactly as asked."""
+"""Reaction to a request that cannot be sent exactly as asked."""
 
 InputType = Literal["query", "document", "classification", "clustering", "similarity"]
-"""What vectors are for."""
+"""Purpose of the vectors of an embedder."""
 
 
 class SamplingParameters(TypedDict, total=False):

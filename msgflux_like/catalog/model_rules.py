@@ -84,7 +84,7 @@ class ModelRules(Struct, frozen=True):
 
     @property
     def changes_requests(self) -> bool:
-        """Whether a request may have to be changed or refused for these rules before it is encoded."""
+        """Return whether a request may have to be changed or refused for these rules before it is encoded."""
         return bool(self.together or self.whole_call or self.stream_only)
 
 

@@ -30,10 +30,15 @@ class _CallableAsMessage(type):
 class ChatBlock(metaclass=_CallableAsMessage):
     """Builders of ChatML messages and content parts, as plain dicts.
 
-    `ChatBlock(role, content, **fields)` returns a message, too; role "assist" means "assistant".
+    `ChatBlock(role, content)` is itself a builder: it returns a message, not an instance of the class.
 
     Media are given as a URL or data URL (a `str`, sent unchanged), as `bytes`, or as a `pathlib.Path`. Only a `Path` is
     read from disk.
+
+    Args:
+        role: Role of the message: "system", "developer", "user", "assistant" (or "assist") or "tool".
+        content: Content of the message, a string or a list of parts; None by default.
+        **more: Further fields of the message, such as `tool_calls` or `name`; added unchanged.
 
     Raises:
         InvalidMessagesError: If a role is unknown, a string is not a URL, or a file cannot be read.
@@ -66,7 +71,15 @@ class ChatBlock(metaclass=_CallableAsMessage):
 
     @staticmethod
     def system(text: str) -> dict[str, Any]:
-        """Return a system message."""
+        """Return a system message.
+
+        Args:
+            text: Instructions for the model.
+
+        Example:
+            >>> ChatBlock.system("Answer in one word.")
+            {'role': 'system', 'content': 'Answer in one word.'}
+        """
         return {"role": "system", "content": check_string("text", text)}
 
     @staticmethod
@@ -115,7 +128,15 @@ class ChatBlock(metaclass=_CallableAsMessage):
 
     @staticmethod
     def text(text: str) -> Part:
-        """Return a text part."""
+        """Return a text part, for the content of a message.
+
+        Args:
+            text: Text of the part.
+
+        Example:
+            >>> ChatBlock.text("Hello")
+            {'type': 'text', 'text': 'Hello'}
+        """
         return {"type": "text", "text": check_string("text", text)}
 
     @staticmethod

@@ -34,6 +34,9 @@ def register_model(cls: T | None = None, *, override: bool = False) -> T | Calla
             that the factory was given.
         override: Whether it may replace a provider that exists; default False.
 
+    Returns:
+        The class itself; a decorator that returns it if only `override` is given.
+
     Raises:
         InvalidRequestError: If an attribute is missing, or the provider exists already.
 
@@ -63,13 +66,22 @@ def register_model(cls: T | None = None, *, override: bool = False) -> T | Calla
 
 
 class Model:
-    """Factory of models: `Model.chat_completion("openai/gpt-4o")`."""
+    """Factory of models, by path: the name of a provider and the id of one of its models.
+
+    Example:
+        >>> import msgflux_like as mf
+        >>> mf.Model.chat_completion("openai/gpt-4o", api_key="sk-...")
+        ChatCompletion(openai/gpt-4o)
+        >>> mf.Model.model_types()
+        ['chat_completion', 'text_completion', 'text_embedder']
+    """
 
     @staticmethod
     def chat_completion(path: str, **options: Unpack[ModelOptions]) -> ChatCompletion:
         """Make a chat model.
 
-        None means "not given"; zeros are sent. Options of a call replace those of the model.
+        Pass `**options` by keyword. None means "not given"; zeros are sent. Options of a call replace those of the
+        model.
 
         Args:
             path (str): `provider/model`, such as "openai/gpt-4o"; split at the first slash.
@@ -113,6 +125,9 @@ class Model:
             reasoning_effort (str): How much to reason: "none", "low", "medium", "high" and other words that the model
                 knows.
             reasoning_budget (int): Maximum number of reasoning tokens, which `max_tokens` includes; 0 turns it off.
+
+        Returns:
+            The model, which sends nothing until it is called. It can be shared by threads and event loops.
 
         Raises:
             UnknownProviderError: If no such provider exists; the message suggests similar names.
@@ -131,7 +146,8 @@ class Model:
     def text_completion(path: str, **options: Unpack[ModelOptions]) -> TextCompletion:
         """Make a text completion model, which continues a prompt.
 
-        None means "not given"; zeros are sent. Options of a call replace those of the model.
+        Pass `**options` by keyword. None means "not given"; zeros are sent. Options of a call replace those of the
+        model.
 
         Args:
             path (str): `provider/model`, such as "openai/gpt-4o"; split at the first slash.
@@ -175,6 +191,9 @@ class Model:
             reasoning_effort (str): How much to reason: "none", "low", "medium", "high" and other words that the model
                 knows.
             reasoning_budget (int): Maximum number of reasoning tokens, which `max_tokens` includes; 0 turns it off.
+
+        Returns:
+            The model, which sends nothing until it is called. It can be shared by threads and event loops.
 
         Raises:
             UnknownProviderError: If no such provider exists; the message suggests similar names.
@@ -195,7 +214,8 @@ class Model:
     def text_embedder(path: str, **options: Unpack[EmbedderOptions]) -> TextEmbedder:
         """Make an embedder, which turns texts into vectors.
 
-        None means "not given"; zeros are sent. Options of a call replace those of the model.
+        Pass `**options` by keyword. None means "not given"; zeros are sent. Options of a call replace those of the
+        model.
 
         Args:
             path (str): `provider/model`, such as "openai/text-embedding-3-small"; split at the first slash.
@@ -229,6 +249,9 @@ class Model:
             max_concurrency (int): Maximum number of concurrent requests of one call, at least 1, default 4;
                 synchronous calls are capped at 32.
             batch_size (int): Maximum number of texts in one request, at least 1. Default: the provider's limit.
+
+        Returns:
+            The embedder, which sends nothing until it is called. It can be shared by threads and event loops.
 
         Raises:
             UnknownProviderError: If no such provider exists; the message suggests similar names.

@@ -195,7 +195,7 @@ def _split_query(url: str) -> tuple[str, str]:
 
 
 def _row_url(provider: Provider) -> str:
-    """Return the base URL of the row with its variables filled in; raise MissingKeyError for those that are not set."""
+    """Return the base URL of the row with its variables filled in; raise MissingKeyError if one is not set."""
     url, missing = fill_template(provider.base_url)
     if missing:
         raise MissingKeyError(
@@ -211,7 +211,7 @@ def template_variables(base_url: str) -> list[str]:
 
 
 def fill_template(base_url: str, variables: Mapping[str, str] | None = None) -> tuple[str, list[str]]:
-    """Return the URL with its variables filled in, by default from the environment, and those that are not set."""
+    """Return the URL with its variables filled in, by default from the environment, and the names without a value."""
     names = template_variables(base_url)
     if not names:
         return base_url, []

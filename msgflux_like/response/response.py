@@ -187,10 +187,10 @@ class ModelResponse(Generic[T]):
 
     @property
     def provider_fields(self) -> dict[str, Any]:
-        """What the reply says beside the answer, by the provider's own names.
+        """Fields of the reply beside the answer, under the provider's own names.
 
-        Such as `service_tier`, `system_fingerprint`, `safetyRatings`, `groundingMetadata`, `trace` or `timings`. Fields
-        of the choice and of the message stand beside those of the reply. Decoded on the first access.
+        Examples: `service_tier`, `system_fingerprint`, `safetyRatings`, `groundingMetadata`, `trace` and `timings`.
+        Fields of the choice and of the message stand beside those of the reply. Decoded on the first access.
         """
         return self._answer.provider_fields()
 

@@ -214,7 +214,7 @@ class ModelStreamResponse(ClosesOnExit, Generic[T]):
 
     @property
     def provider_fields(self) -> dict[str, Any]:
-        """What the reply says beside the answer, until now, by the provider's own names."""
+        """Fields of the reply beside the answer that have arrived so far, under the provider's own names."""
         if not self.done and self._answer.raw is not None:
             return self._answer.raw.provider_fields()
         return self._answer.provider_fields()

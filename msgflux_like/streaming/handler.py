@@ -62,13 +62,36 @@ class StreamHandler:
     _on_failure: Callable[[], None] | None = None
 
     def handle_data(self, data: ChatCompletionChunk, state: Any) -> Any:
-        """Handle the next chunk and return the new state."""
+        """Handle the next chunk of the stream.
+
+        Args:
+            data: Chunk, as OpenAI's chat completions stream it.
+            state: State after the event before this one.
+
+        Returns:
+            New state; None keeps the present one, which is what this method does unless it is overridden.
+        """
 
     def handle_error(self, error: Exception, state: Any) -> Any:
-        """Handle the failure of the stream, its final event."""
+        """Handle the failure of the stream, its final event.
+
+        Args:
+            error: Exception that ended the stream.
+            state: State after the last chunk.
+
+        Returns:
+            Final state; None keeps the present one, which is what this method does unless it is overridden.
+        """
 
     def handle_finish(self, state: Any) -> Any:
-        """Handle the end of a complete stream, its final event."""
+        """Handle the end of a complete stream, its final event.
+
+        Args:
+            state: State after the last chunk.
+
+        Returns:
+            Final state; None keeps the present one, which is what this method does unless it is overridden.
+        """
 
     @classmethod
     def start(cls, state: Any = None) -> Self:
@@ -211,17 +234,27 @@ class AsyncStreamHandler:
     _on_failure: Callable[[], None] | None = None
 
     async def handle_data(self, data: ChatCompletionChunk, state: Any) -> Any:
-        """Handle the next chunk and return the new state."""
+        """Async counterpart of `StreamHandler.handle_data`: handle the next chunk and return the new state."""
 
     async def handle_error(self, error: Exception, state: Any) -> Any:
-        """Handle the failure of the stream, its final event."""
+        """Async counterpart of `StreamHandler.handle_error`: handle the failure and return the final state."""
 
     async def handle_finish(self, state: Any) -> Any:
-        """Handle the end of a complete stream, its final event."""
+        """Async counterpart of `StreamHandler.handle_finish`: handle the end and return the final state."""
 
     @classmethod
     def start(cls, state: Any = None) -> Self:
-        """Create a handler and start its task in the running event loop; `StreamHandler.start` documents the state."""
+        """Create a handler and start its task, which waits for a stream, in the running event loop.
+
+        Args:
+            state: First state; None by default.
+
+        Returns:
+            The handler, for one stream.
+
+        Raises:
+            RuntimeError: If no event loop is running.
+        """
         handler = cls()
         handler._state = state
         handler._mail = asyncio.Queue(_MAILBOX)
@@ -235,7 +268,17 @@ class AsyncStreamHandler:
         return self._state
 
     async def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until the handler has ended; `StreamHandler.join` documents arguments and result."""
+        """Wait until the handler has ended.
+
+        Args:
+            timeout_s: Longest time to wait, in seconds; no limit if None.
+
+        Returns:
+            False if the time ran out.
+
+        Raises:
+            BaseException: The exception that a `handle_` method raised.
+        """
         await asyncio.wait({self._task}, timeout=timeout_s)
         if self.failure is not None:
             raise self.failure

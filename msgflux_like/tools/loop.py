@@ -36,6 +36,18 @@ class ToolRun:
         responses: Answers of the model, in order.
         response: Last answer of the model, None before the first.
         rounds: Number of calls of the model.
+
+    Example:
+        >>> from msgflux_like.testing import FakeModel, tool_call
+        >>> def celsius(city: str) -> int:
+        ...     "Current temperature."
+        ...     return 21
+        >>> model = FakeModel([tool_call("celsius", city="Paris"), "It is 21 degrees."])
+        >>> run = run_tools(model, "How warm is it in Paris?", [celsius])
+        >>> [message["role"] for message in run.messages]
+        ['user', 'assistant', 'tool', 'assistant']
+        >>> run.response.text
+        'It is 21 degrees.'
     """
 
     def __init__(self, messages: Any) -> None:

@@ -141,7 +141,7 @@ def test_a_parameter_without_a_word_for_it_is_refused(name, parameter, value):
 
 def test_a_purpose_without_a_word_for_it_is_refused():
     with pytest.raises(
-        UnsupportedError, match=r"input_type: Cohere's format .* no word for 'similarity', only for query"
+        UnsupportedError, match=r"input_type: Cohere's format .* cannot express 'similarity', only query"
     ):
         encoded(cohere, "a", input_type="similarity")
 

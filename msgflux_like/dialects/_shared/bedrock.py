@@ -1,4 +1,4 @@
-"""What Amazon Bedrock's dialects share: its event streams, its errors, and its names of models and paths.
+"""Common parts of Amazon Bedrock's dialects: event streams, errors, and the names of models and paths.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html.
 """
@@ -46,7 +46,7 @@ _any = msgspec.json.Decoder()
 
 
 def path(model: str, action: str) -> str:
-    """Where that is done with that model; an id may be an ARN, with colons and slashes."""
+    """Return the path of an action on a model, whose id may be an ARN with colons and slashes."""
     return f"/model/{quote(model, safe='')}/{action}"
 
 
@@ -75,7 +75,7 @@ def event_stream(read: Read, decode: Callable[[bytes], list[Event]]) -> StreamDe
 
 
 def refusal(body: bytes) -> Failed:
-    """See `Dialect`. The error's type stands in a header."""
+    """Return the failure in the body of a refusal; see `Dialect`. A header holds the error's type."""
     try:
         said: Any = _any.decode(body)
     except msgspec.DecodeError:
@@ -86,7 +86,7 @@ def refusal(body: bytes) -> Failed:
 
 
 def _exception(found: Message) -> Failed:
-    """What a message says that is no event: an exception of the API, or an error of the stream itself."""
+    """Return the failure in a message that is no event: an exception of the API, or an error of the stream."""
     headers = found.headers
     failed = refusal(found.payload or headers.get(":error-message", "").encode())
     kind = headers.get(":exception-type") or headers.get(":error-code") or failed.type

@@ -29,7 +29,7 @@ def embedding_parameters(
     purpose = request.parameters.get("input_type")
     if purpose is not None and purpose not in purposes:
         raise UnsupportedError(
-            f"input_type: {name} has no word for {purpose!r}, only for {', '.join(purposes)}. Leave it out, "
+            f"input_type: {name} cannot express {purpose!r}, only {', '.join(purposes)}. Leave it out, "
             f"or give the provider's own field in extra_body="
         )
     return {

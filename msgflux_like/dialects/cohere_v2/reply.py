@@ -18,7 +18,7 @@ A whole reply has the same fields, with lists where a stream has one item, and i
   opaque state when that begins, or when the reply ends.
 - The span of a citation is counted in one content block, and reported in the answer's whole text. Citations of the plan
   or of thinking have no place there.
-- Tokens are counted twice: those that the model processed, and those that are billed.
+- Tokens are counted twice: as processed by the model, and as billed.
 - `message-end` alone ends a stream; an answer that ends with ERROR or TIMEOUT is a failure.
 """
 

@@ -28,12 +28,12 @@ class _ReasoningRequest(Struct, frozen=True):
 
     @property
     def word(self) -> Fields:
-        """The field that OpenAI has for an effort; empty if the model accepts none."""
+        """Return OpenAI's field for an effort; empty if the model accepts none."""
         return {"reasoning_effort": self.effort} if self.effort is not None and not self.is_switch else {}
 
     @property
     def is_switch(self) -> bool:
-        """Whether reasoning of this model can only be switched on and off."""
+        """Return whether reasoning of this model can only be switched on and off."""
         return (
             self.reasoning_controls.switched
             and not self.reasoning_controls.efforts

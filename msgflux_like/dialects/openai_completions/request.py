@@ -28,7 +28,7 @@ def encode(request: ChatRequest, quirks: Quirks) -> Encoded:
     if request.tools or request.answer_schema is not None or request.prefill:
         raise UnsupportedError(
             "tool_schemas, prefilling and a schema that the provider holds the answer to need a chat model: "
-            "the completions format has no words for them"
+            "the completions format cannot express them"
         )
     changes: list[Change] = []
     parameters = dict(request.parameters)

@@ -69,7 +69,7 @@ FINISH_REASONS: Final[Mapping[str, FinishReason]] = {
 _FAILURES: Final = frozenset({"failed", "cancelled"})
 
 BETWEEN_MESSAGES: Final = "\n\n"
-"""What separates the texts of two messages of one answer; requests take it out again."""
+"""Separator of the texts of two messages of one answer; requests take it out again."""
 
 CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
 """Types of items that are calls, and the field of each that holds its arguments."""
