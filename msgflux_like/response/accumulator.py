@@ -33,7 +33,6 @@ from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
     from msgflux_like._wire.raw_reply import RawReply
-    from msgflux_like.response.metadata import CallMetadata
 
 
 class ResponseAccumulator:
@@ -224,12 +223,17 @@ class ResponseAccumulator:
 
         return derived_call_id(f"{self.id}/{self.request_id}/{key}/{name}/{arguments}")
 
-    def provider_state(self, call_metadata: CallMetadata) -> list[dict[str, Any]]:
-        """Return, as JSON, the state that the provider expects back with this answer in the next request."""
+    def provider_state(self, family: str, reasoning_field: str) -> list[dict[str, Any]]:
+        """Return, as JSON, the state that the provider expects back with this answer in the next request.
+
+        Args:
+            family: The models that can read the state.
+            reasoning_field: Message field in which the model expects its reasoning back, "" if it does not.
+        """
         length = sum(map(len, self.text))
         kept = [
             {
-                "family": call_metadata.family,
+                "family": family,
                 "kind": state.kind,
                 "after": after,
                 "raw": state.raw,
@@ -237,7 +241,7 @@ class ResponseAccumulator:
             }
             for state, after, offset in zip(self.state, self.state_after, self.state_offset, strict=True)
         ]
-        if call_metadata.reasoning_field and self.reasoning:
+        if reasoning_field and self.reasoning:
             text = {"family": REASONING_TEXT, "kind": "reasoning", "after": 0, "raw": "".join(self.reasoning)}
             return [text, *kept]
         return kept
