@@ -32,6 +32,8 @@ from msgflux_like.request import REASONING_TEXT
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from msgflux_like._wire.raw_reply import RawReply
 
 
@@ -61,6 +63,7 @@ class ResponseAccumulator:
         model: The model that the reply names, "" before it is known.
         request_id: The provider's id of the request, "" when it gave none.
         attempts: Requests sent for this answer, 1 without a retry.
+        stated_cost: Price of the request in US dollars by the reply's headers, None if they state none.
 
     Example:
         >>> from msgflux_like.events import Finished, TextDelta
@@ -88,6 +91,7 @@ class ResponseAccumulator:
         "state",
         "state_after",
         "state_offset",
+        "stated_cost",
         "text",
         "usage",
         "warnings",
@@ -114,6 +118,7 @@ class ResponseAccumulator:
         self.model = ""
         self.request_id = ""
         self.attempts = 1
+        self.stated_cost: Decimal | None = None
 
     def add(self, events: Iterable[Event]) -> None:
         """Fold the next events into the state."""
@@ -142,8 +147,8 @@ class ResponseAccumulator:
                 self.logprobs += tokens
             case Started(id_, model):
                 self.id, self.model = self.id or id_, self.model or model
-            case Replied(request_id, attempts, raw):
-                self.request_id, self.attempts, self.raw = request_id, attempts, raw
+            case Replied(request_id, attempts, raw, cost):
+                self.request_id, self.attempts, self.raw, self.stated_cost = request_id, attempts, raw, cost
             case Citation():
                 self.citations.append(event)
             case Media():
@@ -163,8 +168,8 @@ class ResponseAccumulator:
 
     def events(self) -> Iterator[Event]:
         """Yield events that rebuild this state: every piece of text, each call as one event, state at its place."""
-        if self.request_id or self.attempts > 1:
-            yield Replied(self.request_id, self.attempts)
+        if self.request_id or self.attempts > 1 or self.stated_cost is not None:
+            yield Replied(self.request_id, self.attempts, cost=self.stated_cost)
         if self.id or self.model:
             yield Started(self.id, self.model)
         state: dict[int, list[ProviderState]] = {}
