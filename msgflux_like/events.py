@@ -16,6 +16,7 @@ Example:
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -30,11 +31,13 @@ class Replied(Struct, frozen=True, eq=False):
         request_id: The provider's id of the request, from the reply's headers; "" if it gave none.
         attempts: Requests sent, 1 without a retry.
         raw: The reply as it came, also while it is read; None for an answer from a cache.
+        cost: Price of the request in US dollars, if the reply's headers state it (LiteLLM's proxy).
     """
 
     request_id: str = ""
     attempts: int = 1
     raw: Any = None
+    cost: Decimal | None = None
 
     def __eq__(self, other: object) -> bool:
         """Compare what is reported, not the reply that reports it."""

@@ -40,6 +40,7 @@ from msgflux_like._http.reply_errors import (
     reported_error,
     request_id,
     shown_body,
+    stated_cost,
     where_asked,
     wire_failure,
 )
@@ -101,7 +102,8 @@ def _attempt(
             return BadReplyError(problem, **facts)
         decoder = dialect.decoder() if http.stream else _WholeReply(dialect)
         raw = RawReply(head.status, head.headers, head.received_at)
-        reading = _Reading(decoder, Replied(facts["request_id"] or "", attempt + 1, raw), raw, streamed=http.stream)
+        replied = Replied(facts["request_id"] or "", attempt + 1, raw, stated_cost(head, streamed=http.stream))
+        reading = _Reading(decoder, replied, raw, streamed=http.stream)
         error = yield from _read(reading, _decompression(head), facts)
     except WireError as failure:
         error = wire_failure(failure, facts)

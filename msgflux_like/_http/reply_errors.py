@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,6 +55,10 @@ _REQUEST_ID = (
     b"cf-ray",
 )
 """Names of the request's id; where a gateway and its host both send one, the first of this list counts."""
+
+# Source: https://docs.litellm.ai/docs/proxy/response_headers, read 2026-11-28.
+_COST = b"x-litellm-response-cost"
+_DOLLARS = re.compile(r"\d{1,9}(\.\d{1,40})?(e-\d{1,2})?", re.ASCII)
 
 # What the dialects add to base_url.
 _ENDPOINT = re.compile(
@@ -110,6 +115,17 @@ def request_id(head: Head) -> str | None:
         if name in headers and (value := head.get(name)):
             return value
     return None
+
+
+def stated_cost(head: Head, *, streamed: bool) -> Decimal | None:
+    """Return the price of the request in US dollars that the headers state, or None.
+
+    The headers of a stream come before its price is known: a zero there says nothing.
+    """
+    if _COST not in head.headers or not _DOLLARS.fullmatch(text := head.get(_COST)):
+        return None
+    cost = Decimal(text)
+    return None if streamed and not cost else cost
 
 
 def where_asked(url: str) -> str:

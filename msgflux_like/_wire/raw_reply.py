@@ -142,21 +142,44 @@ class RawReply:
         return fields
 
     def _events(self, body: bytes) -> Iterator[bytes]:
-        kind = self._headers.get(b"content-type", b"").lower()
-        if b"amazon.eventstream" in kind:
-            parser = event_stream.Parser()
-            for message in (*parser.feed(body), *parser.close()):
-                yield message.payload
+        """Yield the data of a stream's events. A stream that is cut or damaged is read up to there."""
+        if body[:1] != b"\0":  # an AWS event stream begins with the length of its first message
+            events = sse.Parser()
+            yield from (*events.feed(body), *events.close())
             return
-        events = sse.Parser()
-        yield from (*events.feed(body), *events.close())
+        messages = event_stream.Parser()
+        try:
+            for piece in self.pieces:
+                for message in messages.feed(piece):
+                    yield message.payload
+        except msgspec.DecodeError:
+            return
 
 
 def _whole(body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if body.lstrip()[:1] == b"[":
+            return _cut_array(body.decode(errors="replace"))
         return [_json_or_text(line) for line in body.splitlines() if line.strip()]  # JSON lines, or not JSON at all
+
+
+def _cut_array(text: str) -> list[Any]:
+    """Return the whole items of a JSON array that was cut, and the rest as a string."""
+    from json import JSONDecoder  # noqa: PLC0415  only for streams that are JSON arrays and not at their end
+
+    read = JSONDecoder().raw_decode
+    items: list[Any] = []
+    at = text.index("[") + 1
+    while rest := text[at:].lstrip(" \t\r\n,"):
+        at = len(text) - len(rest)
+        try:
+            item, at = read(text, at)
+        except (ValueError, RecursionError):
+            return [*items, rest]
+        items.append(item)
+    return items
 
 
 def _json_or_text(data: bytes) -> Any:
@@ -170,7 +193,7 @@ def _json_or_text(data: bytes) -> Any:
     if isinstance(event.get("bytes"), str):
         try:  # Bedrock's invoke puts each event of the model's own format into base64
             return _decode(a2b_base64(event["bytes"]))
-        except (Base64Error, msgspec.DecodeError):
+        except (Base64Error, ValueError, RecursionError):  # of the decoder, too
             return event
     return event
 

@@ -36,7 +36,7 @@ def pack(events: Sequence[Event], /) -> bytes | None:
     stored: list[Event] = []
     for event in events:
         if type(event) is Replied and event.raw is not None:
-            stored.append(Replied(event.request_id, event.attempts))
+            stored.append(Replied(event.request_id, event.attempts, cost=event.cost))
             if fields := event.raw.provider_fields():
                 stored.append(ProviderFields(fields))
         else:

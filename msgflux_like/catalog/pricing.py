@@ -33,16 +33,31 @@ class CostDetails(Struct, frozen=True):
 FREE = CostDetails(Decimal(0), "cache")
 
 
-def cost_of(usage: TokenUsage | None, model: ModelProfile | None, name: str) -> CostDetails:
-    """Return the cost of a response with that usage; `name` is the model's, for the reason if it is unknown."""
+def cost_of(
+    usage: TokenUsage | None, model: ModelProfile | None, name: str, stated: Decimal | None = None
+) -> CostDetails:
+    """Return the cost of a response.
+
+    Args:
+        usage: Reported usage; a cost in it counts first.
+        model: The model's profile, None if the catalogue has none.
+        name: The model's name, for the reason if the cost is unknown.
+        stated: Cost that the headers of the reply state, in US dollars; counts before the catalogue's prices.
+    """
     if usage is None:
-        return CostDetails(None, reason=f"{name} reported no usage")
+        return CostDetails(stated, "provider") if stated is not None else _unknown(f"{name} reported no usage")
     breakdown, reason = _priced(usage, model, name)
     if usage.cost is not None:
         return CostDetails(Decimal(str(usage.cost)), "provider", breakdown)
+    if stated is not None:
+        return CostDetails(stated, "provider", breakdown)
     if breakdown is None:
-        return CostDetails(None, reason=reason)
+        return _unknown(reason)
     return CostDetails(breakdown.total, "catalogue", breakdown)
+
+
+def _unknown(reason: str | None) -> CostDetails:
+    return CostDetails(None, reason=reason)
 
 
 def _priced(usage: TokenUsage, model: ModelProfile | None, name: str) -> tuple[CostBreakdown | None, str | None]:

@@ -150,9 +150,12 @@ class EventReader:
             for converted in self._convert(event):
                 if (chunk := self._maker.chunk(converted)) is not None:
                     chunks.append(chunk)
-                    if type(converted) is Finished and (state := self._answer.provider_state(self._call_metadata)):
+                    if type(converted) is Finished and (state := self._provider_state()):
                         chunk.choices[0].delta["provider_state"] = state
         return chunks
+
+    def _provider_state(self) -> list[dict[str, Any]]:
+        return self._answer.provider_state(self._call_metadata.family, self._call_metadata.reasoning_field)
 
     @property
     def usage(self) -> Usage | None:

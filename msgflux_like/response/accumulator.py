@@ -32,8 +32,9 @@ from msgflux_like.request import REASONING_TEXT
 from msgflux_like.response.tool_calls import ToolCall
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from msgflux_like._wire.raw_reply import RawReply
-    from msgflux_like.response.metadata import CallMetadata
 
 
 class ResponseAccumulator:
@@ -62,6 +63,7 @@ class ResponseAccumulator:
         model: The model that the reply names, "" before it is known.
         request_id: The provider's id of the request, "" when it gave none.
         attempts: Requests sent for this answer, 1 without a retry.
+        stated_cost: Price of the request in US dollars by the reply's headers, None if they state none.
 
     Example:
         >>> from msgflux_like.events import Finished, TextDelta
@@ -89,6 +91,7 @@ class ResponseAccumulator:
         "state",
         "state_after",
         "state_offset",
+        "stated_cost",
         "text",
         "usage",
         "warnings",
@@ -115,6 +118,7 @@ class ResponseAccumulator:
         self.model = ""
         self.request_id = ""
         self.attempts = 1
+        self.stated_cost: Decimal | None = None
 
     def add(self, events: Iterable[Event]) -> None:
         """Fold the next events into the state."""
@@ -143,8 +147,8 @@ class ResponseAccumulator:
                 self.logprobs += tokens
             case Started(id_, model):
                 self.id, self.model = self.id or id_, self.model or model
-            case Replied(request_id, attempts, raw):
-                self.request_id, self.attempts, self.raw = request_id, attempts, raw
+            case Replied(request_id, attempts, raw, cost):
+                self.request_id, self.attempts, self.raw, self.stated_cost = request_id, attempts, raw, cost
             case Citation():
                 self.citations.append(event)
             case Media():
@@ -164,8 +168,8 @@ class ResponseAccumulator:
 
     def events(self) -> Iterator[Event]:
         """Yield events that rebuild this state: every piece of text, each call as one event, state at its place."""
-        if self.request_id or self.attempts > 1:
-            yield Replied(self.request_id, self.attempts)
+        if self.request_id or self.attempts > 1 or self.stated_cost is not None:
+            yield Replied(self.request_id, self.attempts, cost=self.stated_cost)
         if self.id or self.model:
             yield Started(self.id, self.model)
         state: dict[int, list[ProviderState]] = {}
@@ -224,12 +228,17 @@ class ResponseAccumulator:
 
         return derived_call_id(f"{self.id}/{self.request_id}/{key}/{name}/{arguments}")
 
-    def provider_state(self, call_metadata: CallMetadata) -> list[dict[str, Any]]:
-        """Return, as JSON, the state that the provider expects back with this answer in the next request."""
+    def provider_state(self, family: str, reasoning_field: str) -> list[dict[str, Any]]:
+        """Return, as JSON, the state that the provider expects back with this answer in the next request.
+
+        Args:
+            family: The models that can read the state.
+            reasoning_field: Message field in which the model expects its reasoning back, "" if it does not.
+        """
         length = sum(map(len, self.text))
         kept = [
             {
-                "family": call_metadata.family,
+                "family": family,
                 "kind": state.kind,
                 "after": after,
                 "raw": state.raw,
@@ -237,7 +246,7 @@ class ResponseAccumulator:
             }
             for state, after, offset in zip(self.state, self.state_after, self.state_offset, strict=True)
         ]
-        if call_metadata.reasoning_field and self.reasoning:
+        if reasoning_field and self.reasoning:
             text = {"family": REASONING_TEXT, "kind": "reasoning", "after": 0, "raw": "".join(self.reasoning)}
             return [text, *kept]
         return kept

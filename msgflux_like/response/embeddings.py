@@ -32,9 +32,11 @@ class Requests(ResponseAccumulator):
     def join(self, batch: ResponseAccumulator) -> None:
         """Add the facts of one batch: counts are summed, ids are those of the first batch."""
         if not self.batches:
-            self.usage = batch.usage
+            self.usage, self.stated_cost = batch.usage, batch.stated_cost
         else:
             self.usage = self.usage + batch.usage if self.usage and batch.usage else None
+            costs = (self.stated_cost, batch.stated_cost)
+            self.stated_cost = None if None in costs else sum((cost or Decimal(0) for cost in costs), Decimal(0))
         self.id, self.model = self.id or batch.id, self.model or batch.model
         self.request_id = self.request_id or batch.request_id
         self.attempts += batch.attempts

@@ -121,7 +121,8 @@ def build_cost_details(answer: ResponseAccumulator, call_metadata: CallMetadata)
 
     if call_metadata.cached:
         return FREE
-    return cost_of(answer.usage, call_metadata.profile, f"{call_metadata.provider}/{call_metadata.model}")
+    name = f"{call_metadata.provider}/{call_metadata.model}"
+    return cost_of(answer.usage, call_metadata.profile, name, answer.stated_cost)
 
 
 def cost_with_route(details: CostDetails, call_metadata: CallMetadata) -> Decimal | None:

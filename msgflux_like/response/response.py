@@ -89,7 +89,8 @@ class ModelResponse(Generic[T]):
     @cached_property
     def tool_calls(self) -> ToolCallAggregator:
         """Tool calls of the answer; empty if there are none."""
-        state = self._answer.provider_state(self._call_metadata)
+        known = self._call_metadata
+        state = self._answer.provider_state(known.family, known.reasoning_field)
         return ToolCallAggregator(self._answer.tool_calls(), self.text, self.reasoning, state, self.refusal)
 
     @property
@@ -161,20 +162,20 @@ class ModelResponse(Generic[T]):
         """
         return cost_with_route(self.cost_details, self._call_metadata)
 
-    @property
+    @cached_property
     def raw(self) -> Any:
-        """The whole reply as the provider sent it, decoded on each access: a JSON value, or a stream's list of them.
+        """The whole reply as the provider sent it: a JSON value, or a stream's list of them. Decoded on first access.
 
         None for an answer from a cache.
         """
         return self._answer.raw.value() if self._answer.raw is not None else None
 
-    @property
+    @cached_property
     def headers(self) -> dict[str, str]:
         """Headers of the reply by their names in lower case, without cookies; empty for an answer from a cache."""
         return self._answer.raw.headers if self._answer.raw is not None else {}
 
-    @property
+    @cached_property
     def rate_limits(self) -> RateLimits | None:
         """Rate limits of the account as the reply's headers report them; None if they report none.
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, cast
 
@@ -200,12 +201,21 @@ class ModelStreamResponse(ClosesOnExit, Generic[T]):
     @property
     def raw(self) -> Any:
         """JSON values of the stream's events as the provider sent them, until now; None for an answer from a cache."""
-        return self._answer.raw.value() if self._answer.raw is not None else None
+        if not self.done:
+            return self._answer.raw.value() if self._answer.raw is not None else None
+        return self._whole_reply.raw
+
+    @cached_property
+    def _whole_reply(self) -> ModelResponse:
+        """The reply at the end of the stream, without the check of a typed answer; it holds what is decoded once."""
+        return ModelResponse(self._answer, self._call_metadata)
 
     @property
     def headers(self) -> dict[str, str]:
         """Headers of the reply; as `ModelResponse.headers`."""
-        return self._answer.raw.headers if self._answer.raw is not None else {}
+        if not self.done:
+            return self._answer.raw.headers if self._answer.raw is not None else {}
+        return self._whole_reply.headers
 
     @property
     def rate_limits(self) -> RateLimits | None:

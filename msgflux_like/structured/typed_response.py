@@ -88,6 +88,9 @@ class StructuredResponse(ModelResponse[T]):
         for usage in usages[1:]:
             total += usage or TokenUsage()
         self.usage = self._answer.usage = total
+        stated = [response._answer.stated_cost for response in (*earlier, self)]  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001  a base class
+        known = [cost for cost in stated if cost is not None]
+        self._answer.stated_cost = sum(known, Decimal(0)) if len(known) == self.attempts else None
 
     def _sum_up(self, attempts: Sequence[ModelResponse]) -> None:
         """Sum the costs of attempts of which some came from a cache."""

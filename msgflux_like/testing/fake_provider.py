@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
@@ -182,7 +183,8 @@ class FakeProvider:
                 f"a provider answers with a FakeReply, a Breaks or an exception, not with {type(reply).__name__}"
             )
         headers = {name.encode("latin-1"): value.encode("latin-1") for name, value in reply.headers.items()}
-        return ReplayedReply(Head(reply.status, headers), reply.pieces, reply.breaks.error() if reply.breaks else None)
+        head = Head(reply.status, headers, time.time())
+        return ReplayedReply(head, reply.pieces, reply.breaks.error() if reply.breaks else None)
 
 
 def _request(http: HttpRequest) -> FakeRequest:
