@@ -14,7 +14,6 @@ from msgflux_like.dialects import openai_chat
 from msgflux_like.errors import InvalidMessagesError
 from msgflux_like.request import ChatRequest, Quirks
 from msgflux_like.response.accumulator import ResponseAccumulator
-from msgflux_like.response.metadata import CallMetadata
 from tests.provider import DONE, USAGE, Reply, chat, delta, sse, stream, whole
 
 THOUGHT = {"type": "thinking", "thinking": "Two cities, one at a time.", "signature": "sig-1"}
@@ -222,7 +221,7 @@ def test_the_events_of_an_answer_give_the_same_state_again(provider, model_of, d
     response = model_of(provider(reply(first, "tool_use", streamed=False)), path)("hi")
     again = ResponseAccumulator()
     again.add(response.events())
-    kept = again.provider_state(CallMetadata("p", "m", family="f", reasoning_field="reasoning_content"))
+    kept = again.provider_state("f", "reasoning_content")
     given = response.message["provider_state"]
     assert [entry["after"] for entry in given] == [entry["after"] for entry in kept][-len(given) :]
     assert [entry["raw"] for entry in given] == [entry["raw"] for entry in kept][-len(given) :]

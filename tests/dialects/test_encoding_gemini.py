@@ -20,7 +20,6 @@ from msgflux_like.events import Logprobs, TokenLogprob
 from msgflux_like.messages.normalize import normalize
 from msgflux_like.request import AnswerSchema, ChatRequest, Encoded, Endpoint, Quirks
 from msgflux_like.response.accumulator import ResponseAccumulator
-from msgflux_like.response.metadata import CallMetadata
 from tests.conversations import conversations, unhurried
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -488,8 +487,11 @@ def test_what_the_model_said_is_what_it_gets_back(name: str):
     reply = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}], "responseId": "r"}
     answer = ResponseAccumulator()
     answer.add(dialect.decode(to_json(reply)))
-    about = CallMetadata("google", NEW, family=FAMILY)
-    message = {"role": "assistant", "content": "".join(answer.text), "provider_state": answer.provider_state(about)}
+    message = {
+        "role": "assistant",
+        "content": "".join(answer.text),
+        "provider_state": answer.provider_state(FAMILY, ""),
+    }
     if answer.calls:
         calls = [call.id for call in answer.tool_calls()]
         message |= asks(*calls, content=message["content"])
