@@ -15,7 +15,8 @@ import pytest
 from msgspec import Struct
 
 import msgflux_like as mf
-from msgflux_like.errors import InvalidRequestError
+from msgflux_like.errors import InvalidRequestError, ToolCallError
+from msgflux_like.response.tool_calls import ToolCall
 from msgflux_like.testing import FakeProvider, FakeReply
 from tests.dialects.fields import (
     anthropic_messages,
@@ -133,7 +134,7 @@ def places(value: Any, *, without: frozenset[str] = frozenset(), at: str = "resp
                 yield at
         case bytes():
             yield from places(value.decode("utf-8", "replace"), at=at)
-        case Mapping():
+        case Mapping() if not isinstance(value, ToolCall):  # a mapping of its arguments, if they are JSON
             for key, each in value.items():
                 yield from places(key, at=f"{at}.{key}")
                 yield from places(each, at=f"{at}.{key}")
@@ -156,7 +157,10 @@ def _attributes(value: Any, without: frozenset[str]) -> Iterator[tuple[str, Any]
     for name in dir(value):
         if name.startswith("_") or name in without:
             continue
-        found = getattr(value, name)
+        try:
+            found = getattr(value, name)
+        except ToolCallError:
+            continue  # arguments that are not JSON; `raw_arguments` has them
         if not callable(found):
             yield name, found
         elif name in _CALLED:

@@ -311,6 +311,7 @@ class _Reader:
         "_finished",
         "_has_parts",
         "_id_seed",
+        "_named",
         "_noted",
         "_notes",
         "_open_arguments",
@@ -322,6 +323,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._started = False
+        self._named = False  # the version of the model is known; a later object may be the first that has it
         self._text: list[str] = []
         self._has_parts = False  # other than text and calls
         self._call_count = 0
@@ -389,7 +391,11 @@ class _Reader:
         if not self._started:
             self._started = True
             self._id_seed = reply.response_id or f"{crc32(data):08x}"
+            self._named = bool(reply.model_version)
             events.append(Started(reply.response_id or "", reply.model_version or ""))
+        elif not self._named and reply.model_version:
+            self._named = True
+            events.append(Started("", reply.model_version))
         if parts:
             self._on_parts(parts, data, position or 0, events)
         if candidate.logprobs_result is not None:
