@@ -188,8 +188,8 @@ def _collect(value: Any, fields: dict[str, Any]) -> None:
         fields.update({name: each for name, each in words if isinstance(each, str)})
     for name in _ENVELOPES:
         inner = reply.get(name)
-        if isinstance(inner, list):
-            inner = _first_choice(cast("list[Any]", inner))
+        if isinstance(inner, list):  # the items of a list `output` are read one by one
+            inner = _first_choice(cast("list[Any]", inner)) if name in ("choices", "candidates") else None
         _collect(inner, fields)
 
 

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple
 
 import pytest
-from msgspec import Struct
 
 import msgflux_like as mf
 from msgflux_like.errors import InvalidRequestError, ToolCallError
@@ -126,27 +125,24 @@ def places(value: Any, *, without: frozenset[str] = frozenset(), at: str = "resp
         without: Names of attributes of the value itself that are left out.
         at: Path of the value.
     """
-    match value:
-        case None | bool():
-            return
-        case str() | int() | float() | Decimal():
-            if any(mark in str(value) for mark in MARKS):
-                yield at
-        case bytes():
-            yield from places(value.decode("utf-8", "replace"), at=at)
-        case Mapping() if not isinstance(value, ToolCall):  # a mapping of its arguments, if they are JSON
-            for key, each in value.items():
-                yield from places(key, at=f"{at}.{key}")
-                yield from places(each, at=f"{at}.{key}")
-        case list() | tuple():
-            for index, each in enumerate(value):
-                yield from places(each, at=f"{at}[{index}]")
-        case Struct():
-            for name in value.__struct_fields__:
-                yield from places(getattr(value, name), at=f"{at}.{name}")
-        case _:
-            for name, each in _attributes(value, without):
-                yield from places(each, at=f"{at}.{name}")
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str | int | float | Decimal):
+        if any(mark in str(value) for mark in MARKS):
+            yield at
+        return
+    for each, path in _inside(value, without, at):
+        yield from places(each, at=path)
+
+
+def _inside(value: Any, without: frozenset[str], at: str) -> Iterator[tuple[Any, str]]:
+    if isinstance(value, Mapping) and not isinstance(value, ToolCall):  # a mapping of its arguments, if they are JSON
+        for key, each in value.items():
+            yield from ((key, f"{at}.{key}"), (each, f"{at}.{key}"))
+    elif isinstance(value, list | tuple):
+        yield from ((each, f"{at}[{index}]") for index, each in enumerate(value))
+    else:
+        yield from ((each, f"{at}.{name}") for name, each in _attributes(value, without))
 
 
 _CALLED: Final = ("events", "get_calls")
@@ -167,6 +163,7 @@ def _attributes(value: Any, without: frozenset[str]) -> Iterator[tuple[str, Any]
             yield name, found()
 
 
+@cache
 def is_reachable(speaker: str, row: str, *, stream: bool, raw: bool = True) -> bool:
     """Return whether the mark is on the response; `raw=False` leaves `response.raw` out."""
     response = answer(speaker, row, stream=stream)
@@ -194,7 +191,10 @@ def is_sent(plan: Any, speaker: str, row: str) -> bool:
 
 
 _STRUCTURE: Final = frozenset(
-    ("messages", "content", "tool_calls", "tool_schemas", "function", "text", "image_url", "video_url", "input_audio")
+    (
+        *("messages", "content", "tool_calls", "tool_schemas", "function", "type", "text", "url"),
+        *("image_url", "video_url", "input_audio", "file"),
+    )
 )
 """Names on the way to a field that do not say which field it is."""
 
@@ -209,10 +209,10 @@ def mark_keys(speaker: str, row: str) -> frozenset[str]:
 
 
 def is_noted(changes: Sequence[Any], speaker: str, row: str) -> bool:
-    """Return whether a change names the field."""
+    """Return whether the field of a change is the marked one, or holds it."""
     names = mark_keys(speaker, row) or {row.rpartition(".")[2]}
-    said = " ".join(f"{each.field} {each.detail}" for each in changes)
-    return bool((names - _STRUCTURE or names) & set(re.findall(r"[a-zA-Z_]+", said)))
+    changed = {name for each in changes for name in re.findall(r"[a-zA-Z_]+", each.field)}
+    return bool((names - _STRUCTURE) & changed)
 
 
 @cache
