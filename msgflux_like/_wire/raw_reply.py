@@ -35,9 +35,6 @@ _READ_ELSEWHERE: Final = frozenset(
         "responseId",
         "role",
         "index",
-        "created",
-        "created_at",
-        "createTime",
         "content",
         "content_block",
         "contentBlockIndex",
@@ -81,6 +78,9 @@ _READ_ELSEWHERE: Final = frozenset(
         *_ENVELOPES,
     }
 )
+
+# Fields that are text of the answer in one dialect, and objects that repeat the settings of the call in another.
+_SETTINGS: Final = ("reasoning", "text")
 
 
 class RawReply:
@@ -204,14 +204,15 @@ def _collect(value: Any, fields: dict[str, Any]) -> None:
         return
     reply = cast("dict[str, Any]", value)
     fields.update({name: each for name, each in reply.items() if name not in _READ_ELSEWHERE and each is not None})
+    fields.update({name: reply[name] for name in _SETTINGS if isinstance(reply.get(name), dict)})
     usage = reply.get("usage")
     if isinstance(usage, dict):  # the counts are read elsewhere; words beside them, such as the service tier, are not
         words = cast("dict[str, Any]", usage).items()
         fields.update({name: each for name, each in words if isinstance(each, str)})
     for name in _ENVELOPES:
         inner = reply.get(name)
-        if isinstance(inner, list):
-            inner = _first_choice(cast("list[Any]", inner))
+        if isinstance(inner, list):  # the items of a list `output` are read one by one
+            inner = _first_choice(cast("list[Any]", inner)) if name in ("choices", "candidates") else None
         _collect(inner, fields)
 
 

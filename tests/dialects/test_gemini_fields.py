@@ -22,7 +22,6 @@ from msgflux_like.events import (
     Warned,
 )
 from msgflux_like.testing import FakeProvider, FakeReply
-from tests.dialects.fields import gemini as fields
 
 Json = dict[str, Any]
 TEXT = {"text": "Hello."}
@@ -48,35 +47,6 @@ def model(*replies: Any, name: str = "gemini-2.5-flash") -> Any:
 
 def of(kind: type[Any], value: Json) -> list[Any]:
     return [event for event in decoded(value) if isinstance(event, kind)]
-
-
-# ------------------------------------------------------------------------------------------------------------- marks
-
-
-def said(response: Any) -> str:
-    read = [response.message, response.events(), response.provider_fields, response.warnings, response.metadata]
-    return "\n".join(map(repr, read)) + json.dumps(response.raw, default=repr)
-
-
-@pytest.mark.parametrize("name", fields.REPLY)
-def test_a_field_of_a_reply_is_on_the_response(name: str):
-    whole, objects = fields.REPLY[name]
-    assert fields.MARK in said(model(whole)("q"))
-    if objects is not None:
-        assert fields.MARK in said(model(streamed(*objects))("q", stream=True).result())
-
-
-@pytest.mark.parametrize("name", fields.REQUEST)
-def test_a_field_of_a_call_is_sent_or_noted(name: str):
-    call = dict(fields.REQUEST[name])
-    messages = call.pop("messages")
-    plan = model().plan(messages, **call)
-    sent = json.dumps(plan.body)
-    told = " ".join(change.field for change in plan.changes)
-    assert fields.MARK in sent or str(fields.NUMBER) in sent or name.rpartition(".")[2].split()[0] in told
-    if plan.changes:
-        with pytest.raises(InvalidRequestError):
-            model().plan(messages, changes="refuse", **call)
 
 
 # -------------------------------------------------------------------------------------------------------- its parts

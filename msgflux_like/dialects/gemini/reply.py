@@ -311,6 +311,7 @@ class _Reader:
         "_finished",
         "_has_parts",
         "_id_seed",
+        "_named",
         "_noted",
         "_notes",
         "_open_arguments",
@@ -322,6 +323,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._started = False
+        self._named = False  # the version of the model is known
         self._text: list[str] = []
         self._has_parts = False  # other than text and calls
         self._call_count = 0
@@ -375,6 +377,17 @@ class _Reader:
             self._noted.add(field)
             self._notes.append(Warned(field, detail))
 
+    def _on_names(self, reply: _Reply, data: bytes, events: list[Event]) -> None:
+        """Report the names of the reply and the model; a later object may be the first that names the model."""
+        model = reply.model_version or ""
+        if not self._started:
+            self._started = True
+            self._id_seed = reply.response_id or f"{crc32(data):08x}"
+            events.append(Started(reply.response_id or "", model))
+        elif model:
+            events.append(Started("", model))
+        self._named = bool(model)
+
     def _on_object(self, reply: _Reply, data: bytes, events: list[Event]) -> bool:
         candidates = reply.candidates or ()
         if reply.error and not candidates:
@@ -386,10 +399,8 @@ class _Reader:
         if self._finished and parts and not candidate.finish_reason:
             events.append(Warned("candidates[0].content", "comes after the finish reason, and was not read"))
             return True
-        if not self._started:
-            self._started = True
-            self._id_seed = reply.response_id or f"{crc32(data):08x}"
-            events.append(Started(reply.response_id or "", reply.model_version or ""))
+        if not self._named:
+            self._on_names(reply, data, events)
         if parts:
             self._on_parts(parts, data, position or 0, events)
         if candidate.logprobs_result is not None:
