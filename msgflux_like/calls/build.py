@@ -122,7 +122,9 @@ class RequestBuilder(ProviderModel):
             http,
             steps if slot is None else slot.streamed(steps) if stream else slot.whole(steps),
             ResponseAccumulator(encoded.prefill) if output_spec is None else output_spec.answer(encoded.prefill),
-            self._call_metadata(changes, warnings),
+            CallMetadata(
+                self.provider, self.model_id, self.profile, changes, warnings, self._family, self._reasoning_field
+            ),
             checked.get("timeout", self._timeouts),
             output_spec,
             slot,
@@ -144,10 +146,6 @@ class RequestBuilder(ProviderModel):
         max_retries = options.get("max_retries")
         return self._retries if max_retries is None else Retries(max_retries)
 
-    def _call_metadata(self, changes: tuple[Change, ...], warnings: tuple[str, ...]) -> CallMetadata:
-        facts = (self.provider, self.model_id, self.profile, changes, warnings, self._family, self._reasoning_field)
-        return CallMetadata(*facts)
-
     def _request(
         self, messages: Any, model_id: str, endpoint: Endpoint, options: CallOptions, *, stream: bool
     ) -> tuple[ChatRequest, OutputSpec | None, str]:
@@ -166,11 +164,14 @@ class RequestBuilder(ProviderModel):
                 sampling[implied] = False
             tools, tool_choice = output_spec.tools(tools, tool_choice)
         extra_body, extra_headers = options.get("extra_body"), options.get("extra_headers")
+        parameters = self._parameters
+        if sampling or "parallel_tool_calls" in parameters:
+            parameters = self._parameters_with(sampling, has_tools=bool(tools))
         request = ChatRequest(
             model=model_id,
             messages=normalize(messages, system_prompt),
             prompted=system_prompt is not None,
-            parameters=self._parameters_with(sampling, has_tools=bool(tools)),
+            parameters=parameters,
             tools=tools,
             tool_choice=tool_choice,
             prefill=options.get("prefilling"),
