@@ -104,4 +104,4 @@ def test_an_effort_that_the_model_does_not_know_is_an_error_that_names_those_it_
     server = openai(chat_stream("never"))
     status, out, err = command("run", "-m", "openai/gpt-5", "--reasoning-effort", "extreme", "hi")
     assert (status, out, server.requests) == (1, "", [])
-    assert "it knows minimal, low, medium, high" in err
+    assert "it supports minimal, low, medium, high" in err
