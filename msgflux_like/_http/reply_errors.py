@@ -54,6 +54,7 @@ _REQUEST_ID = (
     b"x-cloud-trace-context",
     b"cf-ray",
 )
+_REQUEST_ID_NAMES = frozenset(_REQUEST_ID)
 """Names of the request's id; where a gateway and its host both send one, the first of this list counts."""
 
 # Source: https://docs.litellm.ai/docs/proxy/response_headers, read 2026-11-28.
@@ -110,11 +111,9 @@ _STATUSES_OF_GATEWAYS = (200, 400)
 
 def request_id(head: Head) -> str | None:
     """Return the provider's id of the request, or None."""
-    headers = head.headers
-    for name in _REQUEST_ID:
-        if name in headers and (value := head.get(name)):
-            return value
-    return None
+    if not (found := _REQUEST_ID_NAMES & head.headers.keys()):
+        return None
+    return next((value for name in _REQUEST_ID if name in found and (value := head.get(name))), None)
 
 
 def stated_cost(head: Head, *, streamed: bool) -> Decimal | None:

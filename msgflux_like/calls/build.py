@@ -94,7 +94,7 @@ class RequestBuilder(ProviderModel):
         if "stream_to" in options and not stream:
             raise InvalidRequestError("stream_to needs stream=True: a whole answer is not pushed")
         endpoint, model_id = self._endpoint, self.model_id
-        if options or self._row.embedded:
+        if "base_url" in options or "api_key" in options or self._row.embedded:
             endpoint, model_id = self._address(options, serve=serve)
         request, output_spec, implied = self._request(messages, model_id, endpoint, options, stream=stream)
         adapted: tuple[Change, ...] = ()
@@ -115,7 +115,7 @@ class RequestBuilder(ProviderModel):
         slot = None
         if self._response_cache is not None or "use_cache" in options:
             slot = self._cache_slot(http, encoded.prefill, output_spec, options)
-        retries = self._retries_of(options, refuses=refuses) if options or refuses else self._retries
+        retries = self._retries_of(options, refuses=refuses) if "max_retries" in options or refuses else self._retries
         steps = self._exchange(http, retries, options.get("base_url"))
         return PreparedCall(
             request,
