@@ -74,6 +74,8 @@ class ResponseAccumulator:
     """
 
     __slots__ = (
+        "_measured_length",
+        "_measured_pieces",
         "attempts",
         "calls",
         "citations",
@@ -111,6 +113,8 @@ class ResponseAccumulator:
         self.state: list[ProviderState] = []
         self.state_after: list[int] = []
         self.state_offset: list[int] = []
+        self._measured_pieces = 0  # pieces of the text that `_measured_length` counts
+        self._measured_length = 0
         self.warnings: list[Warned] = []
         self.raw: RawReply | None = None
         self.provider_fields_read: dict[str, Any] | None = None
@@ -158,13 +162,21 @@ class ResponseAccumulator:
             case ProviderState():
                 self.state.append(event)
                 self.state_after.append(bool(self.text) + len(self.calls))
-                self.state_offset.append(sum(map(len, self.text)))
+                self.state_offset.append(self._text_length())
             case Warned():
                 self.warnings.append(event)
             case ProviderFields(fields):
                 self.provider_fields_read = fields
             case _:
                 raise AssertionError(f"an answer cannot contain a {type(event).__name__}")
+
+    def _text_length(self) -> int:
+        """Return the number of characters of the text; each piece is measured once."""
+        pieces = self.text
+        for index in range(self._measured_pieces, len(pieces)):
+            self._measured_length += len(pieces[index])
+        self._measured_pieces = len(pieces)
+        return self._measured_length
 
     def events(self) -> Iterator[Event]:
         """Yield events that rebuild this state: every piece of text, each call as one event, state at its place."""
@@ -173,7 +185,7 @@ class ResponseAccumulator:
         if self.id or self.model:
             yield Started(self.id, self.model)
         state: dict[int, list[ProviderState]] = {}
-        length = sum(map(len, self.text))
+        length = self._text_length()
         for after, offset, each in zip(self.state_after, self.state_offset, self.state, strict=True):
             if not 0 < offset < length:
                 state.setdefault(after, []).append(each)
@@ -197,7 +209,7 @@ class ResponseAccumulator:
         """Yield the pieces of text, and between them the state that came there."""
         inside = iter([pair for pair in zip(self.state_offset, self.state, strict=True) if pair[0]])
         offset, state = next(inside, (-1, None))
-        length, written = sum(map(len, self.text)), 0
+        length, written = self._text_length(), 0
         for piece in self.text:
             while state is not None and offset == written < length:
                 if written:
@@ -235,7 +247,7 @@ class ResponseAccumulator:
             family: The models that can read the state.
             reasoning_field: Message field in which the model expects its reasoning back, "" if it does not.
         """
-        length = sum(map(len, self.text))
+        length = self._text_length()
         kept = [
             {
                 "family": family,
